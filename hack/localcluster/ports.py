@@ -1,0 +1,83 @@
+"""Free ports for servers, handed out so that parallel runs do not get the same one.
+
+Ports come from above the range that the kernel uses for outgoing connections (and above the
+NodePort range), so no client's socket takes one between our look and the server's bind. A shared
+file remembers what was handed out lately, for the servers that have not bound theirs yet.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import random
+import socket
+import tempfile
+import time
+from pathlib import Path
+
+from localcluster import say
+
+_LOWEST = 61000
+_HIGHEST = 65535
+_KEEP_SECONDS = 120.0
+
+
+def candidates() -> range:
+    """Ports that the kernel does not give to outgoing connections."""
+    text = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii")
+    lowest = max(_LOWEST, int(text.split()[1]) + 1)
+    if _HIGHEST - lowest < 200:
+        return range(20000, 30000)
+    return range(lowest, _HIGHEST + 1)
+
+
+def is_free(port: int, address: str = "127.0.0.1") -> bool:
+    """Whether a server could bind this port now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
+
+
+def _read(text: str) -> dict[int, float]:
+    try:
+        return {int(port): float(moment) for port, moment in json.loads(text or "{}").items()}
+    except (ValueError, AttributeError):
+        return {}
+
+
+def free_ports(count: int, address: str = "127.0.0.1") -> list[int]:
+    """Ports that nobody listens on and nobody was given in the last two minutes."""
+    book = Path(tempfile.gettempdir()) / f"wherry-ports-{os.getuid()}.json"
+    with book.open("a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        now = time.time()
+        given = {
+            port: moment
+            for port, moment in _read(file.read()).items()
+            if 0 <= now - moment < _KEEP_SECONDS
+        }
+        pool = [port for port in candidates() if port not in given]
+        random.shuffle(pool)
+        chosen: list[int] = []
+        for port in pool:
+            if len(chosen) == count:
+                break
+            if is_free(port, address):
+                chosen.append(port)
+        if len(chosen) < count:
+            raise say.Failure(f"There are no {count} free ports on {address}. End what holds them.")
+        given.update(dict.fromkeys(chosen, now))
+        file.truncate(0)
+        file.write(json.dumps(given))
+    return chosen
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    """One free port."""
+    return free_ports(1, address)[0]

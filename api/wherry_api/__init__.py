@@ -1,0 +1,1 @@
+"""The HTTP side: routes, authentication, server-sent events, presigned URLs."""

@@ -1,0 +1,1 @@
+"""What the API, the operator and the job runner share."""

@@ -1,0 +1,68 @@
+"""Archives in the store: where they lie, and how everything of a job is removed."""
+
+from typing import Any
+
+from wherry_core.settings import StoreSettings
+
+DELETE_BATCH = 1_000
+"""Keys in one DeleteObjects request, at the most (S3's limit)."""
+
+
+def archive_folder(settings: StoreSettings, namespace: str, uid: str) -> str:
+    """Return the key prefix under which everything of one job lies."""
+    return f"{settings.archive_prefix}{namespace}/{uid}/"
+
+
+def archive_key(
+    settings: StoreSettings, namespace: str, uid: str, attempt: int, archive_name: str
+) -> str:
+    """Return the object key of one attempt's archive: attempts never write to the same key."""
+    return f"{archive_folder(settings, namespace, uid)}{attempt}/{archive_name}"
+
+
+async def abort_uploads(client: Any, settings: StoreSettings, folder: str) -> int:
+    """Abort every multipart upload under ``folder``; return how many there were."""
+    aborted = 0
+    pages = client.get_paginator("list_multipart_uploads").paginate(
+        Bucket=settings.archive_bucket, Prefix=folder
+    )
+    async for page in pages:
+        for upload in page.get("Uploads", []):
+            if not upload["Key"].startswith(folder):
+                continue
+            await client.abort_multipart_upload(
+                Bucket=settings.archive_bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+            )
+            aborted += 1
+    return aborted
+
+
+async def delete_objects(client: Any, settings: StoreSettings, folder: str) -> int:
+    """Delete every object under ``folder``; return how many there were.
+
+    Raises RuntimeError when the store refuses to delete one of them.
+    """
+    deleted = 0
+    pages = client.get_paginator("list_objects_v2").paginate(
+        Bucket=settings.archive_bucket,
+        Prefix=folder,
+        PaginationConfig={"PageSize": DELETE_BATCH},
+    )
+    async for page in pages:
+        objects = [{"Key": item["Key"]} for item in page.get("Contents", [])]
+        if not objects:
+            continue
+        answer = await client.delete_objects(
+            Bucket=settings.archive_bucket, Delete={"Objects": objects, "Quiet": True}
+        )
+        if errors := answer.get("Errors"):
+            raise RuntimeError(f"the store did not delete {errors[0].get('Key')}: {errors[0]}")
+        deleted += len(objects)
+    return deleted
+
+
+async def remove_job(client: Any, settings: StoreSettings, namespace: str, uid: str) -> int:
+    """Abort the uploads and delete the objects of one job; return how many of both there were."""
+    folder = archive_folder(settings, namespace, uid)
+    aborted = await abort_uploads(client, settings, folder)
+    return aborted + await delete_objects(client, settings, folder)

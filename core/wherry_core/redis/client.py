@@ -1,0 +1,79 @@
+"""Making a Redis client from the settings."""
+
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
+
+import redis.asyncio as redis
+from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import ExponentialBackoff
+
+from wherry_core.settings import RedisSettings
+
+Redis = redis.Redis | RedisCluster
+CONNECT_TIMEOUT_SECONDS = 2.0
+READ_TIMEOUT_SECONDS = 10.0
+
+
+def connect(settings: RedisSettings, *, max_connections: int = 10) -> Redis:
+    """Return a client; nothing is sent before its first command.
+
+    ``redis+sentinel://[:password@]host:port,host:port/<master name>?db=0`` asks Sentinels for the
+    master; ``redis+cluster://host:port`` speaks to a cluster. A plain client retries a command
+    twice at a lost connection: every command of Wherry's may safely run twice.
+
+    Raises ValueError for a URL with another scheme.
+    """
+    retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), 2)
+    common: dict[str, Any] = {
+        "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "socket_timeout": READ_TIMEOUT_SECONDS,
+        "health_check_interval": 15,
+        "decode_responses": True,
+    }
+    if settings.url is None:
+        return redis.Redis(
+            host=settings.host,
+            port=settings.port,
+            db=settings.database,
+            password=settings.password.get_secret_value() if settings.password else None,
+            max_connections=max_connections,
+            retry=retry,
+            **common,
+        )
+    url = settings.url.get_secret_value()
+    parts = urlsplit(url)
+    if parts.scheme in {"redis", "rediss", "unix"}:
+        return redis.Redis.from_url(url, max_connections=max_connections, retry=retry, **common)
+    if parts.scheme == "redis+cluster":
+        plain = urlunsplit(parts._replace(scheme="redis"))
+        return RedisCluster.from_url(plain, max_connections=max_connections, **common)
+    if parts.scheme == "redis+sentinel":
+        return _sentinel_master(url, max_connections, common)
+    raise ValueError(
+        "WHERRY_REDIS_URL must start with redis://, rediss://, redis+sentinel:// or "
+        f"redis+cluster://, not {parts.scheme}://"
+    )
+
+
+def _sentinel_master(url: str, max_connections: int, common: dict[str, Any]) -> redis.Redis:
+    parts = urlsplit(url)
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    password = unquote(credentials.partition(":")[2]) or None
+    addresses = [
+        (host, int(port or 26379))
+        for host, _, port in (item.rpartition(":") for item in hosts.split(","))
+    ]
+    database = int(parse_qs(parts.query).get("db", ["0"])[0])
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        addresses, sentinel_kwargs={"socket_timeout": CONNECT_TIMEOUT_SECONDS}
+    )
+    master: redis.Redis = sentinel.master_for(
+        parts.path.strip("/") or "mymaster",
+        password=password,
+        db=database,
+        max_connections=max_connections,
+        **common,
+    )
+    return master

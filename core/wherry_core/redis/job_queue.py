@@ -1,0 +1,63 @@
+"""The queue: which job a runner takes next."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from wherry_core.redis import keys, scripts
+from wherry_core.redis.client import Redis
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A job taken from the queue, with the score that puts it back in its place."""
+
+    job: str
+    """``namespace/name``."""
+    score: float
+
+
+async def enqueue(redis: Redis, pool: str, job: str, priority: int) -> bool:
+    """Put ``job`` (``namespace/name``) into the queue of ``pool``; False if it is there already.
+
+    A higher priority leaves first; within a priority the tenants (namespaces) take turns.
+    """
+    tenant = job.partition("/")[0]
+    added = await redis.eval(
+        scripts.ENQUEUE, 2, keys.queue(pool), keys.tenants(pool), job, tenant, str(priority)
+    )
+    return bool(added)
+
+
+async def pop(redis: Redis, pool: str, timeout_seconds: float) -> Waiting | None:
+    """Take the first job of the queue, waiting up to ``timeout_seconds``; None if there is none."""
+    popped = await redis.bzpopmin([keys.queue(pool)], timeout=timeout_seconds)
+    if popped is None:
+        return None
+    return Waiting(job=str(popped[1]), score=float(popped[2]))
+
+
+async def put_back(redis: Redis, pool: str, waiting: Waiting) -> None:
+    """Return a popped job to its place in the queue."""
+    await redis.zadd(keys.queue(pool), {waiting.job: waiting.score}, nx=True)
+
+
+async def remove(redis: Redis, pool: str, jobs: Iterable[str]) -> int:
+    """Take ``jobs`` out of the queue; return how many were in it."""
+    members = list(jobs)
+    return int(await redis.zrem(keys.queue(pool), *members)) if members else 0
+
+
+async def length(redis: Redis, pool: str) -> int:
+    """Return how many jobs wait."""
+    return int(await redis.zcard(keys.queue(pool)))
+
+
+async def members(redis: Redis, pool: str) -> set[str]:
+    """Return all waiting jobs (``namespace/name``)."""
+    return {str(job) for job in await redis.zrange(keys.queue(pool), 0, -1)}
+
+
+async def position(redis: Redis, pool: str, job: str) -> int | None:
+    """Return how many jobs are before ``job``, or None when it is not in the queue."""
+    rank = await redis.zrank(keys.queue(pool), job)
+    return rank if isinstance(rank, int) else None

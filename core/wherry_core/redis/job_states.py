@@ -1,0 +1,36 @@
+"""The newest snapshot of each job, and the channel that tells of newer ones."""
+
+from collections.abc import Sequence
+
+from wherry_core.job_snapshot import JobSnapshot
+from wherry_core.redis import keys, scripts
+from wherry_core.redis.client import Redis
+
+
+async def publish(redis: Redis, snapshot: JobSnapshot, ttl_seconds: int) -> bool:
+    """Keep and publish ``snapshot``; False when a newer or a terminal one is there already."""
+    taken = await redis.eval(
+        scripts.PUBLISH_STATE,
+        1,
+        keys.job_state(snapshot.namespace, snapshot.name),
+        snapshot.uid,
+        "1" if snapshot.terminal else "0",
+        str(snapshot.attempt),
+        str(snapshot.step),
+        snapshot.model_dump_json(by_alias=True, exclude_none=True),
+        str(max(ttl_seconds, 1)),
+        keys.job_updates(snapshot.name),
+    )
+    return bool(taken)
+
+
+async def read(redis: Redis, namespace: str, name: str) -> JobSnapshot | None:
+    """Return the newest snapshot of a job, or None when Redis has none."""
+    text = await redis.hget(keys.job_state(namespace, name), "snapshot")
+    return None if text is None else JobSnapshot.model_validate_json(text)
+
+
+async def forget(redis: Redis, namespace: str, names: Sequence[str]) -> None:
+    """Remove the snapshots of deleted jobs."""
+    for name in names:
+        await redis.delete(keys.job_state(namespace, name))

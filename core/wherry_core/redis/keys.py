@@ -1,0 +1,40 @@
+"""Names of all keys and channels in Redis.
+
+The part in braces is a Redis Cluster hash tag: everything about one pool lies in one slot, so
+that a script may touch it all at once.
+"""
+
+
+def queue(pool: str) -> str:
+    """Sorted set of waiting jobs, members ``namespace/name``."""
+    return f"wherry:{{{pool}}}:queue"
+
+
+def tenants(pool: str) -> str:
+    """Hash of the newest virtual finish time of each tenant with jobs in the queue."""
+    return f"wherry:{{{pool}}}:tenants"
+
+
+def runner(pool: str, name: str) -> str:
+    """Hash of one runner: heartbeat counter and drain mark."""
+    return f"wherry:{{{pool}}}:runner:{name}"
+
+
+def runner_jobs(pool: str, name: str) -> str:
+    """Set of the jobs that one runner has begun."""
+    return f"wherry:{{{pool}}}:runner:{name}:jobs"
+
+
+def runner_stops(pool: str, name: str) -> str:
+    """Set of the jobs that one runner is asked to stop."""
+    return f"wherry:{{{pool}}}:runner:{name}:stops"
+
+
+def job_state(namespace: str, name: str) -> str:
+    """Hash of the newest snapshot of one job."""
+    return f"wherry:state:{namespace}/{name}"
+
+
+def job_updates(name: str) -> str:
+    """Channel on which snapshots of one job are published."""
+    return f"job:{name}:updates"

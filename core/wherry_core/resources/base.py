@@ -1,0 +1,97 @@
+"""What both resources build on: the model base, Kubernetes times and conditions."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+GROUP: Final = "wherry.dev"
+VERSION: Final = "v1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+
+def immutable(field: str) -> dict[str, Any]:
+    """JSON schema extra that makes the API server refuse any change of ``field`` (CEL)."""
+    return {
+        "x-kubernetes-validations": [
+            {
+                "rule": "self == oldSelf",
+                "message": f"{field} is immutable: create a new DownloadJob instead",
+            }
+        ]
+    }
+
+
+def format_time(value: datetime) -> str:
+    """Render a time as Kubernetes does: RFC 3339, UTC, whole seconds."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Time = Annotated[datetime, PlainSerializer(format_time, return_type=str, when_used="json")]
+"""A point in time, written as ``metav1.Time``."""
+
+
+class ResourceModel(BaseModel):
+    """A part of a custom resource: immutable, camelCase on the wire, unknown fields ignored."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+    )
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the JSON form that the API server expects, without fields that are unset."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class ConditionStatus(StrEnum):
+    """The three values of a condition, as in ``metav1.Condition``."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(ResourceModel):
+    """One ``metav1.Condition``."""
+
+    type: Annotated[str, Field(max_length=64, min_length=1)]
+    """Type of the condition."""
+    status: ConditionStatus
+    """True, False or Unknown."""
+    reason: Annotated[str, Field(max_length=128, min_length=1)]
+    """Why, as one CamelCase word."""
+    message: Annotated[str, Field(max_length=1024)] = ""
+    """Why, as a sentence for a person."""
+    last_transition_time: Time
+    """When the status last changed."""
+    observed_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
+    """The metadata.generation that the condition was set for."""
+
+
+def set_condition(conditions: Sequence[Condition], new: Condition) -> tuple[Condition, ...]:
+    """Return ``conditions`` with ``new`` in the place of the one with its type.
+
+    The transition time is kept when the status did not change, so that setting the same
+    condition twice gives the same list.
+    """
+    kept: list[Condition] = []
+    placed = False
+    for old in conditions:
+        if old.type != new.type:
+            kept.append(old)
+            continue
+        placed = True
+        same = old.status == new.status
+        kept.append(
+            new.model_copy(update={"last_transition_time": old.last_transition_time})
+            if same
+            else new
+        )
+    return tuple(kept) if placed else (*kept, new)

@@ -1,0 +1,1 @@
+"""The job runner: claims jobs, bundles objects into an archive, reports progress."""

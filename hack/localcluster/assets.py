@@ -37,7 +37,9 @@ def given(name: str) -> Path | None:
     single = os.environ.get(_OVERRIDES.get(name, ""), "")
     if single:
         if not os.access(single, os.X_OK):
-            raise say.Failure(f"{_OVERRIDES[name]} names {single}, which is no program. Correct it.")
+            raise say.SetupError(
+                f"{_OVERRIDES[name]} names {single}, which is no program. Correct it."
+            )
         return Path(single).resolve()
     directory = os.environ.get(_KUBEBUILDER)
     if directory and name in _OVERRIDES and _is_complete(Path(directory)):
@@ -57,7 +59,7 @@ def program(name: str) -> Path:
     for build in programs.BUILDS:
         if name in build.packages:
             return ensure_build(build) / name
-    raise say.Failure(f"No build makes a program called {name}; see hack/localcluster/programs.py.")
+    raise say.SetupError(f"No build makes {name}; programs.py lists what is built.")
 
 
 def ensure(groups: Iterable[Group] | None = None) -> Path:
@@ -142,7 +144,7 @@ def _make(build: Build, target: Path) -> None:
         code = shell.run_logged(words, log, env=_go_environment(), cwd=_module(build))
     if code != 0:
         said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-8:]
-        raise say.Failure(
+        raise say.SetupError(
             f"Building {what} failed (`{shlex.join(words[:3])} …`). If the network failed, run it "
             "again: Go goes on where it stopped. It said:\n" + "\n".join(f"  {s}" for s in said),
             log=log,

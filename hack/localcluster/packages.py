@@ -47,7 +47,7 @@ def ensure(wanted: Sequence[str]) -> list[str]:
     if not lacking:
         return []
     if os.geteuid() != 0:
-        raise say.Failure(
+        raise say.SetupError(
             "These packages are missing and only root may install them. Run as root:\n"
             f"  apt-get install --no-install-recommends {' '.join(lacking)}"
         )
@@ -60,7 +60,7 @@ def ensure(wanted: Sequence[str]) -> list[str]:
             _apt(["update"])
             said = _try_install(lacking)
             if said:
-                raise say.Failure(
+                raise say.SetupError(
                     f"apt-get could not install {' '.join(lacking)}. See that the package mirror "
                     f"can be reached and try `apt-get update`. It said:\n{said}"
                 )
@@ -123,7 +123,7 @@ def _require_programs(wanted: Sequence[str]) -> None:
         programs[each] for each in wanted if each in programs and not shell.find(programs[each])
     ]
     if lacking:
-        raise say.Failure(
+        raise say.SetupError(
             "This machine has no apt, so nothing was installed by itself. These programs are "
             f"missing; install them with your package manager: {', '.join(lacking)}"
         )

@@ -47,7 +47,9 @@ def began_at(pid: int) -> int | None:
         return None
     # The command name stands in parentheses and may itself contain spaces and parentheses.
     fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else int(fields[19])
+    # The first thread can be dead while others still hold the process's ports.
+    ended = fields[0] in "ZX" and int(fields[17]) <= 1
+    return None if ended else int(fields[19])
 
 
 def alive(process: Process) -> bool:
@@ -75,7 +77,7 @@ def find(state: Path, name: str) -> Process | None:
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as error:
-        raise say.Failure(
+        raise say.SetupError(
             f"{record} is not a process record. See which process it meant, end it, and delete "
             "the file."
         ) from error
@@ -158,7 +160,7 @@ def stop(state: Path, name: str, *, patience: float = 15.0, kill: bool = False) 
         if not _gone(process, patience):
             send(process, signal.SIGKILL)
             if not _gone(process, 10.0):
-                raise say.Failure(
+                raise say.SetupError(
                     f"{name} (pid {process.pid}) does not end, not even by SIGKILL. "
                     "It hangs in the kernel; `cat /proc/PID/wchan` shows where.",
                     log=Path(process.log),
@@ -198,14 +200,14 @@ def wait_until(
     deadline = time.monotonic() + patience
     while not ready():
         if process and not alive(process):
-            raise say.Failure(
+            raise say.SetupError(
                 f"{process.name} ended before {what}. Its last words:\n{tail(Path(process.log))}",
                 log=Path(process.log),
             )
         if time.monotonic() > deadline:
             log = Path(process.log) if process else None
             said = f" Its last words:\n{tail(log)}" if log else ""
-            raise say.Failure(f"After {patience:.0f}s it is still not so: {what}.{said}", log=log)
+            raise say.SetupError(f"After {patience:.0f}s still not so: {what}.{said}", log=log)
         time.sleep(every)
 
 

@@ -90,7 +90,8 @@ BUILDS: tuple[Build, ...] = (
         module="containerd",
         group="node",
         packages={
-            each: f"{_CONTAINERD}/{each}" for each in ("containerd", "containerd-shim-runc-v2", "ctr")
+            each: f"{_CONTAINERD}/{each}"
+            for each in ("containerd", "containerd-shim-runc-v2", "ctr")
         },
         tags="no_btrfs,no_devmapper,no_zfs",
     ),

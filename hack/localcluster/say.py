@@ -11,7 +11,7 @@ from pathlib import Path
 _began = time.monotonic()
 
 
-class Failure(Exception):
+class SetupError(Exception):
     """Something went wrong, told in a sentence that says what to do.
 
     `log` is the file in which the details stand, if there is one.

@@ -56,12 +56,12 @@ def attempt(
             check=False,
         )
     except FileNotFoundError as error:
-        raise say.Failure(
+        raise say.SetupError(
             f"The program {words[0]} is not installed. Run `make up` again, which installs what "
             "it needs where it can, or install it by hand."
         ) from error
     except subprocess.TimeoutExpired as error:
-        raise say.Failure(f"`{shlex.join(words)}` did not end within {timeout:.0f}s.") from error
+        raise say.SetupError(f"`{shlex.join(words)}` did not end within {timeout:.0f}s.") from error
 
 
 def run(
@@ -76,7 +76,7 @@ def run(
     done = attempt(command, stdin=stdin, env=env, cwd=cwd, timeout=timeout)
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-12:]
-        raise say.Failure(
+        raise say.SetupError(
             f"`{shlex.join(str(word) for word in command)}` failed with exit code "
             f"{done.returncode}:\n" + "\n".join(f"  {each}" for each in said)
         )

@@ -1,0 +1,63 @@
+"""Writing kubeconfig files, and asking the API server plain questions with one."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from localcluster import paths
+from localcluster.pki import Pair
+
+
+def _embedded(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+def write(path: Path, *, server: str, ca: Path, user: Pair) -> Path:
+    """Write a kubeconfig that holds its certificates itself, so that it can be copied.
+
+    JSON is YAML, and saves this tool a YAML writer.
+    """
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {
+                "name": "wherry-local",
+                "cluster": {"server": server, "certificate-authority-data": _embedded(ca)},
+            }
+        ],
+        "users": [
+            {
+                "name": "wherry-local",
+                "user": {
+                    "client-certificate-data": _embedded(user.certificate),
+                    "client-key-data": _embedded(user.key),
+                },
+            }
+        ],
+        "contexts": [
+            {"name": "wherry-local", "context": {"cluster": "wherry-local", "user": "wherry-local"}}
+        ],
+        "current-context": "wherry-local",
+    }
+    text = json.dumps(document, indent=1) + "\n"
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return path
+    return paths.write(path, text, mode=0o600)
+
+
+def answers(url: str, *, ca: Path, user: Pair, timeout: float = 2.0) -> bool:
+    """Whether a GET of this URL is answered with 200."""
+    context = ssl.create_default_context(cafile=str(ca))
+    context.load_cert_chain(str(user.certificate), str(user.key))
+    handlers = [urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)]
+    try:
+        with urllib.request.build_opener(*handlers).open(url, timeout=timeout) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

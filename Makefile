@@ -1,0 +1,69 @@
+# Run `make` or `make help` for the list of targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+LOCALCLUSTER := PYTHONPATH=hack python3 -m localcluster
+
+##@ Use
+
+.PHONY: up
+up: venv ## Set everything up and run a first job (FAST=1: no node, runners as processes)
+	@PYTHONPATH=hack:. $(PYTHON) -m trial up $(if $(FAST),--fast)
+
+.PHONY: down
+down: venv ## Stop what `make up` started, leave nothing behind (cached builds stay)
+	@PYTHONPATH=hack:. $(PYTHON) -m trial down
+
+.PHONY: status
+status: venv ## Say what runs
+	@PYTHONPATH=hack:. $(PYTHON) -m trial status
+
+##@ Test
+
+.PHONY: test
+test: ## Everything: lint, types, layers, unit, integration, end to end on a real node
+	@python3 hack/run_checks.py
+
+.PHONY: test-unit
+test-unit: venv ## Unit tests, in seconds
+	@python3 hack/run_checks.py unit
+
+.PHONY: test-integration
+test-integration: ## Tests against a real kube-apiserver, Redis and S3 stores
+	@python3 hack/run_checks.py packages assets integration
+
+.PHONY: test-e2e
+test-e2e: ## Tests on a real node with real pods from the chart
+	@python3 hack/run_checks.py e2e
+
+.PHONY: lint
+lint: venv ## Lint, format check, types, layers, generated files
+	@python3 hack/run_checks.py lint types layers generated
+
+.PHONY: format
+format: venv ## Format the code and fix what can be fixed by itself
+	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+##@ Change
+
+.PHONY: venv
+venv: ## Make .venv with the locked dependencies
+	@hack/make_venv.sh
+
+.PHONY: generate
+generate: venv ## Write the files that are made from others (CRDs)
+	@$(PYTHON) hack/generate_crds.py
+
+.PHONY: lock
+lock: ## Resolve the dependencies anew and write the lock files
+	@$(PYTHON) -m uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url \
+		--python-version 3.11 pyproject.toml --output-file requirements.lock
+	@$(PYTHON) -m uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url \
+		--python-version 3.11 --group dev pyproject.toml --constraints requirements.lock \
+		--output-file requirements-dev.lock
+
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2} END {print ""}' $(MAKEFILE_LIST)

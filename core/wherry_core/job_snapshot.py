@@ -60,6 +60,8 @@ class JobSnapshot(ResourceModel):
     updated_at: Time
     completed_at: Time | None = None
     archive: StoredArchive | None = None
+    pool: str | None = None
+    started_at: Time | None = None
 
     @property
     def terminal(self) -> bool:
@@ -118,4 +120,6 @@ def snapshot_of(job: DownloadJob, now: datetime | None = None) -> JobSnapshot:
         archive=StoredArchive(bucket=archive.bucket, key=archive.key, name=archive.name)
         if archive
         else None,
+        pool=job.spec.pool,
+        started_at=status.start_time,
     )

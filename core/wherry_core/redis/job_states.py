@@ -30,6 +30,17 @@ async def read(redis: Redis, namespace: str, name: str) -> JobSnapshot | None:
     return None if text is None else JobSnapshot.model_validate_json(text)
 
 
+async def read_many(
+    redis: Redis, jobs: Sequence[tuple[str, str]]
+) -> list[JobSnapshot | None]:
+    """Return the newest snapshots of ``jobs`` (namespace, name), in their order, in one go."""
+    pipeline = redis.pipeline(transaction=False)
+    for namespace, name in jobs:
+        pipeline.hget(keys.job_state(namespace, name), "snapshot")
+    texts = await pipeline.execute()
+    return [None if text is None else JobSnapshot.model_validate_json(text) for text in texts]
+
+
 async def forget(redis: Redis, namespace: str, names: Sequence[str]) -> None:
     """Remove the snapshots of deleted jobs."""
     for name in names:

@@ -38,3 +38,13 @@ def job_state(namespace: str, name: str) -> str:
 def job_updates(name: str) -> str:
     """Channel on which snapshots of one job are published."""
     return f"job:{name}:updates"
+
+
+def ticket(digest: str) -> str:
+    """String: the job (``namespace/name``) that a single-use ticket opens, by the ticket's hash."""
+    return f"wherry:ticket:{digest}"
+
+
+def ended_job(namespace: str, name: str) -> str:
+    """String: when a job ended; it outlives the job, so that "expired" differs from "unknown"."""
+    return f"wherry:ended:{namespace}/{name}"

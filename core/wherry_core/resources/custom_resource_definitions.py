@@ -98,6 +98,13 @@ def _crd(
                 "type": "object",
                 "description": description,
                 "required": ["spec"],
+                "x-kubernetes-validations": [
+                    {
+                        # Without it, removing the whole status would undo what its rules keep.
+                        "rule": "!has(oldSelf.status) || has(self.status)",
+                        "message": "status cannot be removed",
+                    }
+                ],
                 "properties": {
                     "apiVersion": {"type": "string"},
                     "kind": {"type": "string"},

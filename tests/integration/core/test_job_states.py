@@ -1,0 +1,91 @@
+"""Snapshots in a real Redis: newest wins, terminal is final, followers hear of it."""
+
+import asyncio
+import itertools
+import random
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from wherry_core.job_snapshot import JobSnapshot, JobStatus
+from wherry_core.redis import job_states, keys
+from wherry_core.redis.client import Redis
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def snapshot(attempt: int = 1, step: int = 0, **changes: Any) -> JobSnapshot:
+    values: dict[str, Any] = {
+        "namespace": "team-a",
+        "name": "job-1",
+        "uid": "u1",
+        "status": JobStatus.PROCESSING,
+        "attempt": attempt,
+        "step": step,
+        "created_at": NOW,
+        "updated_at": NOW,
+    }
+    return JobSnapshot(**values | changes)
+
+
+DONE = snapshot(1, 3, status=JobStatus.COMPLETED, progress=100)
+
+
+async def test_read_gives_back_what_was_published(redis: Redis) -> None:
+    assert await job_states.read(redis, "team-a", "job-1") is None
+    assert await job_states.publish(redis, snapshot(1, 2, progress=40), 60)
+    assert await job_states.read(redis, "team-a", "job-1") == snapshot(1, 2, progress=40)
+    assert 0 < await redis.ttl(keys.job_state("team-a", "job-1")) <= 60
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "taken"),
+    [
+        (snapshot(1, 1), snapshot(1, 2), True),
+        (snapshot(1, 2), snapshot(1, 2), False),
+        (snapshot(1, 2), snapshot(1, 1), False),
+        (snapshot(1, 9), snapshot(2, 0), True),
+        (snapshot(2, 0), snapshot(1, 9), False),
+        (snapshot(2, 5), DONE, True),
+        (DONE, snapshot(2, 0), False),
+        (DONE, snapshot(1, 3, status=JobStatus.FAILED), False),
+        (DONE, snapshot(1, 0, uid="u2"), True),
+    ],
+)
+async def test_only_a_newer_snapshot_is_taken(
+    redis: Redis, first: JobSnapshot, second: JobSnapshot, taken: bool
+) -> None:
+    await job_states.publish(redis, first, 60)
+    assert await job_states.publish(redis, second, 60) is taken
+    assert await job_states.read(redis, "team-a", "job-1") == (second if taken else first)
+
+
+async def test_followers_see_snapshots_only_in_order_and_the_last_one_always(redis: Redis) -> None:
+    order = [snapshot(attempt, step) for attempt in (1, 2, 3) for step in range(10)]
+    shuffled = random.Random(7).sample(order, len(order))
+    async with redis.pubsub() as pubsub:  # type: ignore[union-attr]
+        await pubsub.subscribe(keys.job_updates("job-1"))
+        await asyncio.gather(*[job_states.publish(redis, each, 60) for each in shuffled])
+        await job_states.publish(redis, DONE, 60)
+        seen: list[JobSnapshot] = []
+        while not seen or not seen[-1].terminal:
+            message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=5)
+            assert message is not None, "the terminal snapshot was not heard"
+            seen.append(JobSnapshot.model_validate_json(message["data"]))
+    assert all(newer.newer_than(older) for older, newer in itertools.pairwise(seen))
+    assert seen[-1] == DONE
+
+
+async def test_jobs_of_one_name_in_two_namespaces_do_not_mix(redis: Redis) -> None:
+    other = snapshot(5, 5, namespace="team-b", uid="u2")
+    await job_states.publish(redis, snapshot(), 60)
+    await job_states.publish(redis, other, 60)
+    assert await job_states.read(redis, "team-a", "job-1") == snapshot()
+    assert await job_states.read(redis, "team-b", "job-1") == other
+
+
+async def test_forget(redis: Redis) -> None:
+    await job_states.publish(redis, snapshot(), 60)
+    await job_states.forget(redis, "team-a", ["job-1", "job-2"])
+    assert await job_states.read(redis, "team-a", "job-1") is None

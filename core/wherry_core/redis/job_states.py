@@ -30,9 +30,7 @@ async def read(redis: Redis, namespace: str, name: str) -> JobSnapshot | None:
     return None if text is None else JobSnapshot.model_validate_json(text)
 
 
-async def read_many(
-    redis: Redis, jobs: Sequence[tuple[str, str]]
-) -> list[JobSnapshot | None]:
+async def read_many(redis: Redis, jobs: Sequence[tuple[str, str]]) -> list[JobSnapshot | None]:
     """Return the newest snapshots of ``jobs`` (namespace, name), in their order, in one go."""
     pipeline = redis.pipeline(transaction=False)
     for namespace, name in jobs:

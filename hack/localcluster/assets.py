@@ -81,8 +81,7 @@ def ensure(groups: Iterable[Group] | None = None) -> Path:
 def recipe(build: Build) -> str:
     """Identifies everything a build is made from, apart from the compiler."""
     module = paths.HERE / "gomodules" / build.module
-    parts = [(module / "go.mod").read_text(encoding="utf-8")]
-    parts.append((module / "go.sum").read_text(encoding="utf-8"))
+    parts = [path.read_text(encoding="utf-8") for path in sorted(module.iterdir())]
     parts += [build.version, build.tags, repr(sorted(build.packages.items()))]
     parts.append(repr(sorted(build.stamps.items())))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -7,12 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from localcluster import assets, kubeconfig, paths, pki, ports, processes, say, shell
+from localcluster import addresses, assets, kubeconfig, paths, pki, ports, processes, say, shell
 from localcluster.pki import Pair
 from localcluster.processes import Process
-
-SERVICE_RANGE = "10.96.0.0/16"
-FIRST_SERVICE_ADDRESS = "10.96.0.1"
 
 # In the order in which they can be stopped without complaining about one another.
 NAMES = ("kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd")
@@ -50,6 +47,16 @@ class ControlPlane:
     audit_log: Path | None
     apiserver_command: tuple[str, ...]
 
+    @property
+    def ca(self) -> Path:
+        """The certificate of the cluster's authority."""
+        return self.state / "pki" / "ca.crt"
+
+    @property
+    def admin(self) -> Pair:
+        """The administrator's certificate."""
+        return Pair(self.state / "pki" / "admin.crt", self.state / "pki" / "admin.key")
+
     def pids(self) -> dict[str, int]:
         """The pids of its living processes, by name."""
         found = ((name, processes.find(self.state, name)) for name in NAMES)
@@ -65,9 +72,8 @@ class ControlPlane:
         directory = self.state / "pki"
         safe = "".join(each if each.isalnum() else "-" for each in user)
         pair = pki.issue(directory, f"user-{safe}", common_name=user, groups=groups)
-        ca = pki.authority(directory).certificate
         path = self.state / f"{safe}.kubeconfig"
-        return kubeconfig.write(path, server=self.url, ca=ca, user=pair)
+        return kubeconfig.write(path, server=self.url, ca=self.ca, user=pair)
 
     def stop_apiserver(self, *, kill: bool = False) -> None:
         """Take the API server away and leave everything else."""
@@ -170,12 +176,12 @@ def _credentials(state: Path, bind: str) -> tuple[Pair, Pair]:
     pki.signing_pair(directory)
     service = "kubernetes.default.svc"
     names = ["localhost", "kubernetes", "kubernetes.default", service, f"{service}.cluster.local"]
-    addresses = dict.fromkeys(["127.0.0.1", bind, FIRST_SERVICE_ADDRESS])
+    reached_at = dict.fromkeys(["127.0.0.1", bind, addresses.FIRST_SERVICE_ADDRESS])
     pki.issue(
         directory,
         "apiserver",
         common_name="kube-apiserver",
-        alternative_names=[*(f"DNS:{n}" for n in names), *(f"IP:{a}" for a in addresses)],
+        alternative_names=[*(f"DNS:{n}" for n in names), *(f"IP:{a}" for a in reached_at)],
     )
     admin = pki.issue(directory, "admin", common_name="admin", groups=["system:masters"])
     return authority, admin
@@ -232,7 +238,7 @@ def _apiserver_command(
     words += [f"--service-account-key-file={directory}/sa.pub"]
     words += [f"--service-account-signing-key-file={directory}/sa.key"]
     words += ["--service-account-issuer=https://kubernetes.default.svc.cluster.local"]
-    words += [f"--service-cluster-ip-range={SERVICE_RANGE}"]
+    words += [f"--service-cluster-ip-range={addresses.SERVICE_RANGE}"]
     words += ["--service-node-port-range=3000-32767"]
     words += ["--authorization-mode=Node,RBAC", "--allow-privileged=true", "--profiling=false"]
     if bind.startswith("127."):

@@ -53,11 +53,27 @@ def write(path: Path, *, server: str, ca: Path, user: Pair) -> Path:
 
 def answers(url: str, *, ca: Path, user: Pair, timeout: float = 2.0) -> bool:
     """Whether a GET of this URL is answered with 200."""
+    return get(url, ca=ca, user=user, timeout=timeout) is not None
+
+
+def plain(url: str, timeout: float = 1.0) -> bool:
+    """Whether a GET without any credentials is answered with 200."""
+    try:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(url, timeout=timeout) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def get(url: str, *, ca: Path, user: Pair, timeout: float = 2.0) -> bytes | None:
+    """The body of a GET that is answered with 200; None for any other answer, or none."""
     context = ssl.create_default_context(cafile=str(ca))
     context.load_cert_chain(str(user.certificate), str(user.key))
     handlers = [urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)]
     try:
         with urllib.request.build_opener(*handlers).open(url, timeout=timeout) as answer:
-            return bool(answer.status == 200)
+            body: bytes = answer.read()
+            return body if answer.status == 200 else None
     except (urllib.error.URLError, OSError):
-        return False
+        return None

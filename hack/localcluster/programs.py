@@ -96,6 +96,13 @@ BUILDS: tuple[Build, ...] = (
         tags="no_btrfs,no_devmapper,no_zfs",
     ),
     Build(
+        name="pause",
+        version="1",
+        module="pause",
+        group="node",
+        packages={"pause": "."},
+    ),
+    Build(
         name="coredns",
         version="v1.15.0",
         module="coredns",

@@ -57,11 +57,10 @@ def start_redis(
     number = port or credentials.remembered_port(state, NAME, ports.free_port(bind))
     if password is None:
         password = credentials.remembered(state, NAME, {"password": 16})["password"]
-    addresses = " ".join(dict.fromkeys([bind, "127.0.0.1"]))
     data = paths.ensure_dir(state / "redis", 0o700)
     text = "\n".join(
         [
-            f"bind {addresses}",
+            f"bind {bind}",
             f"port {number}",
             f"requirepass {password}",
             f"dir {data}",

@@ -1,0 +1,3 @@
+module wherry.dev/localcluster/pause
+
+go 1.26.0

@@ -1,0 +1,55 @@
+"""What a node leaves behind when its processes are gone, and how it is cleared away."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from localcluster import shell
+
+_CGROUPS = Path("/sys/fs/cgroup")
+# containerd puts the containers of Kubernetes under this name, whatever its own state directory.
+_OUR_CGROUPS = ("k8s.io", "kubepods")
+
+
+def mounts_below(directory: Path, mounts: str) -> list[str]:
+    """Mount points below a directory, innermost first; `mounts` is the text of /proc/mounts."""
+    prefix = f"{directory}/"
+    points = [_unescaped(line.split(" ")[1]) for line in mounts.splitlines() if line]
+    return [point for point in reversed(points) if point.startswith(prefix)]
+
+
+def _unescaped(point: str) -> str:
+    # The kernel writes blanks in octal.
+    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\134", "\\")):
+        point = point.replace(code, character)
+    return point
+
+
+def unmount(directory: Path) -> int:
+    """Unmount everything below a directory; returns how much there was."""
+    points = mounts_below(directory, Path("/proc/mounts").read_text(encoding="utf-8"))
+    for point in points:
+        # Lazily: a mount that a dying process still holds goes with that process.
+        shell.run(["umount", "--lazy", point])
+    return len(points)
+
+
+def remove_cgroups(names: tuple[str, ...] = _OUR_CGROUPS) -> None:
+    """Remove the empty cgroups that containers leave."""
+    hierarchies = [_CGROUPS, *(path for path in _CGROUPS.glob("*") if path.is_dir())]
+    for hierarchy in hierarchies:
+        for name in names:
+            top = hierarchy / name
+            if not top.is_dir():
+                continue
+            below = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True)
+            for each in [*below, top]:
+                if not (each / "cgroup.procs").read_text(encoding="ascii").strip():
+                    each.rmdir()
+
+
+def remove_tree(directory: Path) -> None:
+    """Delete a directory with all its content, if it is there."""
+    if directory.exists():
+        shutil.rmtree(directory)

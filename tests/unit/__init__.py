@@ -1,0 +1,1 @@
+"""Tests of pure decisions: no server, no cluster, seconds in all."""

@@ -14,38 +14,47 @@ from wherry_core.settings import RedisSettings
 Redis = redis.Redis | RedisCluster
 CONNECT_TIMEOUT_SECONDS = 2.0
 READ_TIMEOUT_SECONDS = 10.0
+POOL_TIMEOUT_SECONDS = 10.0
+"""How long a command waits for one of the connections to be free."""
 
 
 def connect(settings: RedisSettings, *, max_connections: int = 10) -> Redis:
     """Return a client; nothing is sent before its first command.
 
     ``redis+sentinel://[:password@]host:port,host:port/<master name>?db=0`` asks Sentinels for the
-    master; ``redis+cluster://host:port`` speaks to a cluster. A plain client retries a command
+    master; ``redis+cluster://host:port`` speaks to a cluster. At most
+    ``max_connections`` are open at once: a command beyond them waits. A plain client retries one
     twice at a lost connection: every command of Wherry's may safely run twice.
 
     Raises ValueError for a URL with another scheme.
     """
-    retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), 2)
     common: dict[str, Any] = {
         "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "socket_timeout": READ_TIMEOUT_SECONDS,
         "health_check_interval": 15,
         "decode_responses": True,
     }
+    pool: dict[str, Any] = {
+        "max_connections": max_connections,
+        "timeout": POOL_TIMEOUT_SECONDS,
+        "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
+    }
     if settings.url is None:
-        return redis.Redis(
-            host=settings.host,
-            port=settings.port,
-            db=settings.database,
-            password=settings.password.get_secret_value() if settings.password else None,
-            max_connections=max_connections,
-            retry=retry,
-            **common,
+        password = settings.password.get_secret_value() if settings.password else None
+        return redis.Redis.from_pool(
+            redis.BlockingConnectionPool(
+                host=settings.host,
+                port=settings.port,
+                db=settings.database,
+                password=password,
+                **pool,
+                **common,
+            )
         )
     url = settings.url.get_secret_value()
     parts = urlsplit(url)
     if parts.scheme in {"redis", "rediss", "unix"}:
-        return redis.Redis.from_url(url, max_connections=max_connections, retry=retry, **common)
+        return redis.Redis.from_pool(redis.BlockingConnectionPool.from_url(url, **pool, **common))
     if parts.scheme == "redis+cluster":
         plain = urlunsplit(parts._replace(scheme="redis"))
         return RedisCluster.from_url(plain, max_connections=max_connections, **common)

@@ -69,10 +69,12 @@ async def test_followers_see_snapshots_only_in_order_and_the_last_one_always(red
         await asyncio.gather(*[job_states.publish(redis, each, 60) for each in shuffled])
         await job_states.publish(redis, DONE, 60)
         seen: list[JobSnapshot] = []
-        while not seen or not seen[-1].terminal:
-            message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=5)
-            assert message is not None, "the terminal snapshot was not heard"
-            seen.append(JobSnapshot.model_validate_json(message["data"]))
+        async with asyncio.timeout(10):
+            async for message in pubsub.listen():
+                if message["type"] == "message":
+                    seen.append(JobSnapshot.model_validate_json(message["data"]))
+                    if seen[-1].terminal:
+                        break
     assert all(newer.newer_than(older) for older, newer in itertools.pairwise(seen))
     assert seen[-1] == DONE
 

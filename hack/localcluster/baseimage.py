@@ -1,0 +1,108 @@
+"""A base image without any registry: Debian's own packages, from the machine's own mirror."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcluster import buildah, paths, remains, say, shell
+from localcluster.heartbeat import heartbeat
+
+PACKAGES = ("ca-certificates", "python3", "python3-venv")
+# Nothing of this is needed at run time, and half of the image's size is in it.
+_REMOVED = (
+    "var/cache/apt",
+    "var/lib/apt/lists",
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+)
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Where this machine gets its packages."""
+
+    suite: str
+    url: str
+    components: tuple[str, ...]
+
+
+def suite(os_release: str) -> str | None:
+    """The distribution's code name, from the text of /etc/os-release."""
+    match = re.search(r'^VERSION_CODENAME="?([a-z]+)"?$', os_release, re.MULTILINE)
+    return match[1] if match else None
+
+
+def pick_mirror(code_name: str, targets: str) -> Mirror | None:
+    """The mirror of a suite, from lines of `url|code name|component` that apt prints."""
+    url = ""
+    components: list[str] = []
+    for line in targets.splitlines():
+        site, _, rest = line.partition("|")
+        name, _, component = rest.partition("|")
+        if name == code_name and (not url or site == url):
+            url = site
+            components.append(component)
+    return Mirror(code_name, url, tuple(dict.fromkeys(components))) if url else None
+
+
+def mirror() -> Mirror:
+    """The machine's own mirror, as its apt is configured now."""
+    code_name = suite(Path("/etc/os-release").read_text(encoding="utf-8"))
+    form = "$(REPO_URI)|$(CODENAME)|$(COMPONENT)"
+    command = ["apt-get", "indextargets", "--format", form, "Created-By: Packages"]
+    found = pick_mirror(code_name, shell.run(command)) if code_name else None
+    if found is None:
+        raise say.SetupError(
+            "apt does not say where this distribution's packages come from. Run `apt-get update` "
+            "and see that /etc/apt has the distribution's own sources."
+        )
+    return found
+
+
+def ensure() -> str:
+    """The reference of the base image in buildah's storage, made anew every month."""
+    source = mirror()
+    month = datetime.datetime.now(datetime.UTC).strftime("%Y-%m")
+    reference = f"localhost/wherry-base:{source.suite}-{month}"
+    if buildah.has_image(reference):
+        return reference
+    root = paths.cache_dir() / "images" / f"base-{source.suite}-{month}"
+    _bootstrap(source, root)
+    container = buildah.run("from", "scratch").strip()
+    buildah.run("add", "--quiet", container, str(root), "/")
+    buildah.run("commit", "--quiet", "--rm", container, reference)
+    remains.unmount(root)
+    remains.remove_tree(root)
+    return reference
+
+
+def _bootstrap(source: Mirror, root: Path) -> None:
+    log = root.with_suffix(".log")
+    log.unlink(missing_ok=True)
+    # An interrupted run leaves half a system with the kernel's file systems mounted in it.
+    remains.unmount(root)
+    remains.remove_tree(root)
+    paths.ensure_dir(root)
+    command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
+    command += [f"--components={','.join(source.components)}", source.suite, str(root), source.url]
+    with say.timed(f"base image of {source.suite}"), heartbeat("making the base image"):
+        code = shell.run_logged(command, log, env={"DEBIAN_FRONTEND": "noninteractive"})
+    if code != 0:
+        raise say.SetupError(
+            "debootstrap failed. If the network failed, run it again; see that the package mirror "
+            f"of this machine answers (`apt-get update`). It said:\n{_tail(log)}",
+            log=log,
+        )
+    for name in _REMOVED:
+        remains.remove_tree(root / name)
+    (root / "var/lib/apt/lists").mkdir(parents=True)
+    (root / "var/cache/apt/archives/partial").mkdir(parents=True)
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:]
+    return "\n".join(f"  {line}" for line in lines)

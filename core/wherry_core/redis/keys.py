@@ -48,3 +48,8 @@ def ticket(digest: str) -> str:
 def ended_job(namespace: str, name: str) -> str:
     """String: when a job ended; it outlives the job, so that "expired" differs from "unknown"."""
     return f"wherry:ended:{namespace}/{name}"
+
+
+def operator_marker() -> str:
+    """String that the operator changes every few seconds, to notice a Redis that lost writes."""
+    return "wherry:operator-marker"

@@ -24,6 +24,18 @@ class Orders:
     """Jobs (``namespace/name``) to stop now: cancelled, suspended or taken away."""
 
 
+@dataclass(frozen=True)
+class RunnerRecord:
+    """What Redis knows of a runner."""
+
+    heartbeat: int
+    """A counter: as long as it grows, the runner lives."""
+    draining: bool
+    """True once the runner was asked to leave."""
+    jobs: int
+    """How many jobs it has begun."""
+
+
 async def begin(redis: Redis, pool: str, runner: str, waiting: Waiting) -> bool:
     """Record that ``runner`` begins a popped job; False (and the job is back) if it must leave.
 
@@ -73,6 +85,29 @@ async def heartbeat_counts(redis: Redis, pool: str, runners: Sequence[str]) -> d
         if value is not None:
             counts[name] = int(value)
     return counts
+
+
+async def runner_records(
+    redis: Redis, pool: str, runners: Sequence[str]
+) -> dict[str, RunnerRecord]:
+    """Return what Redis knows of each of ``runners``; those that it does not know are left out."""
+    records: dict[str, RunnerRecord] = {}
+    for name in runners:
+        heartbeat, draining = await redis.hmget(keys.runner(pool, name), ["heartbeat", "draining"])
+        if heartbeat is None and draining is None:
+            continue
+        begun = await redis.scard(keys.runner_jobs(pool, name))
+        records[name] = RunnerRecord(
+            heartbeat=int(heartbeat or 0), draining=draining == "1", jobs=int(begun)
+        )
+    return records
+
+
+async def retire(redis: Redis, pool: str, runner: str) -> None:
+    """Ask ``runner`` to take no more jobs and to leave once those that it has are done."""
+    key = keys.runner(pool, runner)
+    await redis.hset(key, "draining", "1")
+    await redis.expire(key, RECORD_TTL_SECONDS)
 
 
 async def drain(redis: Redis, pool: str, runner: str) -> bool:

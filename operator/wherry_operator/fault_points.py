@@ -1,0 +1,22 @@
+"""Points at which tests end the process, to show that nothing is lost by it."""
+
+import os
+import signal
+from typing import Final
+
+VARIABLE: Final = "WHERRY_FAULT_POINT"
+"""``<name>`` or ``<name>:<number>``: the process kills itself when it reaches the point the
+number-th time (the first, when left out). For tests only."""
+
+_name, _, _number = os.environ.get(VARIABLE, "").partition(":")
+_left = int(_number or 1)
+
+
+def reach(name: str) -> None:
+    """Kill the process with SIGKILL if the environment names this point."""
+    global _left
+    if name != _name:
+        return
+    _left -= 1
+    if _left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,36 @@
+"""Cancelling: at any moment, for good."""
+
+from datetime import datetime
+
+from wherry_core.resources import Phase
+from wherry_operator.job_plan import JobPlan, ObservedJob, QueueChange, Story
+from wherry_operator.job_policies.changes import left_something
+
+MESSAGE = "The job was cancelled."
+
+
+def cancel(observed: ObservedJob, now: datetime) -> JobPlan | None:
+    """End a job whose spec says so; its runner is fenced off by the write and asked to stop."""
+    job = observed.job
+    if not job.spec.cancel:
+        return None
+    status = job.status.model_copy(
+        update={
+            "phase": Phase.CANCELLED,
+            "runner": None,
+            "next_attempt_time": None,
+            "completion_time": now.replace(microsecond=0),
+        }
+    )
+    if status.files.total == 0:
+        files = status.files.model_copy(update={"total": observed.files})
+        status = status.model_copy(update={"files": files})
+    return JobPlan(
+        reason="Cancelled",
+        message=MESSAGE,
+        status=status,
+        queue=QueueChange.TAKE_OUT,
+        stop_runner=job.status.runner,
+        story=Story("Cancelled", MESSAGE),
+        tidy=left_something(job),
+    )

@@ -1,0 +1,27 @@
+"""The time that a job may wait for a runner."""
+
+from datetime import datetime
+
+from wherry_operator.job_plan import JobPlan, ObservedJob, QueueChange, Story, queue_deadline
+from wherry_operator.job_policies.changes import failed, left_something
+
+REASON = "QueueTimeout"
+
+
+def fail_after_waiting(observed: ObservedJob, now: datetime) -> JobPlan | None:
+    """Fail a job that no runner took within its queueTimeoutSeconds."""
+    job = observed.job
+    deadline = queue_deadline(job)
+    if deadline is None or deadline > now:
+        return None
+    message = f"No runner took the job within {job.spec.queue_timeout_seconds} seconds."
+    if not observed.pool_exists:
+        message += f" There is no pool named {job.spec.pool}."
+    return JobPlan(
+        reason=REASON,
+        message=message,
+        status=failed(job, now, REASON, message),
+        queue=QueueChange.TAKE_OUT,
+        story=Story(REASON, message, warning=True),
+        tidy=left_something(job),
+    )

@@ -1,0 +1,42 @@
+"""Dead letters: found by a label, and tried again on request by a new job."""
+
+from datetime import datetime
+
+from wherry_core.resources import Phase
+from wherry_operator.job_plan import JobPlan, ObservedJob, Story, condition_is_true
+from wherry_operator.job_view import DEAD_LETTER_LABEL, RETRIES_ANNOTATION, RETRY_ANNOTATION
+
+
+def retry_on_request(observed: ObservedJob, _now: datetime) -> JobPlan | None:
+    """Make a new job of a failed or cancelled one that carries the annotation for it.
+
+    The number of earlier retries names the new job, so that making it twice changes nothing.
+    """
+    metadata = observed.job.metadata
+    if RETRY_ANNOTATION not in metadata.annotations:
+        return None
+    if observed.job.status.phase not in {Phase.FAILED, Phase.CANCELLED}:
+        return None
+    count = metadata.annotations.get(RETRIES_ANNOTATION, "0")
+    number = (int(count) if count.isdecimal() else 0) + 1
+    return JobPlan(
+        reason="RetryRequested",
+        message=f"The annotation {RETRY_ANNOTATION} asks for another try.",
+        retry_number=number,
+        annotations={RETRY_ANNOTATION: None, RETRIES_ANNOTATION: str(number)},
+        story=Story("Retried", f"Retry number {number} was made as a new job."),
+    )
+
+
+def label_dead_letter(observed: ObservedJob, _now: datetime) -> JobPlan | None:
+    """Label a dead letter, so that ``kubectl get dlj -l wherry.dev/dead-letter`` finds it."""
+    job = observed.job
+    if not job.ended or not condition_is_true(job.status, "DeadLettered"):
+        return None
+    if job.metadata.labels.get(DEAD_LETTER_LABEL) == "true":
+        return None
+    return JobPlan(
+        reason="DeadLettered",
+        message="All attempts are used up.",
+        labels={DEAD_LETTER_LABEL: "true"},
+    )

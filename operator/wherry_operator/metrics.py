@@ -1,0 +1,64 @@
+"""What the operator counts, for Prometheus. Only the operator exports these."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+RECONCILE_SECONDS: Final = Histogram(
+    "wherry_reconcile_duration_seconds",
+    "Time that one decision and its effects took.",
+    ["kind"],
+    buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
+)
+RECONCILE_ERRORS: Final = Counter(
+    "wherry_reconcile_errors_total", "Decisions that could not be carried out.", ["kind"]
+)
+API_CALLS: Final = Counter(
+    "wherry_kubernetes_requests_total",
+    "Requests to the Kubernetes API, without the watches.",
+    ["verb", "resource", "code"],
+)
+JOBS: Final = Gauge("wherry_jobs", "Jobs by phase.", ["phase"])
+QUEUE_DEPTH: Final = Gauge("wherry_queue_depth", "Jobs that wait for a runner.", ["pool"])
+QUEUE_OLDEST_AGE: Final = Gauge(
+    "wherry_queue_oldest_age_seconds", "Age of the job that has waited longest.", ["pool"]
+)
+RUNNERS: Final = Gauge("wherry_runners", "Runner pods by state.", ["pool", "state"])
+RUNNER_SLOTS: Final = Gauge(
+    "wherry_runner_slots", "Jobs that the ready runners could take at once.", ["pool"]
+)
+CLAIMED_JOBS: Final = Gauge("wherry_claimed_jobs", "Jobs that runners work on.", ["pool"])
+DEAD_LETTERS: Final = Gauge("wherry_dead_letters", "Dead-lettered jobs that still exist.")
+JOBS_ENDED: Final = Counter("wherry_jobs_ended_total", "Jobs that ended.", ["phase", "reason"])
+PROCESSING_SECONDS: Final = Histogram(
+    "wherry_job_processing_duration_seconds",
+    "Time from a job's first start to its completion.",
+    buckets=(1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 14400),
+)
+QUEUE_SECONDS: Final = Histogram(
+    "wherry_job_queue_duration_seconds",
+    "Time from a job's entry into the queue to its claim.",
+    buckets=(0.1, 0.3, 1, 3, 10, 30, 60, 300, 900, 3600),
+)
+ATTEMPTS_LOST: Final = Counter(
+    "wherry_attempts_lost_total", "Attempts that ended with their runner.", ["reason"]
+)
+STATUS_CONFLICTS: Final = Counter(
+    "wherry_status_conflicts_total", "Status writes dropped because a newer version was there."
+)
+REDIS_RESYNCS: Final = Counter(
+    "wherry_redis_resyncs_total", "Times that the index in Redis was rebuilt.", ["reason"]
+)
+REDIS_REPAIRS: Final = Counter(
+    "wherry_redis_repairs_total", "Queue entries added or removed by a rebuild.", ["change"]
+)
+REDIS_UP: Final = Gauge("wherry_redis_up", "1 while Redis answers the operator.")
+LEADER: Final = Gauge("wherry_leader", "1 on the replica that acts.")
+SWEEP_REPAIRS: Final = Counter(
+    "wherry_cache_repairs_total", "Objects that the watches had missed.", ["kind", "change"]
+)
+ORPHANS_REMOVED: Final = Counter(
+    "wherry_orphans_removed_total", "Objects and uploads in the store that no job owned.", ["kind"]
+)
+PODS_STARTED: Final = Counter("wherry_runner_pods_started_total", "Runner pods created.", ["pool"])
+FAULTS: Final = Counter("wherry_operator_faults_total", "Faults of the operator.", ["kind"])

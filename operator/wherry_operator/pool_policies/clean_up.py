@@ -1,0 +1,28 @@
+"""Pod objects that are of no more use."""
+
+from dataclasses import replace
+
+from wherry_operator.pool_plan import ObservedPool, PoolPlan
+
+
+def delete_useless_pods(observed: ObservedPool, plan: PoolPlan) -> PoolPlan:
+    """Delete pods that have ended, and runners that fell silent, once no job names them.
+
+    A pod that ended is kept until its jobs have been judged: how it ended is written there.
+    A silent runner's jobs are given to others first, which fences it off.
+    """
+    useless = tuple(
+        pod
+        for pod in observed.pods
+        if not pod.terminating
+        and pod.name not in observed.claimed
+        and (pod.ended or pod.name in observed.silent)
+    )
+    if not useless:
+        return plan
+    names = ", ".join(pod.name for pod in useless)
+    return replace(
+        plan,
+        delete=useless,
+        reasons=(*plan.reasons, ("RunnersEnded", f"No job needs the pods {names} any more.")),
+    )

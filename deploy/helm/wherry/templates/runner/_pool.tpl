@@ -1,0 +1,69 @@
+{{- define "wherry.poolConfigMap" -}}
+{{- printf "%s-pool-%s" (include "wherry.fullname" .) .Values.defaultPool.name -}}
+{{- end -}}
+
+{{- /* The default RunnerPool. The operator adds the runner's name, pool and concurrency. */ -}}
+{{- define "wherry.poolManifest" -}}
+{{- $context := dict "root" . "component" "runner" -}}
+{{- $pool := .Values.defaultPool -}}
+{{- $runner := .Values.runner -}}
+apiVersion: wherry.dev/v1
+kind: RunnerPool
+metadata:
+  name: {{ $pool.name }}
+  namespace: {{ .Release.Namespace }}
+  labels:
+    {{- include "wherry.componentLabels" $context | nindent 4 }}
+spec:
+  minRunners: {{ $pool.minRunners | int64 }}
+  maxRunners: {{ $pool.maxRunners | int64 }}
+  concurrency: {{ $pool.concurrency | int64 }}
+  idleSeconds: {{ $pool.idleSeconds | int64 }}
+  stepUp: {{ $pool.stepUp | int64 }}
+  paused: {{ $pool.paused }}
+  template:
+    metadata:
+      {{- include "wherry.podMetadata" $context | nindent 6 }}
+    spec:
+      restartPolicy: Never
+      {{- include "wherry.podFields" $context | nindent 6 }}
+      {{- with $runner.extraInitContainers }}
+      initContainers:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      containers:
+        - name: runner
+          image: {{ include "wherry.image" . }}
+          imagePullPolicy: {{ .Values.image.pullPolicy }}
+          command: [wherry-jobrunner]
+          ports:
+            - name: health
+              containerPort: 8080
+          readinessProbe:
+            httpGet: {path: /healthz, port: health}
+            periodSeconds: 5
+            timeoutSeconds: 3
+          env:
+            {{- include "wherry.commonEnv" $context | trim | nindent 12 }}
+            - name: WHERRY_NAMESPACE
+              valueFrom:
+                fieldRef:
+                  fieldPath: metadata.namespace
+            - name: WHERRY_HEALTH_PORT
+              value: "8080"
+            {{- include "wherry.downloadDelayEnv" . | nindent 12 }}
+            {{- with $runner.extraEnv }}
+            {{- toYaml . | nindent 12 }}
+            {{- end }}
+          {{- include "wherry.containerFields" $context | trim | nindent 10 }}
+        {{- with $runner.extraContainers }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+{{- end -}}
+
+{{- define "wherry.downloadDelayEnv" -}}
+{{- $delay := .Values.runner.downloadDelay -}}
+{{ include "wherry.variable" (dict "name" "DOWNLOAD_DELAY_ENABLED" "value" (toString $delay.enabled)) }}
+{{ include "wherry.variable" (dict "name" "DOWNLOAD_DELAY_MIN_MS" "value" $delay.minMs) }}
+{{ include "wherry.variable" (dict "name" "DOWNLOAD_DELAY_MAX_MS" "value" $delay.maxMs) }}
+{{- end -}}

@@ -51,14 +51,16 @@ class Machine:
 def up(state: Path, *, store: stores.Kind = "seaweedfs", audit: bool = True) -> Machine:
     """Bring the node up, or complete what is there of it."""
     require_root()
-    with paths.lock(state.parent / f".{state.name}.lock"):
+    with paths.lock(paths.state_lock(state)):
         paths.ensure_dir(state, 0o711)
         with step("Debian packages"):
             packages.ensure(packages.NODE)
         with step("programs of the cluster"):
-            assets.ensure(["control-plane", "node", "tools"])
+            assets.ensure(["control-plane", "node"])
+            assets.program("helm")
         _mend(state)
         with step(f"bridge {addresses.BRIDGE}"):
+            remains.note_absent(state)
             configuration = network.ensure(state)
             _require_web_port(state)
         with step("control plane"):
@@ -132,7 +134,7 @@ def _mend(state: Path) -> None:
 
 def down(state: Path) -> None:
     """Take everything away: processes, containers, mounts, bridge, rules, settings, data."""
-    with paths.lock(state.parent / f".{state.name}.lock"):
+    with paths.lock(paths.state_lock(state)):
         had_node = (state / "network").exists()
         with step("ending the processes"):
             _stop(state, _STOP_FIRST)
@@ -149,6 +151,7 @@ def down(state: Path) -> None:
                 firewall.purge()
                 kernel.restore(state)
                 remains.remove_cgroups()
+                remains.remove_noted(state)
         remains.remove_tree(state)
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from localcluster import assets, controlplane, packages, processes, say, stores
+from localcluster import assets, clusters, controlplane, packages, processes, say, stores
 
 
 def _assets(options: argparse.Namespace) -> None:
@@ -46,6 +46,19 @@ def _stop(options: argparse.Namespace) -> None:
     say.line(f"stopped: {' '.join(stopped) or 'nothing was running'}")
 
 
+def _up(options: argparse.Namespace) -> None:
+    cluster = clusters.up(options.kind, store=options.store)
+    print(cluster.kubeconfig)
+
+
+def _down(_: argparse.Namespace) -> None:
+    clusters.down()
+
+
+def _status(_: argparse.Namespace) -> None:
+    print("\n".join(clusters.status()))
+
+
 def _add_control_plane(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     root = commands.add_parser("control-plane", help="etcd and kube-apiserver on loopback")
     verbs = root.add_subparsers(required=True, metavar="up|down")
@@ -74,6 +87,13 @@ def parser() -> argparse.ArgumentParser:
     each.set_defaults(call=_packages)
 
     _add_control_plane(commands)
+
+    each = commands.add_parser("up", help="a cluster with the image, Redis and an S3 store")
+    each.add_argument("--kind", choices=["auto", "bare", "kind", "process"], default="auto")
+    each.add_argument("--store", choices=["seaweedfs", "versitygw"], default="seaweedfs")
+    each.set_defaults(call=_up)
+    commands.add_parser("down", help="take it away").set_defaults(call=_down)
+    commands.add_parser("status", help="what runs of it").set_defaults(call=_status)
 
     each = commands.add_parser("stop", help="end every process of a state directory")
     each.add_argument("--state", type=Path, required=True)

@@ -249,6 +249,7 @@ def _apiserver_command(
     if audit_log:
         policy = paths.write(state / "audit-policy.yaml", _AUDIT_POLICY)
         words += [f"--audit-policy-file={policy}", f"--audit-log-path={audit_log}"]
+        words += ["--audit-log-maxsize=100", "--audit-log-maxbackup=2"]
     return words
 
 

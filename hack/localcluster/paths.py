@@ -8,6 +8,7 @@ State: `${WHERRY_STATE:-/var/lib/wherry}`: keys, data, logs and process records 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,12 @@ def cache_dir() -> Path:
 def state_dir() -> Path:
     """The directory of the one local cluster that `up` starts on this machine."""
     return Path(os.environ.get("WHERRY_STATE") or "/var/lib/wherry").expanduser().resolve()
+
+
+def state_lock(state: Path) -> Path:
+    """The lock of a state directory; outside it, since `down` deletes the directory."""
+    name = hashlib.sha256(str(state).encode()).hexdigest()[:12]
+    return cache_dir() / "locks" / f"{name}.lock"
 
 
 def ensure_dir(path: Path, mode: int = 0o755) -> Path:

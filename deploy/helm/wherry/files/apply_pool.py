@@ -4,6 +4,7 @@ Waits until the API server knows RunnerPools. Writes nothing when the pool was m
 manifest before, so that a later `kubectl scale` survives restarts. Standard library only.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,7 +16,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 HASH = "wherry.dev/applied-hash"
 PAUSE_SECONDS = 2.0
 
@@ -96,10 +97,8 @@ def describe(error: OSError) -> str:
     if not isinstance(error, urllib.error.HTTPError):
         return str(error)
     text = error.read().decode(errors="replace")
-    try:
+    with contextlib.suppress(ValueError):
         text = json.loads(text).get("message", text)
-    except ValueError:
-        pass
     if error.code == 404 and "could not find the requested resource" in text:
         text += "; are the CRDs installed? (crds.enabled)"
     return f"{error.code} {text.strip()}"
@@ -111,15 +110,17 @@ def main() -> int:
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     if ":" in host:
         host = f"[{host}]"
-    server = ApiServer(f"https://{host}:{port}", ACCOUNT)
+    account = Path(os.environ.get("ACCOUNT_FOLDER", ACCOUNT_FOLDER))
+    server = ApiServer(f"https://{host}:{port}", account)
     said = ""
     while True:
         try:
-            print(apply(server, manifest, os.environ["OWNER_CONFIG_MAP"]), flush=True)
+            said = apply(server, manifest, os.environ["OWNER_CONFIG_MAP"])
+            sys.stderr.write(f"{said}\n")
         except OSError as error:
             sentence = f"The RunnerPool is not applied yet: {describe(error)}"
             if sentence != said:
-                print(sentence, file=sys.stderr, flush=True)
+                sys.stderr.write(f"{sentence}\n")
             said = sentence
             time.sleep(PAUSE_SECONDS)
         else:

@@ -18,7 +18,7 @@
 
 {{- define "wherry.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-app.kubernetes.io/name: {{ include "wherry.name" . }}
+app.kubernetes.io/name: wherry
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
@@ -35,7 +35,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
 {{- define "wherry.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "wherry.name" .root }}
+app.kubernetes.io/name: wherry
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}

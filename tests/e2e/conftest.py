@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from localcluster import cluster as local_cluster
+from localcluster import clusters, paths
 from localcluster.cluster import Cluster
 from tests.e2e.machine import Machine, machine_now
 from trial import chart
@@ -55,10 +55,10 @@ def trial() -> Iterator[Trial]:
     """The trial of `make up`; taken down afterwards unless it ran before."""
     if os.geteuid() != 0:
         pytest.skip("a node on this machine needs root")
-    ran_before = any(state != "ended" for _, state in local_cluster.status())
+    ran_before = clusters.present(paths.state_dir()) is not None
     before = machine_now()
     output = make("up", MAKE_UP_TIMEOUT_SECONDS)
-    made = local_cluster.up()
+    made = clusters.up()
     yield Trial(cluster=made, output=output, tools=chart.Tools(made.kubeconfig))
     if ran_before:
         return

@@ -1,0 +1,153 @@
+"""The quick form of the trial: a control plane without a node, everything else as processes.
+
+The operator makes real runner pods; the tests' process node plays scheduler and kubelet and runs
+each of them as a process of this machine. Needs neither root nor containers.
+"""
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any, Final
+
+from localcluster import clusters, paths, processes
+from localcluster.cluster import Cluster
+from localcluster.steps import step
+from trial.chart import NAMESPACE, RELEASE, Tools
+
+RUNNER_ACCOUNT: Final = f"{RELEASE}-runner"
+PROGRAMS: Final = Path(sys.executable).parent
+COMPONENTS: Final = ("wherry-api", "wherry-operator", "process-node")
+
+
+def up() -> Cluster:
+    """Start everything, or what is missing of it; return the cluster. Raises SetupError."""
+    cluster = clusters.up("process")
+    tools = Tools(cluster.kubeconfig)
+    with step("custom resources, permissions and the runner pool"):
+        crds = str(paths.REPOSITORY / "crds")
+        tools.kubectl("apply", "--server-side", "--force-conflicts", "--filename", crds)
+        tools.kubectl("wait", "--for=condition=Established", "--filename", crds)
+        documents = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects(cluster)})
+        tools.kubectl(
+            "apply", "--server-side", "--force-conflicts", "--filename", "-", stdin=documents
+        )
+    with step("operator, API and process node"):
+        start_components(cluster)
+    return cluster
+
+
+def stop_components() -> None:
+    """Stop the processes of the quick form, the API first, so that nothing new begins."""
+    for name in COMPONENTS:
+        processes.stop(paths.state_dir(), name)
+
+
+def settings(cluster: Cluster) -> dict[str, str]:
+    """Return the environment that all three components share."""
+    return {
+        "REDIS_HOST": cluster.redis.host,
+        "REDIS_PORT": str(cluster.redis.port),
+        "REDIS_PASSWORD": cluster.redis.password,
+        "WHERRY_S3_ENDPOINT_URL": cluster.store.endpoint,
+        "WHERRY_S3_REGION": cluster.store.region,
+        "WHERRY_SOURCE_BUCKET": cluster.store.bucket,
+        "WHERRY_ARCHIVE_BUCKET": cluster.store.bucket,
+        "AWS_ACCESS_KEY_ID": cluster.store.access_key,
+        "AWS_SECRET_ACCESS_KEY": cluster.store.secret_key,
+        "WHERRY_NAMESPACE": NAMESPACE,
+        "WHERRY_LOG_FORMAT": "text",
+    }
+
+
+def objects(cluster: Cluster) -> list[dict[str, Any]]:
+    """Return what the chart would have made of namespace, permissions and pool."""
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": RUNNER_ACCOUNT}
+    subject = {"kind": "ServiceAccount", "name": RUNNER_ACCOUNT, "namespace": NAMESPACE}
+    runner = {
+        "name": "runner",
+        "image": "runs-as-a-process",
+        "command": ["wherry-jobrunner"],
+        "env": [{"name": name, "value": value} for name, value in settings(cluster).items()],
+    }
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        _object("v1", "ServiceAccount", RUNNER_ACCOUNT),
+        _object(
+            "rbac.authorization.k8s.io/v1",
+            "Role",
+            RUNNER_ACCOUNT,
+            rules=[
+                {"apiGroups": ["wherry.dev"], "resources": ["downloadjobs"], "verbs": ["get"]},
+                {
+                    "apiGroups": ["wherry.dev"],
+                    "resources": ["downloadjobs/status"],
+                    "verbs": ["patch"],
+                },
+            ],
+        ),
+        _object(
+            "rbac.authorization.k8s.io/v1",
+            "RoleBinding",
+            RUNNER_ACCOUNT,
+            roleRef=role,
+            subjects=[subject],
+        ),
+        _object(
+            "wherry.dev/v1",
+            "RunnerPool",
+            "default",
+            spec={
+                "maxRunners": 4,
+                "template": {
+                    "metadata": {},
+                    "spec": {"serviceAccountName": RUNNER_ACCOUNT, "containers": [runner]},
+                },
+            },
+        ),
+    ]
+
+
+def start_components(cluster: Cluster) -> None:
+    """Start the API, the operator and the process node, or those of them that do not run."""
+    state = paths.state_dir()
+    # In the quick form all three act as the administrator; the chart gives each its own account.
+    environment = settings(cluster) | {"KUBECONFIG": str(cluster.kubeconfig)}
+    operator = environment | {"WHERRY_HEALTH_PORT": "0"}
+    _ensure(state, "wherry-operator", [str(PROGRAMS / "wherry-operator")], operator)
+    node = [sys.executable, "-m", "tests.harness.process_node"]
+    node += ["--kubeconfig", str(cluster.kubeconfig), "--namespace", NAMESPACE]
+    node += ["--folder", str(state / "runners")]
+    path = f"{paths.REPOSITORY / 'hack'}:{paths.REPOSITORY}"
+    _ensure(state, "process-node", node, {"PYTHONPATH": path})
+    api = environment | {"WHERRY_DEFAULT_TENANT": NAMESPACE, "WHERRY_AUTH_MODE": "none"}
+    process = _ensure(state, "wherry-api", [str(PROGRAMS / "wherry-api")], api)
+    processes.wait_until(
+        "the API answers", lambda: answers(f"{cluster.api_url}/health"), process=process
+    )
+
+
+def answers(url: str) -> bool:
+    """True when a GET of ``url`` is answered with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _ensure(
+    state: Path, name: str, command: list[str], environment: dict[str, str]
+) -> processes.Process:
+    """Start a process, or find it; another environment starts it anew."""
+    told = [f"{variable}={value}" for variable, value in sorted(environment.items())]
+    process, _ = processes.ensure(
+        state, name, command, env=environment, cwd=paths.REPOSITORY, configuration=told
+    )
+    return process
+
+
+def _object(version: str, kind: str, name: str, **parts: Any) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": NAMESPACE}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, **parts}

@@ -9,7 +9,7 @@ import os
 import sys
 from dataclasses import dataclass
 
-from localcluster import paths, say
+from localcluster import clusters, paths, say
 from localcluster.cluster import Cluster
 from localcluster.steps import step
 from trial import chart, fast

@@ -4,6 +4,8 @@ The part in braces is a Redis Cluster hash tag: everything about one pool lies i
 that a script may touch it all at once.
 """
 
+import hashlib
+
 
 def queue(pool: str) -> str:
     """Sorted set of waiting jobs, members ``namespace/name``."""
@@ -53,3 +55,9 @@ def ended_job(namespace: str, name: str) -> str:
 def operator_marker() -> str:
     """String that the operator changes every few seconds, to notice a Redis that lost writes."""
     return "wherry:operator-marker"
+
+
+def object_head(endpoint: str, bucket: str, key: str) -> str:
+    """What a HEAD request told of one source object, kept for minutes."""
+    digest = hashlib.sha256("\0".join((endpoint, bucket, key)).encode()).hexdigest()
+    return f"wherry:head:{digest[:40]}"

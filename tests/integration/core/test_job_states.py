@@ -64,7 +64,7 @@ async def test_only_a_newer_snapshot_is_taken(
 async def test_followers_see_snapshots_only_in_order_and_the_last_one_always(redis: Redis) -> None:
     order = [snapshot(attempt, step) for attempt in (1, 2, 3) for step in range(10)]
     shuffled = random.Random(7).sample(order, len(order))
-    async with redis.pubsub() as pubsub:  # type: ignore[union-attr]
+    async with redis.pubsub() as pubsub:
         await pubsub.subscribe(keys.job_updates("job-1"))
         await asyncio.gather(*[job_states.publish(redis, each, 60) for each in shuffled])
         await job_states.publish(redis, DONE, 60)

@@ -35,6 +35,10 @@
 {{- if and $v.api.defaultTenant (not $v.clusterWide) (not (has $v.api.defaultTenant $tenants)) -}}
 {{- fail (printf "api.defaultTenant %s is not among the tenants (%s): add it there" $v.api.defaultTenant (join ", " $tenants)) -}}
 {{- end -}}
+{{- $drain := add (int $v.api.shutdownDelaySeconds) (int $v.api.drainSeconds) -}}
+{{- if le (int $v.api.terminationGracePeriodSeconds) (int $drain) -}}
+{{- fail (printf "api.terminationGracePeriodSeconds must be greater than api.shutdownDelaySeconds and api.drainSeconds together (%d)" (int $drain)) -}}
+{{- end -}}
 {{- if and $v.api.httpRoute.enabled (not $v.api.httpRoute.parentRefs) -}}
 {{- fail "api.httpRoute.parentRefs is empty: name the Gateway to attach to, as in api.httpRoute.parentRefs[0].name=GATEWAY" -}}
 {{- end -}}

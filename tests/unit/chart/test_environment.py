@@ -1,0 +1,127 @@
+"""The variables that the chart sets are those that the programs read."""
+
+import pytest
+from pydantic_settings import BaseSettings
+
+from tests.unit.chart.renders import (
+    VARIANTS,
+    Document,
+    Values,
+    container,
+    pod_templates,
+    render,
+)
+from wherry_api.settings import ApiSettings
+from wherry_core.settings import LifetimeSettings, LogSettings, RedisSettings, StoreSettings
+from wherry_operator.settings import OperatorSettings
+
+SHARED: tuple[type[BaseSettings], ...] = (
+    RedisSettings,
+    StoreSettings,
+    LifetimeSettings,
+    LogSettings,
+)
+READ_BY_THE_SDK = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_CA_BUNDLE"}
+SECRET = "from-a-secret"
+
+
+def environment(pod: Document, name: str) -> dict[str, str]:
+    """Return the variables of a container, as its process sees them."""
+    found = {}
+    for each in container(pod, name)["env"]:
+        source = each.get("valueFrom", {})
+        if "secretKeyRef" in source:
+            found[each["name"]] = "redis://redis" if "URL" in each["name"] else SECRET
+        elif "fieldRef" in source:
+            assert source["fieldRef"]["fieldPath"] == "metadata.namespace"
+            found[each["name"]] = "wherry"
+        else:
+            found[each["name"]] = each["value"]
+    return found
+
+
+def names_of(settings: type[BaseSettings]) -> set[str]:
+    """Return the variables that a settings class reads."""
+    prefix = settings.model_config.get("env_prefix") or ""
+    return {
+        str(field.validation_alias or f"{prefix}{name}").upper()
+        for name, field in settings.model_fields.items()
+    }
+
+
+def pods(values: Values) -> dict[str, Document]:
+    """Return the pod templates of a render by the program's name."""
+    return {name.removeprefix("wherry-"): pod for name, pod in pod_templates(render(values))}
+
+
+OWN = {"api": ApiSettings, "operator": OperatorSettings}
+programs = pytest.mark.parametrize("program", sorted(OWN))
+variants = pytest.mark.parametrize(
+    "values",
+    [each for name, each in VARIANTS.items() if name != "long names"],
+    ids=[name for name in VARIANTS if name != "long names"],
+)
+
+
+@programs
+@variants
+def test_every_variable_is_read_and_every_value_accepted(
+    monkeypatch: pytest.MonkeyPatch, program: str, values: Values
+) -> None:
+    found = environment(pods(values)[program], program)
+    known = READ_BY_THE_SDK.union(*(names_of(each) for each in (*SHARED, OWN[program])))
+    unknown = set(found) - known
+    assert unknown <= {"WHERRY_NAMESPACE"}
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    for settings in (*SHARED, OWN[program]):
+        settings()
+
+
+def test_one_replica_of_the_operator_holds_no_lease() -> None:
+    for replicas, elected in ((1, "false"), (2, "true")):
+        pod = pods({"operator": {"replicas": replicas}})["operator"]
+        assert environment(pod, "operator")["WHERRY_LEADER_ELECTION"] == elected
+
+
+@pytest.mark.parametrize(
+    ("values", "namespaces", "default"),
+    [
+        ({}, "wherry", "wherry"),
+        ({"tenants": ["b", "a"]}, "a,b", "b"),
+        ({"tenants": ["b", "a"], "api": {"defaultTenant": "a"}}, "a,b", "a"),
+        ({"clusterWide": True}, "*", "wherry"),
+    ],
+)
+def test_tenants(values: Values, namespaces: str, default: str) -> None:
+    found = pods(values)
+    for program in ("api", "operator"):
+        told = environment(found[program], program)
+        assert told["WHERRY_TENANT_NAMESPACES"] == namespaces
+    assert environment(found["api"], "api")["WHERRY_DEFAULT_TENANT"] == default
+
+
+def test_secrets_come_from_secrets() -> None:
+    found = pods(VARIANTS["secrets"])
+    for program in ("api", "operator", "runner"):
+        told = environment(found[program], program)
+        assert told["REDIS_PASSWORD"] == SECRET
+        assert told["AWS_SECRET_ACCESS_KEY"] == SECRET
+    own = pods(VARIANTS["everything extra"])["runner"]
+    names = {
+        each["valueFrom"]["secretKeyRef"]["name"]
+        for each in container(own, "runner")["env"]
+        if "secretKeyRef" in each.get("valueFrom", {})
+    }
+    assert names == {"s3-of-its-own"}
+
+
+def test_a_url_replaces_the_parts_of_redis() -> None:
+    told = environment(pods(VARIANTS["redis url"])["api"], "api")
+    assert told["WHERRY_REDIS_URL"]
+    assert not {"REDIS_HOST", "REDIS_PORT", "REDIS_DB", "REDIS_PASSWORD"} & set(told)
+
+
+def test_the_embedded_redis_is_where_the_programs_look() -> None:
+    told = environment(pods(VARIANTS["embedded redis"])["api"], "api")
+    assert (told["REDIS_HOST"], told["REDIS_PORT"]) == ("wherry-redis", "6379")

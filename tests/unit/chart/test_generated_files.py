@@ -1,0 +1,98 @@
+"""The files that are made from the chart, and for it, are up to date."""
+
+import json
+from typing import Any
+
+import generate_chart
+import pytest
+import yaml
+
+from localcluster import assets
+from tests.unit.chart.renders import CHART, ROOT, render
+
+
+def test_nothing_drifted() -> None:
+    for path, text in generate_chart.rendered(assets.program("helm")).items():
+        assert path.read_text(encoding="utf-8") == text, f"{path} is old: run make generate"
+
+
+def test_the_crds_are_those_of_the_repository() -> None:
+    rendered = [each for each in render({}) if each["kind"] == "CustomResourceDefinition"]
+    sources = [
+        yaml.safe_load(path.read_text(encoding="utf-8"))
+        for path in sorted((ROOT / "crds").glob("*.yaml"))
+    ]
+    assert len(rendered) == 2
+    assert sorted(rendered, key=lambda each: str(each["metadata"]["name"])) == [
+        {
+            **source,
+            "metadata": {
+                "name": source["metadata"]["name"],
+                "labels": rendered[0]["metadata"]["labels"],
+                "annotations": {"helm.sh/resource-policy": "keep"},
+            },
+        }
+        for source in sources
+    ]
+
+
+def test_crds_enabled_and_keep() -> None:
+    kinds = {each["kind"] for each in render({"crds": {"enabled": False}})}
+    assert "CustomResourceDefinition" not in kinds
+    for each in render({"crds": {"keep": False}}):
+        assert "helm.sh/resource-policy" not in each["metadata"].get("annotations", {})
+
+
+def _keys(value: Any, prefix: str = "") -> set[str]:
+    if not isinstance(value, dict):
+        return set()
+    names = {f"{prefix}{key}" for key in value}
+    return names.union(*(_keys(child, f"{prefix}{key}.") for key, child in value.items()))
+
+
+def _schema_keys(schema: dict[str, Any], whole: dict[str, Any], prefix: str = "") -> set[str]:
+    if "$ref" in schema:
+        schema = whole["definitions"][schema["$ref"].removeprefix("#/definitions/")]
+    names: set[str] = set()
+    for key, child in schema.get("properties", {}).items():
+        names |= {f"{prefix}{key}"} | _schema_keys(child, whole, f"{prefix}{key}.")
+    return names
+
+
+FREE_FORM = ("resources", "securityContext", "podSecurityContext", "behavior", "annotations")
+
+
+def test_schema_and_values_name_the_same_keys() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    in_values = {
+        key for key in _keys(values) if not any(part in FREE_FORM for part in key.split(".")[:-1])
+    }
+    assert in_values == _schema_keys(schema, schema)
+
+
+def test_the_schema_leaves_no_group_open() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+
+    def groups(node: Any) -> list[dict[str, Any]]:
+        if isinstance(node, list):
+            return [found for each in node for found in groups(each)]
+        if not isinstance(node, dict):
+            return []
+        own = [node] if "properties" in node and node.get("type") == "object" else []
+        return own + [found for each in node.values() for found in groups(each)]
+
+    for group in groups(schema):
+        assert group["additionalProperties"] is False
+
+
+def test_a_value_without_a_description_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"group\.bare has no description"):
+        list(generate_chart.described_values("group:\n  # -- Said.\n  said: 1\n  bare: 2\n"))
+
+
+def test_descriptions_may_be_long_and_groups_need_none() -> None:
+    text = "# a remark\n\ngroup:\n  # -- First line,\n  # second line.\n  name: [a]\n"
+    assert list(generate_chart.described_values(text)) == [
+        ("group.name", '["a"]', "First line, second line.")
+    ]

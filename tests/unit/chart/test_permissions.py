@@ -1,0 +1,114 @@
+"""Who may do what, and where: the roles that the chart makes."""
+
+from collections import defaultdict
+
+import pytest
+
+from tests.unit.chart.renders import NAMESPACE, VARIANTS, Document, Values, render
+
+Grants = dict[tuple[str, str], set[str]]
+"""(component, namespace or *) -> "verb group/resource"."""
+
+JOBS = "wherry.dev/downloadjobs"
+OPERATOR_JOBS = {
+    *(f"{verb} {JOBS}" for verb in ("get", "list", "watch", "create", "patch", "delete")),
+    f"patch {JOBS}/status",
+    "create events.k8s.io/events",
+    "patch events.k8s.io/events",
+}
+API_JOBS = {f"{verb} {JOBS}" for verb in ("get", "list", "create", "patch")}
+RUNNER_JOBS = {f"get {JOBS}", f"patch {JOBS}/status"}
+OPERATOR_OWN = {
+    *(f"{verb} wherry.dev/runnerpools" for verb in ("get", "list", "watch", "create")),
+    "patch wherry.dev/runnerpools[default]",
+    "patch wherry.dev/runnerpools/status",
+    *(f"{verb} /pods" for verb in ("get", "list", "watch", "create", "delete")),
+    *(f"{verb} coordination.k8s.io/leases" for verb in ("get", "create", "update")),
+    "get /configmaps[wherry-pool-default]",
+}
+
+
+def _words(rule: Document) -> set[str]:
+    names = [f"[{name}]" for name in rule.get("resourceNames", [])] or [""]
+    return {
+        f"{verb} {group}/{resource}{name}"
+        for verb in rule["verbs"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for name in names
+    }
+
+
+def grants(values: Values) -> Grants:
+    """Return what each component may do, through its bindings."""
+    documents = render(values)
+    roles = {
+        (each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]): each
+        for each in documents
+        if each["kind"] in {"Role", "ClusterRole"}
+    }
+    found: Grants = defaultdict(set)
+    bound = set()
+    for each in documents:
+        if each["kind"] not in {"RoleBinding", "ClusterRoleBinding"}:
+            continue
+        namespace = each["metadata"].get("namespace")
+        key = (each["roleRef"]["kind"], namespace, each["roleRef"]["name"])
+        bound.add(key)
+        (subject,) = each["subjects"]
+        assert subject["namespace"] == NAMESPACE
+        component = subject["name"].removeprefix("wherry-")
+        for rule in roles[key]["rules"]:
+            found[component, namespace or "*"] |= _words(rule)
+    assert bound == set(roles), "a role is bound to nobody"
+    return dict(found)
+
+
+def test_alone_everything_happens_in_the_release_s_namespace() -> None:
+    assert grants({}) == {
+        ("api", "wherry"): API_JOBS,
+        ("operator", "wherry"): OPERATOR_JOBS | OPERATOR_OWN,
+        ("runner", "wherry"): RUNNER_JOBS,
+    }
+
+
+def test_each_tenant_s_namespace_gets_its_own_roles_and_no_pods() -> None:
+    assert grants({"tenants": ["team-a", "team-b"]}) == {
+        ("operator", "wherry"): OPERATOR_OWN
+        | {"create events.k8s.io/events", "patch events.k8s.io/events"},
+        **{("api", team): API_JOBS for team in ("team-a", "team-b")},
+        **{("operator", team): OPERATOR_JOBS for team in ("team-a", "team-b")},
+        **{("runner", team): RUNNER_JOBS for team in ("team-a", "team-b")},
+    }
+
+
+def test_cluster_wide_only_concerns_jobs() -> None:
+    found = grants({"clusterWide": True})
+    assert found["api", "*"] == API_JOBS
+    assert found["operator", "*"] == OPERATOR_JOBS
+    assert found["runner", "*"] == RUNNER_JOBS
+    assert set(found) == {("api", "*"), ("operator", "*"), ("runner", "*"), ("operator", "wherry")}
+
+
+def test_reviews_are_asked_for_only_where_tokens_are_the_cluster_s() -> None:
+    found = grants({"api": {"auth": {"mode": "kubernetes"}}})
+    assert found["api", "*"] == {
+        "create authentication.k8s.io/tokenreviews",
+        "create authorization.k8s.io/subjectaccessreviews",
+    }
+
+
+@pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS)
+def test_never(values: Values) -> None:
+    """No variant grants a wildcard, a Secret, or the power to grant more."""
+    for words in grants(values).values():
+        for word in words:
+            assert "*" not in word
+            assert "secrets" not in word
+            assert "rbac" not in word
+            assert not word.startswith(("impersonate", "escalate", "bind", "deletecollection"))
+            assert "pods/exec" not in word
+
+
+def test_without_rbac_there_is_none() -> None:
+    assert grants({"rbac": {"create": False}}) == {}

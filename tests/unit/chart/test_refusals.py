@@ -1,0 +1,81 @@
+"""What the chart refuses, and that it says what to do."""
+
+import pytest
+
+from tests.unit.chart.renders import Values, refusal
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"image": {"repository": ""}}, "Build the image with the repository's Dockerfile"),
+        ({"api": {"auth": {"mode": ""}}}, "api.auth.mode is empty. Choose who may use the API"),
+        ({"api": {"auth": {"mode": "oidc"}}}, "needs api.auth.oidc.issuer and api.auth.oidc.aud"),
+        ({"api": {"auth": {"mode": "api-keys"}}}, "needs api.auth.apiKeys.existingSecret"),
+        ({"redis": {"host": ""}}, "There is no Redis. Set redis.host"),
+        ({"redis": {"embedded": {"enabled": True}}}, "there can be only one Redis"),
+        (
+            {"redis": {"host": "", "existingSecretUrlKey": "url"}},
+            "existingSecretUrlKey is a key in redis.existingSecret: set that, too",
+        ),
+        ({"s3": {"sourceBucket": ""}}, "Set s3.sourceBucket (where the files are)"),
+        (
+            {"s3": {"archiveBucket": "my-files", "sourceKeyTemplate": "archives/{id}"}},
+            "s3.sourceKeyTemplate must not lie under s3.archivePrefix",
+        ),
+        ({"clusterWide": True, "tenants": ["team-a"]}, "leave tenants empty"),
+        (
+            {"tenants": ["team-a"], "api": {"defaultTenant": "team-b"}},
+            "api.defaultTenant team-b is not among the tenants (team-a): add it there",
+        ),
+        ({"api": {"httpRoute": {"enabled": True}}}, "name the Gateway to attach to"),
+        ({"defaultPool": {"minRunners": 11}}, "must not be greater than defaultPool.maxRunners"),
+        (
+            {"runner": {"downloadDelay": {"minMs": 200_000}}},
+            "must not be greater than runner.downloadDelay.maxMs",
+        ),
+        (
+            {"api": {"terminationGracePeriodSeconds": 20}},
+            "api.terminationGracePeriodSeconds must be greater than",
+        ),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_values_that_need_one_another(values: Values, said: str) -> None:
+    assert said in refusal(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "where", "said"),
+    [
+        ({"replicas": 2}, "", "additional properties 'replicas' not allowed"),
+        ({"image": {"pullpolicy": "Always"}}, "/image", "'pullpolicy' not allowed"),
+        ({"image": {"tag": 1}}, "/image/tag", "got number, want string"),
+        ({"image": {"digest": "latest"}}, "/image/digest", "does not match pattern"),
+        ({"redis": {"port": 0}}, "/redis/port", "got 0, want 1"),
+        ({"redis": {"embedded": {"persistence": {}}}}, "/redis/embedded", "not allowed"),
+        ({"s3": {"archivePrefix": "archives"}}, "/s3/archivePrefix", "does not match pattern"),
+        ({"s3": {"archivePrefix": "/archives/"}}, "/s3/archivePrefix", "does not match"),
+        ({"s3": {"sourceKeyTemplate": "files/"}}, "/s3/sourceKeyTemplate", "does not match"),
+        ({"s3": {"endpointUrl": "s3.example.com"}}, "/s3/endpointUrl", "does not match"),
+        ({"s3": {"addressingStyle": "dns"}}, "/s3/addressingStyle", "must be one of"),
+        ({"tenants": ["Team"]}, "/tenants/0", "does not match pattern"),
+        ({"tenants": ["a", "a"]}, "/tenants", "items at 0 and 1 are equal"),
+        ({"tenants": "team-a"}, "/tenants", "got string, want array"),
+        ({"api": {"replicas": "2"}}, "/api/replicas", "got string, want integer"),
+        ({"api": {"auth": {"mode": "basic"}}}, "/api/auth/mode", "must be one of"),
+        ({"api": {"service": {"type": "ExternalName"}}}, "/api/service/type", "must be one of"),
+        ({"api": {"corsOrigins": ["*"]}}, "/api/corsOrigins/0", "does not match pattern"),
+        ({"api": {"podLabels": {"a": True}}}, "/api/podLabels/a", "got boolean, want string"),
+        ({"lifetimes": {"presignedUrlSeconds": 604_801}}, "/lifetimes/presigned", "maximum"),
+        ({"defaultPool": {"maxRunners": 1001}}, "/defaultPool/maxRunners", "want 1,000"),
+        ({"defaultPool": {"concurrency": 0}}, "/defaultPool/concurrency", "minimum"),
+        ({"defaultPool": {"name": "Big Pool"}}, "/defaultPool/name", "does not match pattern"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_the_schema(values: Values, where: str, said: str) -> None:
+    told = refusal(values)
+    (line,) = [each for each in told.splitlines() if each.startswith("- at")]
+    assert f"- at '{where}" in line
+    assert said in line

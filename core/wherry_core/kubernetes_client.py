@@ -18,6 +18,9 @@ async def connect(*, max_connections: int = 32) -> client.ApiClient:
     if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     else:
-        await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        # Given explicitly, for the library reads the variable only once, when it is imported.
+        await config.load_kube_config(  # type: ignore[no-untyped-call]
+            config_file=os.environ.get("KUBECONFIG") or None, client_configuration=configuration
+        )
     configuration.connection_pool_maxsize = max_connections
     return client.ApiClient(configuration)

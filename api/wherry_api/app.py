@@ -1,0 +1,58 @@
+"""The FastAPI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from wherry_api import error_renderer, openapi
+from wherry_api.components import running
+from wherry_api.edge import Edge
+from wherry_api.routes import download, health, initiate, jobs, status, stream
+from wherry_api.settings import Settings
+
+EXPOSED = ("RateLimit", "RateLimit-Policy", "Retry-After", "Location")
+ALLOWED = ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID")
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application; its parts are made when the server starts it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(settings) as components:
+            app.state.components = components
+            yield
+
+    app = FastAPI(
+        title="Wherry",
+        version=version("wherry"),
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    # The routes with a fixed word come before the one that takes any job id.
+    for module in (initiate, status, stream, jobs, download, health):
+        app.include_router(module.router)
+    error_renderer.install(app)
+    if settings.api.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.api.cors_origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=[*ALLOWED, "Wherry-Tenant", "X-API-Key"],
+            expose_headers=list(EXPOSED),
+            max_age=600,
+        )
+    app.add_middleware(Edge, max_body_bytes=settings.api.max_body_bytes)
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = openapi.build(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+    return app

@@ -1,0 +1,138 @@
+"""The mode kubernetes: tokens of service accounts and users, checked by the API server.
+
+TokenReview says who it is (for our audience only), SubjectAccessReview whether they may do the
+same to DownloadJobs in the tenant's namespace with kubectl. So RBAC is the one place that says
+who may what.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from wherry_api import problems
+from wherry_api.auth.brief_cache import BriefCache
+from wherry_api.auth.caller import Caller, Credentials, Verb, unauthenticated
+from wherry_api.kubernetes_requests import KubernetesRequests, KubernetesUnavailableError
+from wherry_core.resources import DOWNLOAD_JOBS, GROUP
+from wherry_core.settings import DNS_LABEL
+
+REVIEWS_OF_TOKENS: Final = "/apis/authentication.k8s.io/v1/tokenreviews"
+REVIEWS_OF_ACCESS: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+REFUSAL_SECONDS: Final = 5.0
+"""A refusal is kept for less, so that a right that was just granted is soon seen."""
+MAX_TOKEN_LENGTH: Final = 16_384
+SERVICE_ACCOUNT: Final = "system:serviceaccount:"
+
+
+class KubernetesTokens:
+    """Asks the API server about tokens and rights."""
+
+    def __init__(
+        self,
+        kubernetes: KubernetesRequests,
+        audiences: tuple[str, ...],
+        serves: Callable[[str], bool],
+        cache_seconds: float,
+    ) -> None:
+        self._kubernetes = kubernetes
+        self._audiences = audiences
+        self._serves = serves
+        self._users: BriefCache[dict[str, Any]] = BriefCache(cache_seconds)
+        self._rights: BriefCache[bool] = BriefCache(cache_seconds)
+
+    async def authenticate(self, credentials: Credentials, verb: Verb) -> Caller | None:
+        """Return the token's user as a caller for the tenant they mean; None: not allowed."""
+        token = credentials.secret
+        if not token:
+            raise unauthenticated(
+                "Send a Kubernetes token for the audience "
+                f"{self._audiences[0]!r} as Authorization: Bearer."
+            )
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise unauthenticated("The token is too long to be one.")
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        user = await self._user(token, digest)
+        if not user:
+            raise unauthenticated("The token is not valid, or not made for this audience.")
+        name = str(user.get("username", ""))
+        tenant = credentials.tenant or _own_namespace(name)
+        if tenant is None:
+            raise problems.ProblemError(
+                problems.INVALID_REQUEST,
+                "Name the tenant (a namespace) in the header Wherry-Tenant.",
+                errors=[{"header": "Wherry-Tenant", "detail": "missing"}],
+            )
+        if not re.fullmatch(DNS_LABEL, tenant) or not self._serves(tenant):
+            return None
+        if not await self._allowed(user, tenant, verb, f"{digest}/{tenant}/{verb}"):
+            return None
+        return Caller(tenant=tenant, subject=name)
+
+    async def _user(self, token: str, digest: str) -> dict[str, Any]:
+        known = self._users.get(digest)
+        if known is not None:
+            return known
+        status = await self._review(
+            REVIEWS_OF_TOKENS,
+            "authentication.k8s.io/v1",
+            "TokenReview",
+            {"token": token, "audiences": list(self._audiences)},
+        )
+        # An API server that knows no audiences answers without any: then the token was not
+        # checked for ours, and it may have been made for another service.
+        meant = set(status.get("audiences") or ()) & set(self._audiences)
+        user = status.get("user") or {} if status.get("authenticated") and meant else {}
+        self._users.put(digest, user, None if user else REFUSAL_SECONDS)
+        return dict(user)
+
+    async def _allowed(self, user: dict[str, Any], tenant: str, verb: Verb, key: str) -> bool:
+        known = self._rights.get(key)
+        if known is not None:
+            return known
+        status = await self._review(
+            REVIEWS_OF_ACCESS,
+            "authorization.k8s.io/v1",
+            "SubjectAccessReview",
+            {
+                "user": user.get("username", ""),
+                "uid": user.get("uid", ""),
+                "groups": user.get("groups") or [],
+                "extra": user.get("extra") or {},
+                "resourceAttributes": {
+                    "group": GROUP,
+                    "resource": DOWNLOAD_JOBS,
+                    "namespace": tenant,
+                    "verb": verb.value,
+                },
+            },
+        )
+        allowed = bool(status.get("allowed"))
+        self._rights.put(key, allowed, None if allowed else REFUSAL_SECONDS)
+        return allowed
+
+    async def _review(
+        self, path: str, version: str, kind: str, spec: dict[str, Any]
+    ) -> dict[str, Any]:
+        try:
+            answer = await self._kubernetes.send(
+                "POST", path, {"apiVersion": version, "kind": kind, "spec": spec}
+            )
+        except KubernetesUnavailableError as error:
+            raise problems.unavailable(
+                "Tokens cannot be checked: the Kubernetes API does not answer."
+            ) from error
+        if answer.status not in {200, 201}:
+            raise problems.unavailable(
+                "Tokens cannot be checked: the API's service account lacks the permission to "
+                f"create a {kind}.",
+                retry_after_seconds=30,
+            )
+        return dict(answer.body.get("status") or {})
+
+
+def _own_namespace(user: str) -> str | None:
+    """Return the namespace of a service account, the natural tenant of its tokens."""
+    if not user.startswith(SERVICE_ACCOUNT):
+        return None
+    return user.removeprefix(SERVICE_ACCOUNT).partition(":")[0]

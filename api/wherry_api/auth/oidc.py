@@ -1,0 +1,143 @@
+"""The mode oidc: JWTs of an identity provider; a claim names the tenant."""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import jwt
+
+from wherry_api import problems
+from wherry_api.auth.caller import Caller, Credentials, Verb, unauthenticated
+from wherry_core.settings import DNS_LABEL
+
+log = logging.getLogger(__name__)
+
+KEYS_SECONDS: Final = 600.0
+"""The provider's keys are read again after so long."""
+UNKNOWN_KEY_SECONDS: Final = 10.0
+"""A token with an unknown key makes them be read earlier, but not more often than this."""
+LEEWAY_SECONDS: Final = 30
+MAX_TOKEN_LENGTH: Final = 16_384
+
+FetchJson = Callable[[str], Awaitable[Mapping[str, Any]]]
+
+
+class SigningKeys:
+    """The provider's public keys (RFC 7517), read again when they rotate."""
+
+    def __init__(
+        self,
+        issuer: str,
+        jwks_url: str | None,
+        fetch: FetchJson,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._issuer = issuer
+        self._url = jwks_url
+        self._fetch = fetch
+        self._clock = clock
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._read_at = float("-inf")
+        self._tried_at = float("-inf")
+        self._lock = asyncio.Lock()
+
+    async def key(self, key_id: str) -> jwt.PyJWK | None:
+        """Return a key, or None when the provider has none of that id.
+
+        Raises ProblemError 503 when no keys were ever read. Old keys stay in use while the
+        provider does not answer.
+        """
+        async with self._lock:
+            now = self._clock()
+            stale = now - self._read_at > KEYS_SECONDS
+            unknown = key_id not in self._keys
+            if (stale or unknown) and now - self._tried_at >= UNKNOWN_KEY_SECONDS:
+                self._tried_at = now
+                await self._read()
+            if not self._keys:
+                raise problems.unavailable(
+                    "Tokens cannot be checked: the identity provider does not answer."
+                )
+        return self._keys.get(key_id)
+
+    async def _read(self) -> None:
+        try:
+            if self._url is None:
+                well_known = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
+                document = await self._fetch(well_known)
+                if document.get("issuer") != self._issuer:
+                    raise ValueError(f"{well_known} names another issuer")
+                self._url = str(document["jwks_uri"])
+            keys = jwt.PyJWKSet.from_dict(dict(await self._fetch(self._url)))
+        except (OSError, ValueError, KeyError, TimeoutError, jwt.PyJWTError) as error:
+            log.warning("the identity provider's keys could not be read: %s", error)
+            return
+        self._keys = {key.key_id: key for key in keys.keys if key.key_id}
+        self._read_at = self._clock()
+
+
+class OidcTokens:
+    """Checks JWTs (RFC 8725: pinned algorithms, issuer, audience and expiry are required)."""
+
+    def __init__(
+        self,
+        keys: SigningKeys,
+        *,
+        issuer: str,
+        audience: str,
+        algorithms: tuple[str, ...],
+        tenant_claim: str,
+        serves: Callable[[str], bool],
+    ) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+        self._algorithms = list(algorithms)
+        self._tenant_claim = tenant_claim
+        self._serves = serves
+
+    async def authenticate(self, credentials: Credentials, verb: Verb) -> Caller | None:
+        """Return the caller that the token names; None when its tenant is none of ours."""
+        token = credentials.secret
+        if not token:
+            raise unauthenticated("Send a token of the identity provider as Authorization: Bearer.")
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise unauthenticated("The token is too long to be one.")
+        claims = await self._claims(token)
+        tenant = claims.get(self._tenant_claim)
+        if not isinstance(tenant, str) or not re.fullmatch(DNS_LABEL, tenant):
+            raise unauthenticated(
+                f"The token's claim {self._tenant_claim!r} must name the tenant (a namespace)."
+            )
+        if not self._serves(tenant) or credentials.tenant not in {None, tenant}:
+            return None
+        return Caller(tenant=tenant, subject=str(claims["sub"]))
+
+    async def _claims(self, token: str) -> dict[str, Any]:
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.PyJWTError:
+            raise unauthenticated("The token is not a JWT.") from None
+        if header.get("alg") not in self._algorithms:
+            raise unauthenticated(f"The token must be signed with {' or '.join(self._algorithms)}.")
+        key = await self._keys.key(str(header.get("kid", "")))
+        if key is None:
+            raise unauthenticated("The token is signed with a key that the provider does not have.")
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=self._algorithms,
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=LEEWAY_SECONDS,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+        except jwt.ExpiredSignatureError:
+            raise unauthenticated("The token has expired: get a new one.") from None
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            raise unauthenticated(f"The token is not valid: {error}.") from None
+        return claims

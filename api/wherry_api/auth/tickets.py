@@ -1,0 +1,62 @@
+"""Tickets: what a browser puts into the URL where it cannot send a header.
+
+EventSource and a plain link send no Authorization header, and a long-lived token in a URL ends
+up in logs and histories. A ticket opens one job, once, within a minute.
+"""
+
+import hashlib
+import re
+import secrets
+from typing import Final
+
+from wherry_api import problems
+from wherry_api.auth.caller import Caller, unauthenticated
+from wherry_api.redis_gate import RedisGate, RedisUnavailableError
+from wherry_core.redis import keys
+
+TICKET_SECONDS: Final = 60
+TICKET: Final = re.compile(r"[0-9A-Za-z_-]{32}")
+
+
+class Tickets:
+    """Tickets in Redis, by their hashes: who reads Redis cannot use them."""
+
+    def __init__(self, gate: RedisGate) -> None:
+        self._gate = gate
+
+    async def issue(self, caller: Caller, name: str) -> str:
+        """Return a ticket for the caller's job ``name``; raises ProblemError 503."""
+        ticket = secrets.token_urlsafe(24)
+        job = f"{caller.tenant}/{name}"
+        try:
+            await self._gate.run(
+                lambda redis: redis.set(keys.ticket(_digest(ticket)), job, ex=TICKET_SECONDS)
+            )
+        except RedisUnavailableError as error:
+            raise problems.unavailable("Tickets cannot be kept: Redis does not answer.") from error
+        return ticket
+
+    async def redeem(self, ticket: str, name: str) -> Caller:
+        """Return the caller that ``ticket`` stands for, and make it void.
+
+        Raises ProblemError 401 when it is unknown, used, too old or made for another job, 503
+        when Redis does not answer.
+        """
+        job = None
+        if TICKET.fullmatch(ticket):
+            try:
+                job = await self._gate.run(lambda redis: redis.getdel(keys.ticket(_digest(ticket))))
+            except RedisUnavailableError as error:
+                raise problems.unavailable(
+                    "Tickets cannot be checked: Redis does not answer."
+                ) from error
+        tenant, _, named = str(job or "").partition("/")
+        if not tenant or named != name:
+            raise unauthenticated(
+                "The ticket is used, too old, or made for another job: get a new one."
+            )
+        return Caller(tenant=tenant, subject="ticket")
+
+
+def _digest(ticket: str) -> str:
+    return hashlib.sha256(ticket.encode()).hexdigest()

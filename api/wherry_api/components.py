@@ -1,0 +1,103 @@
+"""The parts of a running API, made from the settings and taken down again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from wherry_api.auth.caller import Authenticator
+from wherry_api.auth.modes import authenticator
+from wherry_api.auth.tickets import Tickets
+from wherry_api.job_resources import JobResources
+from wherry_api.kubernetes_requests import KubernetesRequests
+from wherry_api.rate_limits import RateLimits
+from wherry_api.redis_gate import CONNECTIONS, RedisGate
+from wherry_api.services.downloads import Downloads
+from wherry_api.services.estimates import Estimates
+from wherry_api.services.jobs import Jobs
+from wherry_api.services.readiness import Readiness
+from wherry_api.services.snapshots import Snapshots
+from wherry_api.settings import Settings
+from wherry_api.stream.hub import Hub
+from wherry_api.stream.refresh import Refresher
+from wherry_core import kubernetes_client, object_store
+from wherry_core.redis import client as redis_client
+
+
+@dataclass(frozen=True)
+class Components:
+    """What the routes work with."""
+
+    settings: Settings
+    authenticator: Authenticator
+    tickets: Tickets
+    jobs: Jobs
+    snapshots: Snapshots
+    downloads: Downloads
+    estimates: Estimates
+    limits: RateLimits
+    hub: Hub
+    readiness: Readiness
+
+    async def drain(self, seconds: float) -> None:
+        """Say that no more requests should come here, and end the streams within ``seconds``."""
+        self.readiness.draining = True
+        await self.hub.drain(seconds)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Components]:
+    """Make all parts and run what runs in the background.
+
+    Nothing is asked of Redis, Kubernetes or the store before it is needed: the API starts without
+    them. Raises OSError or ValueError when a file that the settings name cannot be used.
+    """
+    api = settings.api
+    async with AsyncExitStack() as stack:
+        kubernetes = await stack.enter_async_context(
+            KubernetesRequests(await kubernetes_client.connect(max_connections=64))
+        )
+        redis = redis_client.connect(settings.redis, max_connections=CONNECTIONS)
+        stack.push_async_callback(redis.aclose)
+        signer = await stack.enter_async_context(object_store.connect(settings.store, public=True))
+
+        gate = RedisGate(redis)
+        estimates = Estimates(api.estimate_seconds_per_file)
+        resources = JobResources(kubernetes)
+        snapshots = Snapshots(gate, resources, estimates, settings.lifetimes)
+        hub = Hub(
+            redis,
+            public_url=api.public_url,
+            max_streams=api.max_streams,
+            max_streams_per_tenant=api.max_streams_per_tenant,
+            heartbeat_seconds=api.stream_heartbeat_seconds,
+            send_timeout_seconds=api.stream_send_timeout_seconds,
+        )
+        components = Components(
+            settings=settings,
+            authenticator=authenticator(api, kubernetes),
+            tickets=Tickets(gate),
+            jobs=Jobs(resources, snapshots, estimates, api.default_pool),
+            snapshots=snapshots,
+            downloads=Downloads(snapshots, signer, settings.lifetimes),
+            estimates=estimates,
+            limits=RateLimits(api.rate_limit_requests, api.rate_limit_seconds),
+            hub=hub,
+            readiness=Readiness(kubernetes, gate),
+        )
+        refresher = Refresher(hub, gate, resources, api.stream_fallback_reads_per_second)
+        background = [
+            asyncio.create_task(run, name=name)
+            for name, run in (
+                ("subscription", hub.subscription.run()),
+                ("heartbeats", hub.beat()),
+                ("refresher", refresher.run()),
+                ("readiness", components.readiness.run()),
+            )
+        ]
+        try:
+            yield components
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)

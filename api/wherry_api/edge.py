@@ -1,0 +1,102 @@
+"""What happens to every request before and after its route: limits, headers, counting, faults."""
+
+import logging
+import time
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from wherry_api import problems
+from wherry_api.error_renderer import render
+from wherry_api.metrics import FAULTS, REQUEST_SECONDS, REQUESTS
+from wherry_api.problems import ProblemError
+
+log = logging.getLogger(__name__)
+
+MAX_HEADER_BYTES: Final = 32_768
+HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+)
+UNKNOWN_ROUTE: Final = "unknown"
+
+
+class Edge:
+    """The outermost layer; plain ASGI, for a stream must not be wrapped in anything heavier."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 0
+
+        async def send_on(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                self._count(scope, status, began)
+            await send(message)
+
+        try:
+            self._check_sizes(scope)
+            await self._app(scope, self._limited(receive), send_on)
+        except ProblemError as error:
+            await render(error)(scope, receive, send_on)
+        except Exception:
+            FAULTS.labels(_route(scope)).inc()
+            log.exception("a request ended in a fault: %s %s", scope["method"], _route(scope))
+            if status == 0:
+                fault = ProblemError(
+                    problems.INTERNAL_ERROR, "The server made a mistake; its log says which."
+                )
+                await render(fault)(scope, receive, send_on)
+
+    def _check_sizes(self, scope: Scope) -> None:
+        if sum(len(n) + len(v) for n, v in scope["headers"]) > MAX_HEADER_BYTES:
+            raise ProblemError(
+                problems.HEADERS_TOO_LARGE,
+                f"The headers may have {MAX_HEADER_BYTES} bytes in all.",
+                headers={"Connection": "close"},
+            )
+        for name, value in scope["headers"]:
+            if name == b"content-length" and int(value) > self._max_body_bytes:
+                raise self._too_large()
+
+    def _limited(self, receive: Receive) -> Receive:
+        received = 0
+
+        async def receive_on() -> Message:
+            nonlocal received
+            message = await receive()
+            if message["type"] == "http.request":
+                received += len(message.get("body", b""))
+                if received > self._max_body_bytes:
+                    raise self._too_large()
+            return message
+
+        return receive_on
+
+    def _too_large(self) -> ProblemError:
+        return ProblemError(
+            problems.BODY_TOO_LARGE,
+            f"The body may have {self._max_body_bytes} bytes: split the request.",
+            headers={"Connection": "close"},
+        )
+
+    @staticmethod
+    def _count(scope: Scope, status: int, began: float) -> None:
+        route = _route(scope)
+        REQUESTS.labels(route, scope["method"], str(status)).inc()
+        REQUEST_SECONDS.labels(route, scope["method"]).observe(time.perf_counter() - began)
+
+
+def _route(scope: Scope) -> str:
+    """Return the route's template: a label with job ids in it would grow without bound."""
+    return str(getattr(scope.get("route"), "path", UNKNOWN_ROUTE))

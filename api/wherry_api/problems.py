@@ -1,0 +1,94 @@
+"""Every problem that the API answers with, as RFC 9457 problem documents."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+
+@dataclass(frozen=True)
+class ProblemType:
+    """One row of the table of problem types in docs/api.md."""
+
+    slug: str
+    status: int
+    title: str
+
+    @property
+    def uri(self) -> str:
+        """The problem document's ``type``."""
+        return f"urn:wherry:problem:{self.slug}"
+
+
+MALFORMED_BODY: Final = ProblemType("malformed-body", 400, "The body is not a JSON object")
+UNAUTHENTICATED: Final = ProblemType("unauthenticated", 401, "Credentials are missing or wrong")
+FORBIDDEN: Final = ProblemType("forbidden", 403, "Not allowed for this tenant")
+NOT_FOUND: Final = ProblemType("not-found", 404, "There is no such page")
+JOB_NOT_FOUND: Final = ProblemType("job-not-found", 404, "There is no such job")
+METHOD_NOT_ALLOWED: Final = ProblemType("method-not-allowed", 405, "Method not allowed")
+JOB_NOT_READY: Final = ProblemType("job-not-ready", 409, "The archive is not ready yet")
+JOB_FAILED: Final = ProblemType("job-failed", 409, "The job has no archive")
+JOB_NOT_ENDED: Final = ProblemType("job-not-ended", 409, "The job has not failed")
+JOB_EXPIRED: Final = ProblemType("job-expired", 410, "The job has expired")
+CURSOR_EXPIRED: Final = ProblemType("cursor-expired", 410, "The cursor has expired")
+BODY_TOO_LARGE: Final = ProblemType("body-too-large", 413, "The body is too large")
+TOO_MANY_FILE_IDS: Final = ProblemType("too-many-file-ids", 413, "Too many file ids")
+UNSUPPORTED_MEDIA_TYPE: Final = ProblemType(
+    "unsupported-media-type", 415, "The body must be application/json"
+)
+INVALID_REQUEST: Final = ProblemType("invalid-request", 422, "The request is not valid")
+KEY_REUSED: Final = ProblemType(
+    "idempotency-key-reused", 422, "The idempotency key belongs to another request"
+)
+RATE_LIMITED: Final = ProblemType("rate-limited", 429, "Too many requests")
+QUOTA_EXCEEDED: Final = ProblemType("quota-exceeded", 429, "The tenant has too many jobs")
+TOO_MANY_STREAMS: Final = ProblemType("too-many-streams", 429, "Too many open streams")
+HEADERS_TOO_LARGE: Final = ProblemType("headers-too-large", 431, "The headers are too large")
+INTERNAL_ERROR: Final = ProblemType("internal-error", 500, "The server made a mistake")
+UNAVAILABLE: Final = ProblemType("unavailable", 503, "The service is not available for now")
+
+PROBLEM_TYPES: Final = tuple(
+    value for value in list(globals().values()) if isinstance(value, ProblemType)
+)
+"""All of them, in the order of their status."""
+
+
+class ProblemError(Exception):
+    """Answers the request with a problem document; raised anywhere below the routes."""
+
+    def __init__(
+        self,
+        kind: ProblemType,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.headers = dict(headers or {})
+        self.members = members
+
+    def document(self) -> dict[str, Any]:
+        """Return the problem document."""
+        return {
+            "type": self.kind.uri,
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": self.detail,
+            **self.members,
+        }
+
+
+def job_not_found(name: str) -> ProblemError:
+    """Return the one answer for unknown jobs and for jobs of other tenants."""
+    return ProblemError(JOB_NOT_FOUND, f"There is no job {name[:80]}.")
+
+
+def unavailable(what: str, *, retry_after_seconds: int = 5) -> ProblemError:
+    """Return a 503 that says what is missing and when to try again."""
+    return ProblemError(
+        UNAVAILABLE,
+        f"{what} Try again in {retry_after_seconds} seconds.",
+        headers={"Retry-After": str(retry_after_seconds)},
+    )

@@ -1,0 +1,1 @@
+"""The routes: from HTTP to the services and back, and nothing else."""

@@ -1,0 +1,51 @@
+"""GET /v1/download/{jobId}: the redirect to the archive."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Response
+
+from wherry_api import problems
+from wherry_api.auth.caller import Caller
+from wherry_api.dependencies import JobName, Parts, owner_or_ticket
+from wherry_api.routes.responses import SECURITY, answers
+
+router = APIRouter(tags=["jobs"])
+
+REDIRECT: Final[dict[int | str, dict[str, Any]]] = {
+    302: {
+        "description": "The archive, at a URL that was signed for this answer",
+        "headers": {"Location": {"required": True, "schema": {"type": "string", "format": "uri"}}},
+    }
+}
+
+
+@router.get(
+    "/v1/download/{jobId}",
+    summary="Fetch the archive",
+    status_code=302,
+    response_class=Response,
+    openapi_extra=SECURITY,
+    responses=REDIRECT
+    | answers(
+        problems.UNAUTHENTICATED,
+        problems.JOB_NOT_FOUND,
+        problems.JOB_NOT_READY,
+        problems.JOB_FAILED,
+        problems.JOB_EXPIRED,
+        problems.INVALID_REQUEST,
+        problems.UNAVAILABLE,
+    ),
+)
+async def download(
+    parts: Parts, name: JobName, caller: Annotated[Caller, Depends(owner_or_ticket)]
+) -> Response:
+    """Redirect to a freshly signed URL of the archive."""
+    url = await parts.downloads.signed_url(caller.tenant, name)
+    return Response(
+        status_code=302,
+        headers={
+            "Location": url,
+            "Cache-Control": "no-store",
+            "Referrer-Policy": "no-referrer",
+        },
+    )

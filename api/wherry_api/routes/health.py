@@ -1,0 +1,27 @@
+"""GET /health and /health/ready."""
+
+from fastapi import APIRouter, Response
+
+from wherry_api.dependencies import Parts
+from wherry_api.schemas import Health
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health", summary="Whether the process lives", response_model=Health)
+async def health(parts: Parts) -> Health:
+    """Answer 200 while the process can answer: a restart would not bring Redis back."""
+    return parts.readiness.health()[1]
+
+
+@router.get(
+    "/health/ready",
+    summary="Whether requests should be sent here",
+    response_model=Health,
+    responses={503: {"model": Health, "description": "Draining, or nothing it needs is up"}},
+)
+async def ready(parts: Parts, response: Response) -> Health:
+    """Answer 503 while draining, or with both Redis and Kubernetes down."""
+    is_ready, document = parts.readiness.health()
+    response.status_code = 200 if is_ready else 503
+    return document

@@ -1,0 +1,68 @@
+"""Signing a download at the moment of the click."""
+
+from typing import Any
+from urllib.parse import quote
+
+from wherry_api import problems
+from wherry_api.problems import ProblemError
+from wherry_api.services.snapshots import Snapshots
+from wherry_core.job_snapshot import JobSnapshot, JobStatus, StoredArchive
+from wherry_core.settings import LifetimeSettings
+
+
+def content_disposition(name: str) -> str:
+    """Return the header that makes a browser save a file under ``name``.
+
+    RFC 6266 with the extended notation of RFC 8187; the plain form before it is for clients
+    that do not know that one.
+    """
+    plain = "".join(c if " " <= c <= "~" and c not in '"\\%' else "_" for c in name)
+    # attr-char of RFC 8187: quote() keeps letters, digits and _.-~ by itself.
+    extended = quote(name, safe="!#$&+^`|")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{extended}"
+
+
+def ready_archive(snapshot: JobSnapshot) -> StoredArchive:
+    """Return the archive of a completed job; raises ProblemError 409 when there is none."""
+    name = snapshot.name
+    if snapshot.status is JobStatus.FAILED:
+        raise ProblemError(
+            problems.JOB_FAILED,
+            f"The job {name} has no archive: {snapshot.error or 'it failed.'}",
+            jobStatus=snapshot.status,
+        )
+    if snapshot.status is not JobStatus.COMPLETED or snapshot.archive is None:
+        raise ProblemError(
+            problems.JOB_NOT_READY,
+            f"The job {name} is {snapshot.status} at {snapshot.progress} per cent.",
+            headers={"Retry-After": "2"},
+            jobStatus=snapshot.status,
+            progress=snapshot.progress,
+        )
+    return snapshot.archive
+
+
+class Downloads:
+    """Signs URLs with the client of the store's public endpoint; nothing is sent to the store."""
+
+    def __init__(self, snapshots: Snapshots, signer: Any, lifetimes: LifetimeSettings) -> None:
+        self._snapshots = snapshots
+        self._signer = signer
+        self._lifetimes = lifetimes
+
+    async def signed_url(self, tenant: str, name: str) -> str:
+        """Return a fresh URL of the archive; raises ProblemError 404, 409, 410 or 503."""
+        snapshot = await self._snapshots.read(tenant, name)
+        archive = ready_archive(snapshot)
+        parameters = {
+            "Bucket": archive.bucket,
+            "Key": archive.key,
+            "ResponseContentDisposition": content_disposition(archive.name),
+        }
+        if archive.name.lower().endswith(".zip"):
+            parameters["ResponseContentType"] = "application/zip"
+        return str(
+            await self._signer.generate_presigned_url(
+                "get_object", Params=parameters, ExpiresIn=self._lifetimes.presigned_url
+            )
+        )

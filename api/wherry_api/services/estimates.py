@@ -1,0 +1,55 @@
+"""How long a job will take: from the jobs that this process has seen end."""
+
+import math
+from collections import OrderedDict
+from typing import Final
+
+from wherry_core.job_snapshot import JobSnapshot, JobStatus
+
+ENOUGH_MEASUREMENTS: Final = 5
+WEIGHT: Final = 0.1
+"""Weight of the newest job in the moving average (exponential smoothing, Brown 1959)."""
+REMEMBERED: Final = 10_000
+"""Ended jobs that are remembered, so that none is measured twice."""
+
+
+class Estimates:
+    """A moving average of seconds a file, weighted by job; the default until there are enough."""
+
+    def __init__(self, default_seconds_per_file: float) -> None:
+        self._default = default_seconds_per_file
+        self._average = 0.0
+        self._count = 0
+        self._seen: OrderedDict[str, None] = OrderedDict()
+
+    @property
+    def seconds_per_file(self) -> float:
+        """Seconds that a file takes."""
+        return self._average if self._count >= ENOUGH_MEASUREMENTS else self._default
+
+    def seconds(self, files: int) -> int:
+        """Return the estimate for ``files`` files in whole seconds, rounded up."""
+        return math.ceil(files * self.seconds_per_file)
+
+    def first_sight(self, snapshot: JobSnapshot) -> bool:
+        """Take note of an ended job; False when it was noted before or has not ended."""
+        if not snapshot.terminal or snapshot.uid in self._seen:
+            return False
+        self._seen[snapshot.uid] = None
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        if (
+            snapshot.status is JobStatus.COMPLETED
+            and snapshot.started_at
+            and snapshot.completed_at
+            and snapshot.total_files
+        ):
+            took = (snapshot.completed_at - snapshot.started_at).total_seconds()
+            self._measure(max(took, 0.0) / snapshot.total_files)
+        return True
+
+    def _measure(self, seconds_per_file: float) -> None:
+        self._count += 1
+        # The first ones are averaged evenly, so that no single job sets the tone.
+        weight = max(WEIGHT, 1 / self._count)
+        self._average += weight * (seconds_per_file - self._average)

@@ -1,0 +1,240 @@
+"""The hub: which clients follow which jobs, and how each gets the newest snapshot."""
+
+import asyncio
+import logging
+import random
+from collections import Counter, OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import ValidationError
+
+from wherry_api import problems
+from wherry_api.metrics import REFUSED, STREAMS, STREAMS_DROPPED
+from wherry_api.problems import ProblemError
+from wherry_api.stream.events import event_of, name_of
+from wherry_api.stream.follower import Follower
+from wherry_api.stream.subscription import Subscription
+from wherry_core.job_snapshot import JobSnapshot
+from wherry_core.redis import keys
+from wherry_core.redis.client import Redis
+
+log = logging.getLogger(__name__)
+
+CONFIRMATION_SECONDS: Final = 1.0
+"""A stream waits for its subscription for so long; then it starts and is filled in later."""
+TICKS: Final = 30
+"""The heartbeat's pause is cut into so many ticks, and each stream beats on one of them."""
+RETRY_MILLISECONDS: Final = (1_000, 4_000)
+"""Clients come back after a time drawn from this range, so that they do not come all at once."""
+
+JobKey = tuple[str, str]
+
+
+@dataclass(eq=False)
+class Watch:
+    """One followed job."""
+
+    key: JobKey
+    followers: set[Follower] = field(default_factory=set)
+    waiting: int = 0
+    """Streams that are being opened."""
+    snapshot: JobSnapshot | None = None
+    confirmed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while no update can be missed."""
+    late: bool = False
+    """True when a snapshot was read before the confirmation: it must be read once more."""
+    checked_at: float = float("-inf")
+    """When the job was last read besides its updates, in the loop's time."""
+
+
+class Hub:
+    """All streams of a process."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        public_url: str | None,
+        max_streams: int,
+        max_streams_per_tenant: int,
+        heartbeat_seconds: float,
+        send_timeout_seconds: float,
+    ) -> None:
+        self.subscription = Subscription(redis, self._heard, self._confirmed, self._lost)
+        self._public_url = public_url
+        self._max_streams = max_streams
+        self._max_per_tenant = max_streams_per_tenant
+        self._heartbeat_seconds = heartbeat_seconds
+        self._send_timeout = send_timeout_seconds
+        self._by_channel: dict[str, dict[JobKey, Watch]] = {}
+        self.watches: OrderedDict[JobKey, Watch] = OrderedDict()
+        """The followed jobs; the one that was not read for the longest time comes first."""
+        self.unread: deque[JobKey] = deque()
+        """Jobs whose channel was confirmed (again): they must be read once more."""
+        self.unread_added = asyncio.Event()
+        self._by_tenant: Counter[str] = Counter()
+        self._beats: list[set[Follower]] = [set() for _ in range(TICKS)]
+        self._tick = 0
+        self.draining = False
+        """True once the process is about to end: new streams are sent away at once."""
+
+    @property
+    def streams(self) -> int:
+        """How many streams are open."""
+        return self._by_tenant.total()
+
+    def reserve(self, tenant: str) -> None:
+        """Count a stream; raises ProblemError 429 or 503 when there are too many."""
+        if self._by_tenant[tenant] >= self._max_per_tenant:
+            REFUSED.labels("streams").inc()
+            raise ProblemError(
+                problems.TOO_MANY_STREAMS,
+                f"The tenant has {self._max_per_tenant} open streams here, which is the limit: "
+                "close some, or poll the status.",
+                headers={"Retry-After": "30"},
+            )
+        if self.streams >= self._max_streams:
+            REFUSED.labels("streams").inc()
+            raise problems.unavailable("The server has too many open streams: poll the status.")
+        self._by_tenant[tenant] += 1
+        STREAMS.inc()
+
+    def release(self, tenant: str) -> None:
+        """Count a stream that has ended."""
+        STREAMS.dec()
+        self._by_tenant[tenant] -= 1
+        if self._by_tenant[tenant] <= 0:
+            del self._by_tenant[tenant]
+
+    async def open(self, namespace: str, name: str) -> Watch:
+        """Begin to hear of a job, so that a snapshot read after this misses nothing."""
+        key = (namespace, name)
+        watch = self.watches.get(key)
+        if watch is None:
+            watch = self.watches[key] = Watch(key)
+            channel = keys.job_updates(name)
+            same_name = self._by_channel.setdefault(channel, {})
+            same_name[key] = watch
+            watch.waiting += 1
+            await self.subscription.add(channel)
+        else:
+            watch.waiting += 1
+        if watch.confirmed.is_set():
+            return watch
+        if self.subscription.connected:
+            try:
+                async with asyncio.timeout(CONFIRMATION_SECONDS):
+                    await watch.confirmed.wait()
+            except TimeoutError:
+                log.debug("a subscription was not confirmed in time", extra={"job": "/".join(key)})
+        watch.late = not watch.confirmed.is_set()
+        return watch
+
+    async def close(self, watch: Watch) -> None:
+        """End what :meth:`open` began."""
+        watch.waiting -= 1
+        await self._forget_if_unwatched(watch)
+
+    def attach(self, watch: Watch, follower: Follower) -> None:
+        """Let a follower have every newer snapshot from now on."""
+        watch.followers.add(follower)
+        # The tick that was just served: the first heartbeat comes a whole pause from now.
+        follower.tick = (self._tick - 1) % TICKS
+        self._beats[follower.tick].add(follower)
+        if watch.snapshot is not None:
+            self._offer(watch.snapshot, (follower,))
+
+    def detach(self, watch: Watch, follower: Follower) -> None:
+        """Forget a follower."""
+        follower.closed = True
+        watch.followers.discard(follower)
+        self._beats[follower.tick].discard(follower)
+
+    def take(self, watch: Watch, snapshot: JobSnapshot) -> None:
+        """Pass a snapshot on to the job's followers, if it is news."""
+        known = watch.snapshot
+        if known is not None and known.uid == snapshot.uid and not snapshot.newer_than(known):
+            return
+        watch.snapshot = snapshot
+        self._offer(snapshot, tuple(watch.followers))
+
+    async def beat(self) -> None:
+        """Serve one tick after another until cancelled: heartbeats, and frozen clients."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._heartbeat_seconds / TICKS)
+            beats = self._beats[self._tick]
+            self._tick = (self._tick + 1) % TICKS
+            for follower in tuple(beats):
+                follower.beat()
+            self._drop_frozen(loop.time())
+
+    async def drain(self, seconds: float) -> None:
+        """End all streams in order, spread over ``seconds`` in a random order."""
+        self.draining = True
+        followers = [f for watch in self.watches.values() for f in watch.followers]
+        random.shuffle(followers)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for index, follower in enumerate(followers):
+            due = began + seconds * index / len(followers)
+            if (wait := due - loop.time()) > 0:
+                await asyncio.sleep(wait)
+            follower.say_goodbye(random.randint(*RETRY_MILLISECONDS))  # noqa: S311
+
+    def _drop_frozen(self, now: float) -> None:
+        for watch in tuple(self.watches.values()):
+            for follower in tuple(watch.followers):
+                since = follower.sending_since
+                if since is not None and now - since > self._send_timeout:
+                    STREAMS_DROPPED.inc()
+                    log.info("a frozen client is dropped", extra={"job": "/".join(watch.key)})
+                    follower.drop()
+
+    def _offer(self, snapshot: JobSnapshot, followers: Sequence[Follower]) -> None:
+        if not followers:
+            return
+        event, name, order = event_of(snapshot, self._public_url), name_of(snapshot), snapshot.order
+        for follower in followers:
+            follower.offer(order, name, event)
+
+    def _heard(self, channel: str, text: str) -> None:
+        watches = self._by_channel.get(channel)
+        if not watches:
+            return
+        try:
+            snapshot = JobSnapshot.model_validate_json(text)
+        except ValidationError:
+            log.exception("an update cannot be read", extra={"job": channel})
+            return
+        # Two tenants may have jobs of one name, and then share the channel.
+        watch = watches.get((snapshot.namespace, snapshot.name))
+        if watch is not None:
+            self.take(watch, snapshot)
+
+    def _confirmed(self, channels: Sequence[str]) -> None:
+        for channel in channels:
+            for key, watch in self._by_channel.get(channel, {}).items():
+                if watch.followers or watch.late:
+                    self.unread.append(key)
+                    self.unread_added.set()
+                watch.late = False
+                watch.confirmed.set()
+
+    def _lost(self) -> None:
+        for watch in self.watches.values():
+            watch.confirmed.clear()
+
+    async def _forget_if_unwatched(self, watch: Watch) -> None:
+        if watch.followers or watch.waiting > 0:
+            return
+        if self.watches.pop(watch.key, None) is None:
+            return
+        channel = keys.job_updates(watch.key[1])
+        same_name = self._by_channel.get(channel, {})
+        same_name.pop(watch.key, None)
+        if not same_name:
+            self._by_channel.pop(channel, None)
+            await self.subscription.remove(channel)

@@ -1,0 +1,101 @@
+"""The response of a stream, as plain ASGI.
+
+The request's own task waits for the client to leave; what is sent is sent by the hub through the
+follower. So an idle stream has no task, timer or queue of its own beside the server's.
+"""
+
+import asyncio
+import random
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from wherry_api.metrics import STREAM_EVENTS
+from wherry_api.stream.events import event_id, event_of, render
+from wherry_api.stream.follower import Follower
+from wherry_api.stream.hub import RETRY_MILLISECONDS, Hub, Watch
+from wherry_core.job_snapshot import JobSnapshot
+
+HEADERS = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-store, no-transform",
+    # nginx and its relatives buffer answers unless told so.
+    "x-accel-buffering": "no",
+    # The connection is for this stream alone: a client that comes back after a drain makes a new
+    # one, which the service sends to a process that stays.
+    "connection": "close",
+    "referrer-policy": "no-referrer",
+}
+
+
+class StreamResponse(Response):
+    """Sends ``connected``, then lets the hub send whatever comes."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        watch: Watch,
+        snapshot: JobSnapshot,
+        status: dict[str, Any],
+        *,
+        tenant: str,
+        public_url: str | None,
+    ) -> None:
+        # The base class would announce a length of its empty body.
+        self.status_code = 200
+        self.background = None
+        self.raw_headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+        self._hub = hub
+        self._watch = watch
+        self._snapshot = snapshot
+        self._tenant = tenant
+        # Only the last event carries the id that ends in "end": a client that loses the connection
+        # before it comes back for it.
+        self._opening = render(
+            "connected",
+            status,
+            None if snapshot.terminal else event_id(snapshot),
+            retry=random.randint(*RETRY_MILLISECONDS),  # noqa: S311
+        )
+        self._last = event_of(snapshot, public_url) if snapshot.terminal else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one client until it leaves or the job ends."""
+        follower = Follower(send, self._tenant, self._snapshot.order)
+        follower.task = asyncio.current_task()
+        try:
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": self.status_code,
+                    "headers": self.raw_headers,
+                }
+            )
+            ends = self._last is not None or self._hub.draining
+            await send(
+                {
+                    "type": "http.response.body",
+                    "body": self._opening + (self._last or b""),
+                    "more_body": not ends,
+                }
+            )
+            STREAM_EVENTS.labels("connected").inc()
+            # An idle stream may stand for hours: what was sent need not stand with it.
+            self._opening, self._last = b"", None
+            if ends:
+                return
+            self._hub.attach(self._watch, follower)
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        except asyncio.CancelledError:
+            # Cancelled by the hub: the client is frozen. Anyone else's cancel goes on.
+            if not follower.closed:
+                raise
+        except OSError:
+            # Servers may say so when a client is gone while it is written to.
+            follower.closed = True
+        finally:
+            self._hub.detach(self._watch, follower)
+            self._hub.release(self._tenant)
+            await self._hub.close(self._watch)

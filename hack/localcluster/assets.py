@@ -14,7 +14,7 @@ from localcluster.heartbeat import heartbeat
 from localcluster.programs import Build, Group
 
 # The conventions of Kubernetes' own test frameworks for programs that are already there.
-_OVERRIDES = {
+OVERRIDES = {
     "kube-apiserver": "TEST_ASSET_KUBE_APISERVER",
     "etcd": "TEST_ASSET_ETCD",
     "kubectl": "TEST_ASSET_KUBECTL",
@@ -34,21 +34,21 @@ def bin_dir() -> Path:
 
 def given(name: str) -> Path | None:
     """The program that the environment prescribes, if it does."""
-    single = os.environ.get(_OVERRIDES.get(name, ""), "")
+    single = os.environ.get(OVERRIDES.get(name, ""), "")
     if single:
         if not os.access(single, os.X_OK):
             raise say.SetupError(
-                f"{_OVERRIDES[name]} names {single}, which is no program. Correct it."
+                f"{OVERRIDES[name]} names {single}, which is no program. Correct it."
             )
         return Path(single).resolve()
     directory = os.environ.get(_KUBEBUILDER)
-    if directory and name in _OVERRIDES and _is_complete(Path(directory)):
+    if directory and name in OVERRIDES and _is_complete(Path(directory)):
         return (Path(directory) / name).resolve()
     return None
 
 
 def _is_complete(directory: Path) -> bool:
-    return all(os.access(directory / name, os.X_OK) for name in _OVERRIDES)
+    return all(os.access(directory / name, os.X_OK) for name in OVERRIDES)
 
 
 def program(name: str) -> Path:
@@ -70,7 +70,7 @@ def ensure(groups: Iterable[Group] | None = None) -> Path:
             if all(given(name) for name in build.packages):
                 continue
             ensure_build(build)
-    for name in _OVERRIDES:
+    for name in OVERRIDES:
         prescribed = given(name)
         # The merged directory may itself be what KUBEBUILDER_ASSETS names.
         if prescribed and not prescribed.is_relative_to(assets_dir()):

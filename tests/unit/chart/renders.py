@@ -224,7 +224,7 @@ def render_text(values: Values) -> str:
 
 @cache
 def _parse_once(values: str) -> list[Document]:
-    documents = yaml.load_all(_render_once(values), Loader=yaml.CSafeLoader)  # noqa: S506
+    documents = yaml.load_all(_render_once(values), Loader=yaml.CSafeLoader)
     return [each for each in documents if each]
 
 

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-import generate_chart
 import pytest
 import yaml
 
+import generate_chart
 from localcluster import assets
 from tests.unit.chart.renders import CHART, ROOT, render
 

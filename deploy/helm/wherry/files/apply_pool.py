@@ -19,6 +19,7 @@ from typing import Any
 ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 HASH = "wherry.dev/applied-hash"
 PAUSE_SECONDS = 2.0
+NOT_FOUND = 404
 
 
 def wanted_pool(manifest: dict[str, Any], owner: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def apply(server: ApiServer, manifest: dict[str, Any], config_map: str) -> str:
         current = server.send("GET", f"{pools}/{name}")
     except urllib.error.HTTPError as error:
         # The same 404 comes while RunnerPools are unknown; then the patch below fails with it.
-        if error.code != 404:
+        if error.code != NOT_FOUND:
             raise
         current = None
     if up_to_date(current, wanted):
@@ -96,11 +97,11 @@ def describe(error: OSError) -> str:
     """Return what went wrong, with the API server's own words where it gave some."""
     if not isinstance(error, urllib.error.HTTPError):
         return str(error)
+    if error.code == NOT_FOUND and "/apis/wherry.dev/" in error.url:
+        return "the API server knows no RunnerPools; are the CRDs installed? (crds.enabled)"
     text = error.read().decode(errors="replace")
     with contextlib.suppress(ValueError):
         text = json.loads(text).get("message", text)
-    if error.code == 404 and "could not find the requested resource" in text:
-        text += "; are the CRDs installed? (crds.enabled)"
     return f"{error.code} {text.strip()}"
 
 

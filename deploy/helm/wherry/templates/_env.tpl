@@ -1,7 +1,7 @@
 {{- /* A variable with a value; takes a dict of name and value. Numbers must not become 1e+06. */ -}}
 {{- define "wherry.variable" -}}
 - name: {{ .name }}
-  value: {{ if kindIs "float64" .value }}{{ .value | int64 | quote }}{{ else }}{{ .value | quote }}{{ end }}
+  value: {{ if kindIs "string" .value }}{{ .value | quote }}{{ else }}{{ .value | int64 | quote }}{{ end }}
 {{- end -}}
 
 {{- define "wherry.secretVariable" -}}
@@ -10,6 +10,22 @@
     secretKeyRef:
       name: {{ .secret }}
       key: {{ .key }}
+{{- end -}}
+
+{{- /* The chart's variables, as YAML, and the admin's own, which replace those of the same name: the
+API server refuses to apply a list that has a name twice. */ -}}
+{{- define "wherry.environment" -}}
+{{- $result := list -}}
+{{- $replaced := list -}}
+{{- range .extra -}}
+{{- $replaced = append $replaced .name -}}
+{{- end -}}
+{{- range .chart | fromYamlArray -}}
+{{- if not (has .name $replaced) -}}
+{{- $result = append $result . -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml (concat $result .extra) -}}
 {{- end -}}
 
 {{- /* What all three programs read; takes a dict of root and component. */ -}}
@@ -54,12 +70,14 @@
 {{ include "wherry.variable" (dict "name" "WHERRY_LOG_FORMAT" "value" $v.logs.format) }}
 {{- end -}}
 
-{{- /* Which namespaces hold jobs; for API and operator. */ -}}
-{{- define "wherry.tenantEnv" -}}
+{{- define "wherry.namespaceEnv" -}}
 - name: WHERRY_NAMESPACE
   valueFrom:
     fieldRef:
       fieldPath: metadata.namespace
-- name: WHERRY_TENANT_NAMESPACES
-  value: {{ ternary "*" (include "wherry.tenantNamespaces" . | fromJsonArray | join ",") .Values.clusterWide | quote }}
+{{- end -}}
+
+{{- /* Which namespaces hold jobs; for API and operator. */ -}}
+{{- define "wherry.tenantEnv" -}}
+{{- include "wherry.variable" (dict "name" "WHERRY_TENANT_NAMESPACES" "value" (ternary "*" (include "wherry.tenantNamespaces" . | fromJsonArray | join ",") .Values.clusterWide)) -}}
 {{- end -}}

@@ -44,25 +44,18 @@ spec:
             periodSeconds: 5
             timeoutSeconds: 3
           env:
-            {{- include "wherry.commonEnv" $context | trim | nindent 12 }}
-            - name: WHERRY_NAMESPACE
-              valueFrom:
-                fieldRef:
-                  fieldPath: metadata.namespace
-            - name: WHERRY_HEALTH_PORT
-              value: "8080"
-            {{- include "wherry.downloadDelayEnv" . | nindent 12 }}
-            {{- with $runner.extraEnv }}
-            {{- toYaml . | nindent 12 }}
-            {{- end }}
+            {{- include "wherry.environment" (dict "chart" (include "wherry.runnerEnv" .) "extra" $runner.extraEnv) | nindent 12 }}
           {{- include "wherry.containerFields" $context | trim | nindent 10 }}
         {{- with $runner.extraContainers }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
 {{- end -}}
 
-{{- define "wherry.downloadDelayEnv" -}}
+{{- define "wherry.runnerEnv" -}}
 {{- $delay := .Values.runner.downloadDelay -}}
+{{ include "wherry.commonEnv" (dict "root" . "component" "runner") | trim }}
+{{ include "wherry.namespaceEnv" . }}
+{{ include "wherry.variable" (dict "name" "WHERRY_HEALTH_PORT" "value" 8080) }}
 {{ include "wherry.variable" (dict "name" "DOWNLOAD_DELAY_ENABLED" "value" (toString $delay.enabled)) }}
 {{ include "wherry.variable" (dict "name" "DOWNLOAD_DELAY_MIN_MS" "value" $delay.minMs) }}
 {{ include "wherry.variable" (dict "name" "DOWNLOAD_DELAY_MAX_MS" "value" $delay.maxMs) }}

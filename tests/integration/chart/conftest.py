@@ -1,0 +1,140 @@
+"""A control plane of the chart's own tests: its CRDs come and go."""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from localcluster import assets
+from localcluster.controlplane import ControlPlane, start_control_plane
+from tests.unit.chart.renders import CHART, MINIMAL, RELEASE, Values, merged
+
+RESTRICTED: Final = "pod-security.kubernetes.io/enforce=restricted"
+
+
+@dataclass(frozen=True)
+class Admin:
+    """Someone with helm, kubectl and all rights, at work in one namespace."""
+
+    plane: ControlPlane
+    namespace: str
+
+    def kubectl(self, *words: str, stdin: str | None = None) -> str:
+        """Run kubectl in the namespace and return what it printed."""
+        return self.plane.kubectl("--namespace", self.namespace, *words, stdin=stdin)
+
+    def get(self, *words: str) -> Any:
+        """Return what `kubectl get` finds."""
+        return json.loads(self.kubectl("get", *words, "--output", "json"))
+
+    def helm(self, *words: str, values: Values | None = None) -> subprocess.CompletedProcess[str]:
+        """Run helm; with ``values``, over the minimal ones."""
+        command = [str(assets.program("helm")), *words, "--namespace", self.namespace]
+        command += ["--kubeconfig", str(self.plane.kubeconfig)]
+        text = None
+        if values is not None:
+            command += ["--values", "-"]
+            text = json.dumps(merged(MINIMAL, values))
+        return subprocess.run(
+            command, input=text, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    def install(self, values: Values, *words: str) -> str:
+        """Install or upgrade the chart and return what helm printed."""
+        done = self.helm("upgrade", "--install", RELEASE, str(CHART), *words, values=values)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def uninstall(self) -> str:
+        """Uninstall the release and return what helm printed."""
+        done = self.helm("uninstall", RELEASE)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    def apply_pool(
+        self, folder: Path, patience_seconds: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """Do what the operator's pod does before the operator starts, with its very token.
+
+        Raises TimeoutError with what it said when it does not end.
+        """
+        config_map = self.get("configmap", "wherry-pool-default")
+        for name, text in config_map["data"].items():
+            (folder / name).write_text(text, encoding="utf-8")
+        token = self.kubectl("create", "token", "wherry-operator")
+        (folder / "token").write_text(token, encoding="utf-8")
+        authority = self.plane.state / "pki" / "ca.crt"
+        (folder / "ca.crt").write_bytes(authority.read_bytes())
+        host, _, port = self.plane.url.removeprefix("https://").partition(":")
+        environment = os.environ | {
+            "ACCOUNT_FOLDER": str(folder),
+            "POOL_FILE": str(folder / "pool.json"),
+            "OWNER_CONFIG_MAP": "wherry-pool-default",
+            "KUBERNETES_SERVICE_HOST": host,
+            "KUBERNETES_SERVICE_PORT": port,
+        }
+        try:
+            return subprocess.run(
+                [sys.executable, str(folder / "apply_pool.py")],
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=patience_seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise TimeoutError((error.stderr or b"").decode()) from error
+
+    def may(self, account: str, verb: str, resource: str, namespace: str = "") -> bool:
+        """Return whether a service account of the release may do this."""
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {
+                "user": f"system:serviceaccount:{self.namespace}:{account}",
+                "groups": ["system:serviceaccounts", f"system:serviceaccounts:{self.namespace}"],
+                "resourceAttributes": _attributes(verb, resource, namespace or self.namespace),
+            },
+        }
+        told = self.kubectl("create", "-o", "json", "-f", "-", stdin=json.dumps(review))
+        return bool(json.loads(told)["status"]["allowed"])
+
+
+def _attributes(verb: str, resource: str, namespace: str) -> dict[str, str]:
+    kind, _, sub = resource.partition("/")
+    plural, _, group = kind.partition(".")
+    return {
+        "verb": verb,
+        "group": group,
+        "resource": plural,
+        "subresource": sub,
+        "namespace": namespace,
+    }
+
+
+@pytest.fixture(scope="session")
+def chart_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane with the controller manager, without CRDs and without nodes."""
+    plane = start_control_plane(tmp_path_factory.mktemp("chart"), controller_manager=True)
+    yield plane
+    plane.stop()
+
+
+@pytest.fixture
+def admin(chart_plane: ControlPlane) -> Iterator[Admin]:
+    """An admin in a fresh namespace that admits restricted pods only."""
+    namespace = f"wherry-{secrets.token_hex(4)}"
+    chart_plane.kubectl("create", "namespace", namespace)
+    chart_plane.kubectl("label", "namespace", namespace, RESTRICTED)
+    made = Admin(chart_plane, namespace)
+    yield made
+    if made.helm("status", RELEASE).returncode == 0:
+        made.uninstall()
+    chart_plane.kubectl("delete", "crd", "--all", "--wait=true", "--timeout=60s")

@@ -1,0 +1,93 @@
+"""Every render is what a real API server accepts, field by field, and admits as restricted."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from localcluster.controlplane import ControlPlane
+from tests.integration.chart.conftest import RESTRICTED
+from tests.unit.chart.renders import (
+    NAMESPACE,
+    ROOT,
+    VARIANTS,
+    Document,
+    Values,
+    pod_templates,
+    pool_of,
+    render,
+)
+
+every_variant = pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS)
+STRICT = ("--validate=strict", "--dry-run=server", "-f", "-")
+
+
+@pytest.fixture(scope="module")
+def prepared(chart_plane: ControlPlane) -> Iterator[ControlPlane]:
+    """The control plane with the CRDs, and with every namespace that a variant names."""
+    chart_plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
+    chart_plane.kubectl("wait", "--for=condition=Established", "-f", str(ROOT / "crds"))
+    for name in (NAMESPACE, "team-a", "team-b"):
+        chart_plane.kubectl("create", "namespace", name)
+    chart_plane.kubectl("label", "namespace", NAMESPACE, RESTRICTED)
+    yield chart_plane
+    chart_plane.kubectl("delete", "crd", "--all", "--wait=true", "--timeout=60s")
+
+
+def _lines(documents: list[Document]) -> str:
+    return "\n---\n".join(json.dumps(each) for each in documents)
+
+
+@every_variant
+def test_server_side_dry_run(prepared: ControlPlane, values: Values) -> None:
+    documents = render(values)
+    told = prepared.kubectl(
+        "apply", "--server-side", "--force-conflicts", *STRICT, stdin=_lines(documents)
+    )
+    assert len(told.splitlines()) == len(documents)
+    assert "unknown field" not in told
+
+
+@every_variant
+def test_the_pool_is_valid(prepared: ControlPlane, values: Values) -> None:
+    documents = render(values)
+    if any(each["kind"] == "ConfigMap" for each in documents):
+        told = prepared.kubectl("create", *STRICT, stdin=json.dumps(pool_of(documents)))
+        assert "created (server dry run)" in told
+
+
+@every_variant
+def test_each_pod_is_admitted_as_restricted(prepared: ControlPlane, values: Values) -> None:
+    """A Deployment is let in whatever its pods are; so the pods themselves are sent."""
+    documents = render(values)
+    for each in documents:
+        if each["kind"] == "ServiceAccount":
+            each["metadata"]["namespace"] = NAMESPACE
+            prepared.kubectl("apply", "-f", "-", stdin=json.dumps(each))
+    prepared.kubectl("create", "token", "default", "--namespace", NAMESPACE)
+    for name, template in pod_templates(documents):
+        spec = {**template["spec"]}
+        # Only pods of the cluster's own may have it, in this namespace.
+        spec.pop("priorityClassName", None)
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {**template["metadata"], "name": "pod", "namespace": NAMESPACE},
+            "spec": spec,
+        }
+        told = prepared.kubectl("create", *STRICT, stdin=json.dumps(pod))
+        assert "pod/pod created (server dry run)" in told, name
+
+
+def test_a_pod_that_is_not_restricted_would_be_refused(prepared: ControlPlane) -> None:
+    """The proof that the test above can fail."""
+    values: Values = {"securityContext": {"allowPrivilegeEscalation": True}}
+    template = dict(pod_templates(render(values)))["wherry-test-health"]
+    with pytest.raises(Exception, match="violates PodSecurity"):
+        prepared.kubectl("create", *STRICT, stdin=json.dumps(template))
+
+
+def test_install_yaml_is_valid(prepared: ControlPlane) -> None:
+    manifest = (ROOT / "deploy" / "install.yaml").read_text(encoding="utf-8")
+    told = prepared.kubectl("apply", "--server-side", "--force-conflicts", *STRICT, stdin=manifest)
+    assert "deployment.apps/wherry-operator serverside-applied" in told

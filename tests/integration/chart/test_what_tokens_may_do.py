@@ -1,0 +1,95 @@
+"""What a program's token can do, asked of the real API server with that very account."""
+
+import subprocess
+
+import pytest
+
+from localcluster import assets
+from tests.integration.chart.conftest import Admin
+
+JOBS = "downloadjobs.wherry.dev"
+OTHERS = [
+    ("get", "secrets"),
+    ("list", "secrets"),
+    ("get", "configmaps"),
+    ("create", "pods/exec"),
+    ("create", "roles.rbac.authorization.k8s.io"),
+    ("create", "serviceaccounts/token"),
+    ("list", "namespaces"),
+    ("get", "nodes"),
+    ("deletecollection", JOBS),
+    ("update", JOBS),
+    ("update", f"{JOBS}/status"),
+]
+
+
+@pytest.fixture
+def release(admin: Admin) -> Admin:
+    """An installed release whose only tenant is team-a."""
+    admin.plane.kubectl(
+        "apply",
+        "-f",
+        "-",
+        stdin='{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"team-a"}}',
+    )
+    admin.install({"tenants": ["team-a"]})
+    return admin
+
+
+def test_in_the_tenant_s_namespace(release: Admin) -> None:
+    allowed = {
+        (account, verb, resource)
+        for account in ("wherry-api", "wherry-operator", "wherry-runner")
+        for resource in (JOBS, f"{JOBS}/status")
+        for verb in ("get", "list", "watch", "create", "patch", "update", "delete")
+        if release.may(account, verb, resource, "team-a")
+    }
+    assert allowed == {
+        *(("wherry-api", verb, JOBS) for verb in ("get", "list", "create", "patch")),
+        *(
+            ("wherry-operator", verb, JOBS)
+            for verb in ("get", "list", "watch", "create", "patch", "delete")
+        ),
+        ("wherry-operator", "patch", f"{JOBS}/status"),
+        ("wherry-runner", "get", JOBS),
+        ("wherry-runner", "patch", f"{JOBS}/status"),
+    }
+
+
+@pytest.mark.parametrize("account", ["wherry-api", "wherry-operator", "wherry-runner"])
+def test_nowhere_anything_else(release: Admin, account: str) -> None:
+    for namespace in (release.namespace, "team-a", "kube-system", "default"):
+        for verb, resource in OTHERS:
+            assert not release.may(account, verb, resource, namespace), (verb, resource, namespace)
+    for verb in ("get", "list", "create", "patch"):
+        assert not release.may(account, verb, JOBS, "default")
+
+
+def test_only_the_operator_handles_pods_and_only_in_the_release_s_namespace(
+    release: Admin,
+) -> None:
+    allowed = {
+        (account, namespace, verb)
+        for account in ("wherry-api", "wherry-operator", "wherry-runner")
+        for namespace in (release.namespace, "team-a")
+        for verb in ("get", "list", "watch", "create", "patch", "delete")
+        if release.may(account, verb, "pods", namespace)
+    }
+    assert allowed == {
+        ("wherry-operator", release.namespace, verb)
+        for verb in ("get", "list", "watch", "create", "delete")
+    }
+
+
+def test_a_runner_s_real_token_cannot_read_the_secrets(release: Admin) -> None:
+    release.kubectl("create", "secret", "generic", "s3", "--from-literal=key=secret")
+    token = release.kubectl("create", "token", "wherry-runner").strip()
+    command = [str(assets.program("kubectl")), "--server", release.plane.url, "--token", token]
+    command += ["--certificate-authority", str(release.plane.state / "pki" / "ca.crt")]
+    command += ["--kubeconfig", "/dev/null", "--namespace", release.namespace]
+    for words in (["get", "secret", "s3"], ["get", "secrets"], ["get", JOBS]):
+        done = subprocess.run(
+            [*command, *words], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 1
+        assert "Forbidden" in done.stderr

@@ -152,7 +152,8 @@ def down(state: Path) -> None:
                 kernel.restore(state)
                 remains.remove_cgroups()
                 remains.remove_noted(state)
-        remains.remove_tree(state)
+        with step(f"deleting {state}"):
+            remains.remove_tree(state)
 
 
 def _stop(state: Path, names: Sequence[str]) -> None:

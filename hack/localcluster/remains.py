@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
+import time
 from pathlib import Path
 
-from localcluster import paths, shell
+from localcluster import paths, say, shell
 
 _CGROUPS = Path("/sys/fs/cgroup")
 # containerd puts the containers of Kubernetes under this name, whatever its own state directory.
@@ -71,11 +73,31 @@ def remove_cgroups(names: tuple[str, ...] = _OUR_CGROUPS) -> None:
                 continue
             below = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True)
             for each in [*below, top]:
-                if not (each / "cgroup.procs").read_text(encoding="ascii").strip():
-                    each.rmdir()
+                _remove_cgroup(each)
+
+
+def _remove_cgroup(directory: Path) -> None:
+    # A process that was killed stays in its cgroup for a moment.
+    for _ in range(20):
+        try:
+            directory.rmdir()
+        except OSError as error:
+            if error.errno not in (errno.EBUSY, errno.ENOTEMPTY):
+                raise
+            time.sleep(0.1)
+        else:
+            return
+    say.line(f"the cgroup {directory} is in use and stays")
 
 
 def remove_tree(directory: Path) -> None:
     """Delete a directory with all its content, if it is there."""
-    if directory.exists():
+    if not directory.exists():
+        return
+    try:
         shutil.rmtree(directory)
+    except OSError as error:
+        raise say.SetupError(
+            f"{error.filename} cannot be deleted: {error.strerror}. See what uses it with "
+            f"`fuser -vm {directory}`, end that, and try again."
+        ) from error

@@ -1,0 +1,21 @@
+/** Fails when the hook, bundled and minified for a browser, is larger than it may be. */
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+
+const MOST_BYTES = 5_000;
+
+for (const entry of ['src/index.ts', 'src/core.ts']) {
+  const result = await build({
+    absWorkingDir: new URL('..', import.meta.url).pathname,
+    entryPoints: [entry],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    external: ['react'],
+    write: false,
+  });
+  const bytes = gzipSync(result.outputFiles[0].contents, { level: 9 }).length;
+  console.log(`${entry}: ${bytes} bytes gzipped, ${MOST_BYTES} allowed`);
+  if (bytes > MOST_BYTES) process.exitCode = 1;
+}

@@ -23,7 +23,7 @@ def components(request: Request) -> Components:
 
 
 def job_name(
-    jobId: Annotated[str, Path(max_length=253, description="The job's id")],  # noqa: N803
+    jobId: Annotated[str, Path(description="The job's id")],  # noqa: N803
 ) -> str:
     """Return the job's name from the path; raises ProblemError 404 for what cannot be one."""
     if not JOB_NAME.fullmatch(jobId):

@@ -18,6 +18,7 @@ HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
 )
+PATIENCE: Final = 4
 UNKNOWN_ROUTE: Final = "unknown"
 
 
@@ -27,6 +28,9 @@ class Edge:
     def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        # A connection that is closed while the client still sends is reset, and the answer lost:
+        # so much more is read and thrown away first.
+        self._patience = max_body_bytes * PATIENCE
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -67,7 +71,7 @@ class Edge:
             )
         for name, value in scope["headers"]:
             if name == b"content-length" and int(value) > self._max_body_bytes:
-                raise self._too_large()
+                raise self._too_large(int(value))
 
     def _limited(self, receive: Receive) -> Receive:
         received = 0
@@ -78,16 +82,19 @@ class Edge:
             if message["type"] == "http.request":
                 received += len(message.get("body", b""))
                 if received > self._max_body_bytes:
-                    raise self._too_large()
+                    while message.get("more_body") and received <= self._patience:
+                        message = await receive()
+                        received += len(message.get("body", b""))
+                    raise self._too_large(received)
             return message
 
         return receive_on
 
-    def _too_large(self) -> ProblemError:
+    def _too_large(self, size: int) -> ProblemError:
         return ProblemError(
             problems.BODY_TOO_LARGE,
             f"The body may have {self._max_body_bytes} bytes: split the request.",
-            headers={"Connection": "close"},
+            headers={"Connection": "close"} if size > self._patience else {},
         )
 
     @staticmethod

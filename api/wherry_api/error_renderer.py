@@ -1,5 +1,6 @@
 """The one place where errors become answers: problem documents, whatever went wrong."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -53,6 +54,18 @@ def of_http(error: HTTPException) -> ProblemError:
     return ProblemError(kind, detail, headers=headers)
 
 
+def allowed_methods(paths: Mapping[str, Mapping[str, Any]], path: str) -> list[str]:
+    """Return the methods of all routes that ``path`` fits; the framework names one route's."""
+    return sorted(
+        {
+            method.upper()
+            for template, operations in paths.items()
+            if re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", template), path)
+            for method in operations
+        }
+    )
+
+
 def install(app: FastAPI) -> None:
     """Let ``app`` answer every error with a problem document."""
 
@@ -62,8 +75,12 @@ def install(app: FastAPI) -> None:
     async def on_validation(_: Request, error: Any) -> Response:
         return render(of_validation(error))
 
-    async def on_http(_: Request, error: Any) -> Response:
-        return render(of_http(error))
+    async def on_http(request: Request, error: Any) -> Response:
+        problem = of_http(error)
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            methods = allowed_methods(app.openapi()["paths"], request.url.path)
+            problem.headers["Allow"] = ", ".join(methods)
+        return render(problem)
 
     app.add_exception_handler(ProblemError, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)

@@ -39,6 +39,12 @@ def authenticator(settings: ApiSettings, kubernetes: KubernetesRequests) -> Auth
     return Nobody(settings.default_tenant)
 
 
+def prove(settings: ApiSettings) -> None:
+    """Raise OSError or ValueError when a file that the mode needs cannot be used."""
+    if settings.auth_mode == "api-keys":
+        ApiKeys(Path(str(settings.api_keys_file)), settings.serves)
+
+
 async def fetch_json(url: str) -> Mapping[str, Any]:
     """Return the JSON object at ``url``; raises OSError or ValueError."""
     timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)

@@ -112,7 +112,7 @@ class KubernetesApi:
         query = {"resourceVersion": "0", "labelSelector": selector}
         while True:
             answer = await self.request("GET", path, query=query, accept=METADATA_LIST, patience=60)
-            for item in answer.get("items", ()):
+            for item in answer.get("items") or ():
                 yield item["metadata"]
             more = answer.get("metadata", {}).get("continue")
             if not more:

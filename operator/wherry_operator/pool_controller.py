@@ -167,6 +167,7 @@ class PoolController:
         """Create a runner pod; False when the pool's template or a quota does not allow it."""
         try:
             pod = runner_pod(pool, name)
+            await self.index.forget_runner(pool.metadata.name, name)
             self.take_pod(await self.api.request("POST", pods_path(self.namespace), body=pod))
         except AlreadyExistsError:
             # Created by a decision before this one whose answer or event has not come yet.
@@ -183,7 +184,10 @@ class PoolController:
         return True
 
     async def _delete(self, pod: PodView) -> None:
-        body = {"preconditions": {"uid": pod.uid}}
+        body: dict[str, Any] = {"preconditions": {"uid": pod.uid}}
+        if pod.ended:
+            # Nothing runs in it any more; its name is free at once.
+            body["gracePeriodSeconds"] = 0
         try:
             answer = await self.api.request(
                 "DELETE", pods_path(self.namespace, pod.name), body=body
@@ -191,7 +195,7 @@ class PoolController:
         except (NotFoundError, ConflictError):
             self.drop_pod(pod)
             return
-        if answer.get("kind") == "Pod" and not pod.ended:
+        if answer.get("kind") == "Pod" and "deletionTimestamp" in answer["metadata"]:
             self.take_pod(answer)
         else:
             self.drop_pod(pod)

@@ -146,6 +146,15 @@ class QueueIndex:
         except RedisError as error:
             self._went_down(error)
 
+    async def forget_runner(self, pool: str, runner: str) -> None:
+        """Remove what Redis knows of an earlier runner of this name, such as its drain mark."""
+        if not self.up:
+            return
+        try:
+            await runner_registry.forget(self._redis, pool, runner)
+        except RedisError as error:
+            self._went_down(error)
+
     async def drain(self, pool: str, runner: str) -> bool:
         """Ask an idle runner to leave; False when it has begun a job or Redis is away."""
         if not self.up:

@@ -117,11 +117,37 @@ def _log_in(registry: kopf.OperatorRegistry, configuration: Configuration) -> No
         )
 
 
-async def run_watch(registry: kopf.OperatorRegistry, namespaces: tuple[str, ...] | None) -> None:
-    """Watch until cancelled. Raises RuntimeError when Kopf gives up, which ends the operator."""
+class AskedToEndError(Exception):
+    """Kopf took a signal that was meant for the process."""
+
+
+async def run_watch(
+    registry: kopf.OperatorRegistry,
+    namespaces: tuple[str, ...] | None,
+    on_started: Callable[[], None],
+) -> None:
+    """Watch until cancelled.
+
+    ``on_started`` is called once Kopf has set its signal handlers, so that the process can set
+    its own ones again. Raises AskedToEndError when a signal came before that, and whatever Kopf
+    gives up with.
+    """
     where: dict[str, Any] = {"namespaces": namespaces} if namespaces else {"clusterwide": True}
-    await kopf.operator(registry=registry, settings=kopf_settings(), standalone=True, **where)
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-    raise RuntimeError("the watches have ended")
+    started = asyncio.Event()
+    telling = asyncio.create_task(_tell_started(started, on_started))
+    try:
+        await kopf.operator(
+            registry=registry,
+            settings=kopf_settings(),
+            standalone=True,
+            ready_flag=started,
+            **where,
+        )
+    finally:
+        telling.cancel()
+    raise AskedToEndError
+
+
+async def _tell_started(started: asyncio.Event, on_started: Callable[[], None]) -> None:
+    await started.wait()
+    on_started()

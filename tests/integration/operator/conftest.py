@@ -1,0 +1,82 @@
+"""The operator as a process of its own, with real servers around it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.harness.api import POOLS, Api, Resource
+from tests.harness.buckets import Bucket
+from tests.harness.cluster import Cluster
+from tests.harness.processes import ComponentProcess, ProcessGroup, health_variables
+from tests.integration.operator.played_runner import PlayedRunner
+from wherry_core.redis.client import Redis
+
+
+@dataclass
+class Operated:
+    """A namespace with a pool in it and an operator that serves it."""
+
+    api: Api
+    redis: Redis
+    bucket: Bucket
+    namespace: str
+    environment: dict[str, str]
+    processes: ProcessGroup
+    operators: list[ComponentProcess] = field(default_factory=list)
+
+    def start_operator(self, **environment: str) -> ComponentProcess:
+        """Start an operator, or one more, and wait until its cache is loaded."""
+        health, url = health_variables()
+        process = self.processes.start(
+            "wherry-operator",
+            {**self.environment, **health, **environment},
+            name=f"operator-{len(self.operators)}",
+            ready_url=f"{url}/readyz",
+        )
+        self.operators.append(process)
+        return process
+
+    @property
+    def operator(self) -> ComponentProcess:
+        """The operator that was started last."""
+        return self.operators[-1]
+
+    async def create_pool(self, name: str = "default", **spec: Any) -> Resource:
+        """Create a pool whose runners are never started by anybody but the test."""
+        body = {
+            "apiVersion": "wherry.dev/v1",
+            "kind": "RunnerPool",
+            "metadata": {"name": name},
+            "spec": {
+                "idleSeconds": 1,
+                "template": {"spec": {"containers": [{"name": "runner", "image": "wherry"}]}},
+                **spec,
+            },
+        }
+        return await self.api.create(POOLS, self.namespace, body)
+
+    def runner(self, name: str = "default-runner-0", pool: str = "default") -> PlayedRunner:
+        """Return a runner, and its pod's kubelet, that the test plays."""
+        return PlayedRunner(self.api, self.redis, self.namespace, pool, name)
+
+
+@pytest.fixture
+def operated(
+    cluster: Cluster,
+    api: Api,
+    redis: Redis,
+    redis_env: dict[str, str],
+    versitygw_bucket: Bucket,
+    namespace: str,
+    processes: ProcessGroup,
+) -> Operated:
+    """Everything for an operator, which the test starts itself."""
+    environment = {
+        "KUBECONFIG": str(cluster.kubeconfig),
+        "WHERRY_NAMESPACE": namespace,
+        "WHERRY_LEADER_ELECTION": "false",
+        **redis_env,
+        **versitygw_bucket.environment,
+    }
+    return Operated(api, redis, versitygw_bucket, namespace, environment, processes)

@@ -1,0 +1,194 @@
+"""What goes on while Redis, the Kubernetes API or the store is down."""
+
+from pathlib import Path
+
+import pytest
+
+from localcluster.redisserver import start_redis
+from tests.harness.api import Api
+from tests.harness.buckets import Bucket
+from tests.harness.cluster import Cluster
+from tests.harness.fixtures import redis_environment
+from tests.harness.jobs import create_job, patch_status, queue_job
+from tests.harness.waiting import eventually
+from tests.integration.api.conftest import MakeApi, RunningApi
+from tests.integration.api.streams import open_stream
+from wherry_core.job_snapshot import JobStatus, snapshot_of
+from wherry_core.redis import client as redis_client
+from wherry_core.redis import job_states
+from wherry_core.redis.client import Redis
+from wherry_core.settings import RedisSettings
+
+ARCHIVE = {"bucket": "wherry", "key": "archives/t/u/1/a.zip", "name": "a.zip", "size": 4711}
+DONE = {
+    "phase": "Completed",
+    "progress": 100,
+    "completionTime": "2030-01-01T00:00:09Z",
+    "archive": ARCHIVE,
+}
+
+
+async def status_of(wherry: RunningApi) -> str:
+    health = (await wherry.client.get("/health/ready")).json()
+    return str(health["status"])
+
+
+async def test_without_redis(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    api_environment: dict[str, str],
+    make_api: MakeApi,
+    api: Api,
+    namespace: str,
+) -> None:
+    server = start_redis(tmp_path / "own-redis")
+    environment = redis_environment(server)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+        api_environment[name] = value
+    wherry = await make_api(auth_mode="none")
+    redis = redis_client.connect(RedisSettings.model_validate(environment))
+    job = await queue_job(api, redis, await create_job(api, namespace, ["1", "2"]))
+    hub = wherry.components.hub
+    try:
+        async with open_stream(wherry.client, job.metadata.name) as (_, stream):
+            await stream.named("connected")
+            server.kill()
+            await eventually("the loss to be seen", lambda: not hub.subscription.connected)
+
+            made = await wherry.client.post("/v1/download/initiate", json={"file_ids": [1]})
+            assert made.status_code == 200
+            status = await wherry.client.get(f"/v1/download/status/{made.json()['jobId']}")
+            assert (status.status_code, status.json()["status"]) == (200, "queued")
+            ticket = await wherry.client.post(f"/v1/download/{job.metadata.name}/ticket")
+            assert (ticket.status_code, ticket.headers["retry-after"]) == (503, "5")
+
+            running = await patch_status(api, job, phase="Processing", step=3, progress=30)
+            assert (await stream.named("progress")).data["progress"] == 30
+            async with open_stream(wherry.client, job.metadata.name) as (_, other):
+                assert (await other.named("connected")).data["progress"] == 30
+
+            assert start_redis(server.state).port == server.port
+            await eventually("the subscription to be back", lambda: hub.subscription.connected)
+            later = snapshot_of(running).model_copy(update={"step": 4, "progress": 40})
+            await job_states.publish(redis, later, 3600)
+            assert (await stream.named("progress")).data["progress"] == 40
+            done = await patch_status(api, job, **DONE)
+            await job_states.publish(redis, snapshot_of(done), 3600)
+            assert (await stream.named("completed")).data["size"] == 4711
+    finally:
+        await redis.aclose()
+        start_redis(server.state).stop()
+
+
+async def test_a_loss_of_redis_swallows_no_last_event(
+    tmp_path: Path,
+    api_environment: dict[str, str],
+    make_api: MakeApi,
+    api: Api,
+    namespace: str,
+) -> None:
+    server = start_redis(tmp_path / "own-redis")
+    environment = redis_environment(server)
+    api_environment.update(environment)
+    wherry = await make_api()
+    redis = redis_client.connect(RedisSettings.model_validate(environment))
+    job = await queue_job(api, redis, await create_job(api, namespace, ["1", "2"]))
+    hub = wherry.components.hub
+    try:
+        async with open_stream(wherry.client, job.metadata.name) as (_, stream):
+            await stream.named("connected")
+            watch = hub.watches[(namespace, job.metadata.name)]
+            server.kill()
+            await eventually("the loss to be seen", lambda: not watch.confirmed.is_set())
+            start_redis(server.state)
+            done = await patch_status(api, job, **DONE)
+
+            async def stored() -> bool:
+                return await job_states.publish(redis, snapshot_of(done), 3600)
+
+            await stored()
+            assert (await stream.named("completed")).data["size"] == 4711
+            assert await stream.ended()
+    finally:
+        await redis.aclose()
+        start_redis(server.state).stop()
+
+
+async def test_without_the_kubernetes_api(
+    cluster: Cluster, make_api: MakeApi, api: Api, redis: Redis, namespace: str
+) -> None:
+    if cluster.control_plane is None:
+        pytest.skip("the API server of an existing cluster is not stopped")
+    wherry = await make_api()
+    job = await queue_job(api, redis, await create_job(api, namespace, ["1", "2"]))
+    name = job.metadata.name
+    async with open_stream(wherry.client, name) as (_, stream):
+        await stream.named("connected")
+        cluster.control_plane.stop_apiserver(kill=True)
+        try:
+            made = await wherry.client.post("/v1/download/initiate", json={"file_ids": [1]})
+            assert made.status_code == 503
+            assert made.json()["type"] == "urn:wherry:problem:unavailable"
+            assert made.headers["retry-after"] == "5"
+            for method, path in (("GET", ""), ("DELETE", f"/{name}"), ("POST", f"/{name}/retry")):
+                answer = await wherry.client.request(method, f"/v1/download{path}")
+                assert answer.status_code == 503
+
+            status = await wherry.client.get(f"/v1/download/status/{name}")
+            assert status.json()["status"] == "queued"
+            running = snapshot_of(job).model_copy(
+                update={"status": JobStatus.PROCESSING, "attempt": 1, "step": 1, "progress": 7}
+            )
+            await job_states.publish(redis, running, 3600)
+            assert (await stream.named("progress")).data["progress"] == 7
+            done = job.model_copy(
+                update={
+                    "status": job.status.model_validate(
+                        {**job.status.to_wire(), **DONE, "attempt": 1}
+                    )
+                }
+            )
+            await job_states.publish(redis, snapshot_of(done), 3600)
+            await stream.named("completed")
+            assert (await wherry.client.get(f"/v1/download/{name}")).status_code == 302
+            await wherry.components.readiness.check()
+            assert await status_of(wherry) == "degraded"
+            assert wherry.components.readiness.up == {"kubernetes": False, "redis": True}
+        finally:
+            cluster.control_plane.start_apiserver()
+    made = await wherry.client.post("/v1/download/initiate", json={"file_ids": [1]})
+    assert made.status_code == 200
+
+
+async def test_without_the_store_the_redirect_still_signs(
+    make_api: MakeApi,
+    api: Api,
+    redis: Redis,
+    namespace: str,
+    bucket: Bucket,
+    api_environment: dict[str, str],
+) -> None:
+    # Nobody listens there, and nobody is asked: signing needs the keys alone.
+    api_environment["WHERRY_S3_ENDPOINT_URL"] = "http://127.0.0.1:9"
+    wherry = await make_api()
+    job = await create_job(api, namespace, ["1"])
+    await patch_status(api, job, **DONE)
+    answer = await wherry.client.get(f"/v1/download/{job.metadata.name}")
+    assert answer.status_code == 302
+    assert answer.headers["location"].startswith("http://127.0.0.1:9/wherry/archives/t/u/1/a.zip?")
+
+
+async def test_a_silent_job_is_looked_up_in_the_resource(
+    wherry: RunningApi, api: Api, redis: Redis, namespace: str
+) -> None:
+    job = await queue_job(api, redis, await create_job(api, namespace, ["1"]))
+    long_ago = snapshot_of(job).model_copy(update={"updated_at": snapshot_of(job).created_at})
+    await redis.delete(f"wherry:state:{job.key}")
+    stale = long_ago.model_copy(
+        update={"step": 1, "updated_at": long_ago.created_at.replace(year=2020)}
+    )
+    await job_states.publish(redis, stale, 3600)
+    await patch_status(api, job, phase="Failed", completionTime="2030-01-01T00:00:09Z")
+    status = await wherry.client.get(f"/v1/download/status/{job.metadata.name}")
+    assert status.json()["status"] == "failed"

@@ -29,6 +29,7 @@ from localcluster import (
     remains,
     say,
     stores,
+    traces,
 )
 from localcluster.controlplane import ControlPlane
 from localcluster.redisserver import Redis
@@ -152,6 +153,12 @@ def down(state: Path) -> None:
                 kernel.restore(state)
                 remains.remove_cgroups()
                 remains.remove_noted(state)
+                left = traces.found(state)
+                if left:
+                    raise say.SetupError(
+                        "Not everything could be removed. Run `make down` again, and if that does "
+                        f"not help, remove by hand: {'; '.join(left)}."
+                    )
         with step(f"deleting {state}"):
             remains.remove_tree(state)
 

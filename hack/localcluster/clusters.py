@@ -56,8 +56,9 @@ def up(
         raise say.SetupError(
             f"A cluster of the kind {before} is up in {state}. Run `make down` first."
         )
-    paths.ensure_dir(state, 0o711)
-    paths.write(state / "cluster-kind", wanted)
+    if wanted == "bare":
+        bare.require_root()
+    _claim(state, wanted)
     if wanted == "kind":
         return kind.up(state)
     if wanted == "process":
@@ -67,6 +68,17 @@ def up(
         dockerfile = paths.REPOSITORY / "Dockerfile"
         image = imagebuild.ensure_loaded(state, dockerfile, paths.REPOSITORY)
     return _cluster("bare", machine.plane.kubeconfig, image, machine.redis, machine.store)
+
+
+def _claim(state: Path, wanted: ClusterKind) -> None:
+    """Mark a directory as ours: `down` deletes it, so it must not hold anything else."""
+    paths.ensure_dir(state, 0o711)
+    if present(state) is None and any(state.iterdir()):
+        raise say.SetupError(
+            f"{state} is not empty and was not made by this tool, which deletes its directory in "
+            "the end. Set WHERRY_STATE to one that does not exist yet."
+        )
+    paths.write(state / "cluster-kind", wanted)
 
 
 def _process(state: Path, store: stores.Kind) -> Cluster:
@@ -103,7 +115,11 @@ def _cluster(which: ClusterKind, config: Path, image: str, redis: Redis, store: 
 def down(state: Path | None = None) -> None:
     """Take the cluster away, and leave nothing but the cache."""
     state = state or paths.state_dir()
-    if present(state) == "kind":
+    which = present(state)
+    if which is None:
+        say.line(f"no cluster is up in {state}")
+        return
+    if which == "kind":
         with step(f"kind cluster {kind.NAME}"):
             kind.down()
     bare.down(state)

@@ -67,9 +67,9 @@ def _tables(saved: str) -> Sequence[tuple[str, list[str], list[str]]]:
     return tables
 
 
-def purge() -> bool:
-    """Take the cluster's rules out; returns whether there were any."""
-    found = False
+def _scripts() -> dict[str, str]:
+    """By family, what takes our chains out; only the families that have any."""
+    scripts: dict[str, str] = {}
     for family in _FAMILIES:
         if shell.find(family) is None:
             continue
@@ -81,6 +81,16 @@ def purge() -> bool:
             continue
         script = removal(done.stdout)
         if script:
-            shell.run([f"{family}-restore", "--noflush", "--wait"], stdin=script)
-            found = True
-    return found
+            scripts[family] = script
+    return scripts
+
+
+def families_with_rules() -> list[str]:
+    """Which of iptables and ip6tables have chains of the cluster."""
+    return list(_scripts())
+
+
+def purge() -> None:
+    """Take the cluster's rules out."""
+    for family, script in _scripts().items():
+        shell.run([f"{family}-restore", "--noflush", "--wait"], stdin=script)

@@ -63,17 +63,19 @@ def unmount(directory: Path) -> int:
     return len(points)
 
 
-def remove_cgroups(names: tuple[str, ...] = _OUR_CGROUPS) -> None:
-    """Remove the empty cgroups that containers leave."""
+def cgroups() -> list[Path]:
+    """The cgroups of containers, at the top of each hierarchy."""
     hierarchies = [_CGROUPS, *(path for path in _CGROUPS.glob("*") if path.is_dir())]
-    for hierarchy in hierarchies:
-        for name in names:
-            top = hierarchy / name
-            if not top.is_dir():
-                continue
-            below = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True)
-            for each in [*below, top]:
-                _remove_cgroup(each)
+    places = (hierarchy / name for hierarchy in hierarchies for name in _OUR_CGROUPS)
+    return [place for place in places if place.is_dir()]
+
+
+def remove_cgroups() -> None:
+    """Remove the empty cgroups that containers leave."""
+    for top in cgroups():
+        below = sorted((path for path in top.rglob("*") if path.is_dir()), reverse=True)
+        for each in [*below, top]:
+            _remove_cgroup(each)
 
 
 def _remove_cgroup(directory: Path) -> None:

@@ -106,6 +106,14 @@ def test_another_kind_of_cluster_is_not_started_over_one(tmp_path: Path) -> None
         clusters.up("bare", state=tmp_path)
 
 
+def test_a_directory_of_someone_else_is_neither_used_nor_deleted(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("do not lose")
+    with pytest.raises(say.SetupError, match="is not empty and was not made by this tool"):
+        clusters.up("process", state=tmp_path)
+    clusters.down(tmp_path)
+    assert (tmp_path / "thesis.txt").exists()
+
+
 def test_a_failed_step_says_its_name_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     log = Path("/logs/x.log")
     with pytest.raises(say.SetupError) as caught, step("Redis", advice="Try again."):

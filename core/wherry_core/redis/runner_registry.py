@@ -127,3 +127,13 @@ async def stop(redis: Redis, pool: str, runner: str, job: str) -> None:
     key = keys.runner_stops(pool, runner)
     await redis.sadd(key, job)
     await redis.expire(key, RECORD_TTL_SECONDS)
+
+
+async def forget(redis: Redis, pool: str, runner: str) -> None:
+    """Remove all records of ``runner``, which has ended.
+
+    The next pod of this name is another runner: it must not find the old one's drain mark.
+    """
+    await redis.delete(
+        keys.runner(pool, runner), keys.runner_jobs(pool, runner), keys.runner_stops(pool, runner)
+    )

@@ -73,3 +73,12 @@ async def test_everything_about_a_runner_is_forgotten_in_time(redis: Redis) -> N
         keys.runner_stops(POOL, RUNNER),
     ):
         assert 0 < await redis.ttl(key) <= runner_registry.RECORD_TTL_SECONDS
+
+
+async def test_the_next_runner_of_a_name_finds_nothing_of_the_one_before(redis: Redis) -> None:
+    await runner_registry.drain(redis, POOL, RUNNER)
+    await runner_registry.stop(redis, POOL, RUNNER, "a/1")
+    await runner_registry.forget(redis, POOL, RUNNER)
+    orders = await runner_registry.heartbeat(redis, POOL, RUNNER, [])
+    assert not orders.drain
+    assert orders.stop == frozenset()

@@ -1,5 +1,6 @@
 """The Kubernetes API with plain dictionaries, over the connection of ``kubernetes.aio``."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -95,9 +96,16 @@ class Api:
         body: Any = None,
         content: str = "application/json",
     ) -> Any:
-        """Send one request and return the parsed answer. Raises ApiError."""
-        answer = await self._send(method, where, query=query, body=body, content=content)
-        text = await answer.read()
+        """Send one request and return the parsed answer. Raises ApiError.
+
+        An API server that asks for patience (429) gets it for a while, as from every client.
+        """
+        for pause in (0.1, 0.3, 1.0, 1.0, 0):
+            answer = await self._send(method, where, query=query, body=body, content=content)
+            text = await answer.read()
+            if answer.status != 429 or not pause:
+                break
+            await asyncio.sleep(pause)
         try:
             parsed = json.loads(text) if text else {}
         except ValueError:

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from localcluster import assets, controlplane
+from tests.harness.waiting import eventually_blocking
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CRDS = REPOSITORY / "crds"
@@ -105,6 +106,16 @@ def install_crds(cluster: Cluster) -> None:
     """Create or update both CRDs and wait until they are served."""
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRDS))
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+    # Established resources answer "storage is (re)initializing" for another moment.
+    eventually_blocking("the custom resources to be served", lambda: _served(cluster))
+
+
+def _served(cluster: Cluster) -> bool:
+    try:
+        cluster.kubectl("get", "downloadjobs,runnerpools", "--all-namespaces")
+    except RuntimeError:
+        return False
+    return True
 
 
 @contextmanager

@@ -195,11 +195,11 @@ class PodProcess:
         }
 
     async def _report_running(self, started: str) -> None:
-        probed = "readinessProbe" in pod_plan.runner_container(self.pod)
-        if probed:
+        probe = pod_plan.runner_container(self.pod).get("readinessProbe", {})
+        if "httpGet" in probe:
             status = pod_plan.running_status(self.pod, started, ready=False)
             await self._node.set_status(self.pod, status)
-            url = f"http://127.0.0.1:{self.health_port}/readyz"
+            url = f"http://127.0.0.1:{self.health_port}{probe['httpGet'].get('path', '/')}"
             await eventually(
                 f"pod {self.name} to be ready",
                 lambda: asyncio.to_thread(answers, url),

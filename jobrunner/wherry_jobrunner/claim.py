@@ -1,0 +1,97 @@
+"""The claim: which jobs a runner may take, and the patch by which it takes one."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from wherry_core.resources import DownloadJob, Phase
+from wherry_core.resources.base import format_time
+
+CLOCK_TOLERANCE: Final = timedelta(seconds=2)
+"""How far the clocks of operator and runner may differ: the operator queues a job at the very
+second from which it may be claimed."""
+FIRST_STEP: Final = 1
+
+
+class Refusal(StrEnum):
+    """Why a job that was in the queue is not to be claimed."""
+
+    NOT_QUEUED = "not_queued"
+    DELETED = "deleted"
+    CANCELLED = "cancelled"
+    SUSPENDED = "suspended"
+    TOO_EARLY = "too_early"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One attempt at one job, by one runner: what fences it off from all others."""
+
+    namespace: str
+    name: str
+    uid: str
+    attempt: int
+    runner: str
+
+    @property
+    def job(self) -> str:
+        """``namespace/name``."""
+        return f"{self.namespace}/{self.name}"
+
+
+def may_claim(job: DownloadJob, now: datetime) -> Refusal | None:
+    """Return None when a runner may claim ``job`` at ``now``, else why not."""
+    if job.metadata.deletion_timestamp is not None:
+        return Refusal.DELETED
+    if job.status.phase is not Phase.QUEUED:
+        return Refusal.NOT_QUEUED
+    if job.spec.cancel:
+        return Refusal.CANCELLED
+    if job.spec.suspend:
+        return Refusal.SUSPENDED
+    due = job.status.next_attempt_time
+    if due is not None and due > now + CLOCK_TOLERANCE:
+        return Refusal.TOO_EARLY
+    return None
+
+
+def claim_patch(job: DownloadJob, runner: str, now: datetime) -> dict[str, Any]:
+    """Return the merge patch that claims ``job``; the API server refuses it if the job changed."""
+    status: dict[str, Any] = {
+        "phase": Phase.PROCESSING.value,
+        "runner": runner,
+        "attemptStartTime": format_time(now),
+        "step": FIRST_STEP,
+        "progress": 0,
+        "files": {"completed": 0, "skipped": 0},
+        "bytes": {"completed": 0},
+    }
+    if job.status.start_time is None:
+        status["startTime"] = format_time(now)
+    return {"metadata": {"resourceVersion": job.metadata.resource_version}, "status": status}
+
+
+def claim_of(job: DownloadJob, runner: str) -> Claim:
+    """Return the claim that ``runner`` holds on a claimed ``job``."""
+    return Claim(
+        namespace=job.metadata.namespace,
+        name=job.metadata.name,
+        uid=job.metadata.uid,
+        attempt=job.status.attempt,
+        runner=runner,
+    )
+
+
+def claimed_at(job: DownloadJob, runner: str, moment: datetime) -> bool:
+    """Whether ``job`` shows the claim that ``runner`` sent at ``moment``.
+
+    It settles a claim whose answer was lost.
+    """
+    status = job.status
+    return (
+        status.phase is Phase.PROCESSING
+        and status.runner == runner
+        and status.attempt_start_time is not None
+        and format_time(status.attempt_start_time) == format_time(moment)
+    )

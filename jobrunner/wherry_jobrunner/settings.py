@@ -1,0 +1,54 @@
+"""Settings of the runner, read from the environment and checked at start."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from wherry_core.settings import DNS_LABEL
+
+DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+
+
+class RunnerSettings(BaseSettings):
+    """Who this runner is, and how it works."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    name: Annotated[
+        str, Field(validation_alias="WHERRY_RUNNER_NAME", pattern=DNS_SUBDOMAIN, max_length=253)
+    ]
+    """Name of the runner: its pod's. The operator sets it."""
+    pool: Annotated[
+        str, Field(validation_alias="WHERRY_POOL", pattern=DNS_LABEL, max_length=63)
+    ] = "default"
+    """Pool whose queue it takes jobs from. The operator sets it."""
+    concurrency: Annotated[int, Field(validation_alias="WHERRY_CONCURRENCY", ge=1, le=100)] = 5
+    """Jobs that it works on at once. The operator sets it from the pool."""
+    health_port: Annotated[int, Field(validation_alias="WHERRY_HEALTH_PORT", ge=0, le=65535)] = 8080
+    """Port of /healthz, /readyz and /metrics; 0 for none."""
+    stop_grace_seconds: Annotated[
+        float, Field(validation_alias="WHERRY_STOP_GRACE_SECONDS", ge=0, le=86_400)
+    ] = 20
+    """Seconds after SIGTERM in which claimed jobs may still finish; then they are handed back.
+    Ten seconds less than the pod's terminationGracePeriodSeconds fit well."""
+    completion_patience_seconds: Annotated[
+        float, Field(validation_alias="WHERRY_COMPLETION_PATIENCE_SECONDS", ge=10, le=86_400)
+    ] = 900
+    """Seconds for which the end of an attempt is offered to an API server that is away."""
+    delay_enabled: Annotated[bool, Field(validation_alias="DOWNLOAD_DELAY_ENABLED")] = False
+    """Wait a random time before each archive is made, to try clients with slow jobs."""
+    delay_min_ms: Annotated[
+        int, Field(validation_alias="DOWNLOAD_DELAY_MIN_MS", ge=0, le=86_400_000)
+    ] = 10_000
+    """Shortest simulated delay, in milliseconds."""
+    delay_max_ms: Annotated[
+        int, Field(validation_alias="DOWNLOAD_DELAY_MAX_MS", ge=0, le=86_400_000)
+    ] = 120_000
+    """Longest simulated delay, in milliseconds."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "RunnerSettings":
+        if self.delay_enabled and self.delay_min_ms > self.delay_max_ms:
+            raise ValueError("DOWNLOAD_DELAY_MIN_MS must not be greater than DOWNLOAD_DELAY_MAX_MS")
+        return self

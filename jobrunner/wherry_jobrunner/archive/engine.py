@@ -1,0 +1,207 @@
+"""``bundle``: one attempt at one archive, from file ids to a verified object."""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from wherry_core.archive_storage import archive_key
+from wherry_core.redis.client import Redis
+from wherry_core.resources import Archive
+from wherry_core.settings import StoreSettings
+from wherry_jobrunner.archive import upload as uploads
+from wherry_jobrunner.archive.byte_budget import budget_of_process
+from wherry_jobrunner.archive.checksums import MemberChecksums
+from wherry_jobrunner.archive.executor import Executor
+from wherry_jobrunner.archive.file_digests import FileDigests
+from wherry_jobrunner.archive.head_cache import HeadCache
+from wherry_jobrunner.archive.interface import (
+    ArchiveError,
+    ArchiveProgress,
+    ArchiveRequest,
+    ArchiveResult,
+)
+from wherry_jobrunner.archive.key_template import target_of
+from wherry_jobrunner.archive.manifest import MANIFEST_NAME, manifest
+from wherry_jobrunner.archive.names import safe_name
+from wherry_jobrunner.archive.plan import Plan
+from wherry_jobrunner.archive.planner import MIB, plan_archive
+from wherry_jobrunner.archive.progress import ProgressCounter
+from wherry_jobrunner.archive.resolver import NO_OBJECT, head_all, settle_missing
+from wherry_jobrunner.archive.settings import ArchiveSettings
+from wherry_jobrunner.archive.source_objects import SkippedFile, SourceObject
+from wherry_jobrunner.archive.store_requests import StoreRequests, open_requests
+from wherry_jobrunner.archive.upload import Upload
+from wherry_jobrunner.archive.verification import verify
+
+logger = logging.getLogger(__name__)
+
+Report = Callable[[ArchiveProgress], None]
+BUFFERS_IN_BUDGET: Final = 4
+"""Parts of the largest size built in memory that fit into the budget at once."""
+
+
+async def bundle(
+    request: ArchiveRequest,
+    client: Any,
+    settings: StoreSettings,
+    *,
+    report: Report,
+    redis: Redis | None = None,
+    archive_settings: ArchiveSettings | None = None,
+) -> ArchiveResult:
+    """Bundle the files of ``request`` into one archive in the store, verified before it returns.
+
+    ``report`` is called with every step of progress. A cancelled call stops promptly and leaves
+    what it uploaded; a failed one aborts its upload and raises ArchiveError. A single file needs
+    no archive: the result is then the object itself.
+    """
+    tuning = archive_settings or ArchiveSettings()
+    buckets = [settings.source_bucket, settings.archive_bucket]
+    async with open_requests(client, buckets, tuning) as requests:
+        attempt = _Attempt(request, client, settings, tuning, requests, redis, report)
+        return await attempt.run()
+
+
+class _Attempt:
+    """What the steps of one call share."""
+
+    def __init__(
+        self,
+        request: ArchiveRequest,
+        client: Any,
+        settings: StoreSettings,
+        tuning: ArchiveSettings,
+        requests: StoreRequests,
+        redis: Redis | None,
+        report: Report,
+    ) -> None:
+        self.request = request
+        self.client = client
+        self.settings = settings
+        self.tuning = tuning
+        self.requests = requests
+        self.report = report
+        self.ids = tuple(dict.fromkeys(request.file_ids))
+        self.cache = (
+            HeadCache(redis, client.meta.endpoint_url, request.job) if redis is not None else None
+        )
+
+    async def run(self) -> ArchiveResult:
+        found, missing = await self.resolve()
+        settle_missing(found, missing, self.request.on_missing)
+        if len(self.ids) == 1:
+            return self.single(found[0])
+        plan = plan_archive(
+            found,
+            missing,
+            part_bytes=self.tuning.part_mib * MIB,
+            range_bytes=self.tuning.part_mib * MIB,
+        )
+        try:
+            return await self.archive(plan)
+        except ArchiveError as error:
+            if error.reason in {"SourceChanged", "SourceCorrupt"} and self.cache is not None:
+                await self.cache.forget(
+                    self.settings.source_bucket, [source.key for source in found]
+                )
+            raise
+
+    async def resolve(self) -> tuple[list[SourceObject], list[SkippedFile]]:
+        """Return the objects that there are, and the ids that have none."""
+        template = self.settings.source_key_template
+        targets = [target_of(template, file_id) for file_id in self.ids]
+        # A single object is not pinned by reading it: what is told of it must be of this moment.
+        cache = self.cache if len(self.ids) > 1 else None
+        heads = await head_all(
+            targets, self.settings.source_bucket, self.requests, cache, self.tuning.connections
+        )
+        found = [source for source in heads if source is not None]
+        missing = [
+            SkippedFile(target.file_id, NO_OBJECT)
+            for target, source in zip(targets, heads, strict=True)
+            if source is None
+        ]
+        return found, missing
+
+    def single(self, source: SourceObject) -> ArchiveResult:
+        """Return the object itself as the result."""
+        name = self.request.archive_name
+        if name.lower().endswith(".zip"):
+            name = safe_name(source.name).rpartition("/")[2]
+        archive = Archive(
+            bucket=self.settings.source_bucket,
+            key=source.key,
+            name=name,
+            size=source.size,
+            checksum=f"ETag:{source.etag}",
+        )
+        progress = ArchiveProgress(1, 1, 0, source.size, source.size)
+        self.report(progress)
+        return ArchiveResult(archive, progress)
+
+    async def archive(self, plan: Plan) -> ArchiveResult:
+        """Carry out ``plan``, verify what is stored, and put the manifest beside it."""
+        request = self.request
+        key = archive_key(
+            self.settings, request.namespace, request.uid, request.attempt, request.archive_name
+        )
+        progress = ProgressCounter(plan, len(self.ids), self.report)
+        self.report(progress.now())
+        upload = await uploads.begin(self.client, self.settings.archive_bucket, key, plan.digest)
+        async with _aborted_on_failure(self.client, upload, request.job):
+            digests = FileDigests(plan) if self.tuning.sha256 else None
+            checksums = MemberChecksums(plan)
+            budget = self.tuning.budget_mib * MIB
+            executor = Executor(
+                plan=plan,
+                upload=upload,
+                client=self.client,
+                requests=self.requests,
+                source_bucket=self.settings.source_bucket,
+                checksums=checksums,
+                digests=digests,
+                progress=progress,
+                share=budget_of_process(budget).share(),
+                buffer_bytes=budget // BUFFERS_IN_BUDGET,
+                copies=0,
+                job=request.job,
+            )
+            stored = await executor.run({})
+            await uploads.complete(self.client, upload, list(stored.values()))
+        checksum = await verify(
+            self.client, upload, plan, stored, checksums, executor.archive_crc32()
+        )
+        crcs = await checksums.wait_for_files()
+        manifest_key = await self.put_manifest(plan, key, crcs, digests)
+        archive = Archive(
+            bucket=upload.bucket,
+            key=key,
+            name=request.archive_name,
+            size=plan.size,
+            checksum=checksum,
+            manifest_key=manifest_key,
+        )
+        return ArchiveResult(archive, progress.now())
+
+    async def put_manifest(
+        self, plan: Plan, key: str, crcs: Sequence[int], digests: FileDigests | None
+    ) -> str:
+        """Store the manifest beside the archive; return its key."""
+        manifest_key = f"{key}.{MANIFEST_NAME}"
+        body = manifest(plan.files, crcs, plan.skipped, digests.of_files() if digests else None)
+        await uploads.put_small(self.client, self.settings.archive_bucket, manifest_key, body)
+        return manifest_key
+
+
+@asynccontextmanager
+async def _aborted_on_failure(client: Any, upload: Upload, job: str) -> AsyncIterator[None]:
+    """Abort ``upload`` when the body fails; a cancelled one keeps it for the next attempt."""
+    try:
+        yield
+    except Exception:
+        try:
+            await uploads.abort(client, upload)
+        except ArchiveError as error:
+            logger.warning("the upload was not aborted: %s", error.message, extra={"job": job})
+        raise

@@ -1,0 +1,269 @@
+"""Carrying out a plan: parts are built from memory, piped through, or copied by the store.
+
+All three give the same bytes. Parts begin in the order of the plan; a part whose header needs the
+CRC of a file that goes on in later parts waits, full, until they are read.
+"""
+
+import asyncio
+import hashlib
+import logging
+import re
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import Any, Final
+
+from wherry_jobrunner.archive.byte_budget import Share
+from wherry_jobrunner.archive.checksums import MemberChecksums
+from wherry_jobrunner.archive.copying import CopyFailedError, copy_part
+from wherry_jobrunner.archive.crc32 import combine
+from wherry_jobrunner.archive.file_digests import FileDigests
+from wherry_jobrunner.archive.interface import ArchiveError
+from wherry_jobrunner.archive.part_contents import PartContents
+from wherry_jobrunner.archive.plan import Part, Plan, Range
+from wherry_jobrunner.archive.progress import ProgressCounter
+from wherry_jobrunner.archive.source_objects import SourceObject
+from wherry_jobrunner.archive.store_errors import archive_wrong
+from wherry_jobrunner.archive.store_requests import StoredPart, StoreRequests
+from wherry_jobrunner.archive.upload import Upload
+
+logger = logging.getLogger(__name__)
+
+WRITE_SLICE: Final = 1 << 18
+PIPE_GRANT: Final = 1 << 20
+"""Bytes of the budget that a piped part takes: what lies in the buffers of two connections."""
+MD5_ETAG: Final = re.compile(r'^"?([0-9a-f]{32})"?$')
+
+
+class Executor:
+    """Uploads the parts of one plan."""
+
+    def __init__(
+        self,
+        *,
+        plan: Plan,
+        upload: Upload,
+        client: Any,
+        requests: StoreRequests,
+        source_bucket: str,
+        checksums: MemberChecksums,
+        digests: FileDigests | None,
+        progress: ProgressCounter,
+        share: Share,
+        buffer_bytes: int,
+        copies: int,
+        job: str,
+    ) -> None:
+        """``buffer_bytes`` is the largest part that is built in memory; ``copies`` how many parts
+        the store may copy at once, 0 for none."""
+        self._plan = plan
+        self._upload = upload
+        self._client = client
+        self._requests = requests
+        self._bucket = source_bucket
+        self._checksums = checksums
+        self._digests = digests
+        self._contents = PartContents(plan, source_bucket, requests, checksums, digests)
+        self._progress = progress
+        self._share = share
+        self._buffer_bytes = buffer_bytes
+        self._copying = copies > 0
+        self._copy_slots = asyncio.Semaphore(max(copies, 1))
+        self._job = job
+        self._stored: dict[int, StoredPart] = {}
+        self._crcs: dict[int, int | None] = {}
+        self.copied_bytes = 0
+        """Bytes that the store copied."""
+
+    async def run(self, reused: Mapping[int, tuple[StoredPart, int]]) -> dict[int, StoredPart]:
+        """Upload every part that is not in ``reused``; return all of them.
+
+        ``reused`` holds parts that the upload has already, with their CRCs. Raises ArchiveError.
+        """
+        for part in self._plan.parts:
+            if part.number in reused:
+                stored, crc32 = reused[part.number]
+                self._finish(part, stored, crc32)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for part in self._plan.parts:
+                    if part.number not in self._stored:
+                        await self._begin(group, part)
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from errors
+        return self._stored
+
+    def archive_crc32(self) -> int | None:
+        """Return the CRC-32 of the whole archive once ``run`` has ended, if all parts tell."""
+        whole = 0
+        for part in self._plan.parts:
+            crc32 = self._crcs[part.number]
+            if crc32 is None:
+                return None
+            whole = combine(whole, crc32, part.size)
+        return whole
+
+    async def _begin(self, group: asyncio.TaskGroup, part: Part) -> None:
+        """Wait for room, then start the part; the order of the grants rules out a deadlock."""
+        if self._copying and part.copyable is not None:
+            await self._copy_slots.acquire()
+            group.create_task(self._copy(part, part.copyable))
+            return
+        grant = self._grant(part)
+        await self._share.acquire(grant)
+        group.create_task(self._stream_granted(part, grant))
+
+    def _grant(self, part: Part) -> int:
+        return part.size if part.size <= self._buffer_bytes else PIPE_GRANT
+
+    async def _stream_granted(self, part: Part, grant: int) -> None:
+        try:
+            if part.size <= self._buffer_bytes:
+                await self._build(part)
+            else:
+                await self._pipe(part)
+        finally:
+            self._share.release(grant)
+
+    def _finish(self, part: Part, stored: StoredPart, crc32: int | None) -> None:
+        self._stored[part.number] = stored
+        self._crcs[part.number] = crc32
+        self._progress.stored(part)
+
+    async def _build(self, part: Part) -> None:
+        """Put the part together in memory, then upload it."""
+        view = memoryview(bytearray(part.size))
+        await self._contents.read_ranges(part, view)
+        await self._contents.write_literals(part, view)
+        crc32 = await asyncio.to_thread(zlib.crc32, view)
+
+        async def body() -> AsyncIterator[memoryview]:
+            for position in range(0, len(view), WRITE_SLICE):
+                yield view[position : position + WRITE_SLICE]
+
+        stored = await self._put(part, body, crc32)
+        if stored.crc32 is None and (etag := MD5_ETAG.match(stored.etag)):
+            # The store says nothing of the CRC that it was sent, and may not have looked at it.
+            digest = await asyncio.to_thread(_md5, view)
+            if digest != etag[1]:
+                raise archive_wrong(f"part {part.number} was damaged on its way into the store")
+        self._finish(part, stored, crc32)
+
+    async def _put(self, part: Part, body: Any, crc32: int | None) -> StoredPart:
+        upload = self._upload
+        stored = await self._requests.put_part(
+            upload.bucket, upload.key, upload.upload_id, part.number, part.size, body, crc32
+        )
+        if crc32 is not None and stored.crc32 not in {None, crc32}:
+            raise archive_wrong(f"part {part.number} was damaged on its way into the store")
+        return stored
+
+    async def _pipe(self, part: Part) -> None:
+        """Send a part too large for memory from one connection into the other.
+
+        Literal bytes need CRCs before they are sent, so the part's own ranges are then read twice.
+        """
+        literals: dict[int, bytes] = {}
+        counted: set[int] = set()
+        if part.copyable is None:
+            for index, segment in enumerate(part.segments):
+                if isinstance(segment, Range) and self._checksums.known(segment.member) is None:
+                    crc32 = await self._crc32_by_reading(segment)
+                    self._checksums.add(segment.member, segment.start, segment.size, crc32)
+                    counted.add(index)
+            for index, segment in enumerate(part.segments):
+                if not isinstance(segment, Range):
+                    literals[index] = await self._contents.literal(segment)
+        sent: dict[int, int] = {}
+        whole = 0
+
+        async def body() -> AsyncIterator[bytes]:
+            nonlocal whole
+            whole = 0
+            for index, segment in enumerate(part.segments):
+                if not isinstance(segment, Range):
+                    whole = zlib.crc32(literals[index], whole)
+                    yield literals[index]
+                    continue
+                crc32 = 0
+                async with aclosing(self._chunks(segment)) as chunks:
+                    async for chunk in chunks:
+                        crc32 = zlib.crc32(chunk, crc32)
+                        yield chunk
+                whole = combine(whole, crc32, segment.size)
+                sent[index] = crc32
+
+        for segment in part.segments:
+            if self._digests is not None and isinstance(segment, Range):
+                self._digests.gap(segment.member)
+        stored = await self._put(part, body, None)
+        if stored.crc32 not in {None, whole}:
+            raise archive_wrong(f"part {part.number} was damaged on its way into the store")
+        for index, segment in enumerate(part.segments):
+            if isinstance(segment, Range) and index not in counted:
+                self._checksums.add(segment.member, segment.start, segment.size, sent[index])
+        self._finish(part, stored, whole)
+
+    def _chunks(self, segment: Range) -> Any:
+        return self._requests.read(self._bucket, self._source(segment), segment.start, segment.size)
+
+    def _source(self, segment: Range) -> SourceObject:
+        source = self._plan.members[segment.member].source
+        if source is None:
+            raise ValueError("a range of the manifest")
+        return source
+
+    async def _crc32_by_reading(self, segment: Range) -> int:
+        crc32 = 0
+        async with aclosing(self._chunks(segment)) as chunks:
+            async for chunk in chunks:
+                crc32 = zlib.crc32(chunk, crc32)
+        return crc32
+
+    async def _copy(self, part: Part, segment: Range) -> None:
+        """Have the store copy the part; stream it when the store does not."""
+        try:
+            if self._digests is not None:
+                self._digests.gap(segment.member)
+            source = self._source(segment)
+            try:
+                stored = await copy_part(
+                    self._client, self._upload, self._bucket, source, segment, part
+                )
+            except CopyFailedError as error:
+                if error.unsupported and self._copying:
+                    self._copying = False
+                    logger.warning(
+                        "the store copies no parts (%s): streaming", error, extra={"job": self._job}
+                    )
+                # Without a grant: a part that waits for this one may hold the last of the budget,
+                # and the copy slots bound how many there are.
+                await self._pipe(part)
+                return
+            crc32 = stored.crc32
+            if crc32 is None and self._checksums.known(segment.member) is None:
+                # Still cheaper than streaming: the bytes come in, but need not go out again.
+                crc32 = await self._crc32_by_reading(segment)
+            if crc32 is not None:
+                self._checksums.add(segment.member, segment.start, segment.size, crc32)
+            self.copied_bytes += part.size
+            self._finish(part, stored, crc32)
+        finally:
+            self._copy_slots.release()
+
+
+def _md5(view: memoryview) -> str:
+    return hashlib.md5(view, usedforsecurity=False).hexdigest()
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that tells most: the first ArchiveError, else the first of all."""
+    flat: list[BaseException] = []
+    pending: list[BaseException] = [errors]
+    while pending:
+        error = pending.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            pending.extend(error.exceptions)
+        else:
+            flat.append(error)
+    return next((error for error in flat if isinstance(error, ArchiveError)), flat[0])

@@ -1,0 +1,68 @@
+"""From a file id to an object key, without a way out of the template's place."""
+
+import unicodedata
+from urllib.parse import unquote
+
+from wherry_jobrunner.archive.interface import ArchiveError
+from wherry_jobrunner.archive.source_objects import Target
+
+MAX_KEY_BYTES = 1_024
+PLACEHOLDER = "{id}"
+DECODINGS = 3
+"""How often an id is decoded in the search for hidden dots: proxies and stores may do it too."""
+
+
+def fault_of(file_id: str) -> str | None:
+    """Return why ``file_id`` cannot be part of a key, or None.
+
+    S3 keys are literal, but some stores keep objects as files and resolve dots, and some proxies
+    decode a path twice. What could leave the template's place in any of them is refused.
+    """
+    try:
+        file_id.encode()
+    except UnicodeEncodeError:
+        return "it is not valid Unicode"
+    form = file_id
+    for _ in range(DECODINGS):
+        if fault := _fault_of_form(form):
+            return fault
+        decoded = unquote(form, errors="replace")
+        if decoded == form:
+            break
+        form = decoded
+    return None
+
+
+def _fault_of_form(form: str) -> str | None:
+    if not form:
+        return "it is empty"
+    if any(unicodedata.category(character) == "Cc" for character in form):
+        return "it contains a control character"
+    # Full-width dots and slashes become plain ones where a file system or a proxy normalises.
+    segments = unicodedata.normalize("NFKC", form).replace("\\", "/").split("/")
+    if segments[0] == "":
+        return "it begins with a slash"
+    if any(segment in {".", ".."} for segment in segments):
+        return "it contains a . or .. segment"
+    if any(segment == "" for segment in segments):
+        return "it contains an empty segment"
+    return None
+
+
+def target_of(template: str, file_id: str) -> Target:
+    """Return the key of ``file_id`` and its name, which is the key below the template's folder.
+
+    Raises ArchiveError (InvalidFileId, not retryable) for an id that could leave that folder.
+    """
+    fault = fault_of(file_id)
+    key = template.replace(PLACEHOLDER, file_id)
+    if fault is None and len(key.encode()) > MAX_KEY_BYTES:
+        fault = f"its key would be longer than {MAX_KEY_BYTES} bytes"
+    if fault is not None:
+        raise ArchiveError(
+            "InvalidFileId",
+            f"The file id {file_id[:80]!r} cannot be used: {fault}. Ask for another id.",
+            retryable=False,
+        )
+    folder, slash, _ = template.partition(PLACEHOLDER)[0].rpartition("/")
+    return Target(file_id, key, key[len(folder) + len(slash) :])

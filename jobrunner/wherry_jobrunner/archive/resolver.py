@@ -1,0 +1,88 @@
+"""From file ids to objects: where each one points, and a HEAD of every object before anything."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from wherry_core.resources.download_job import OnMissing
+from wherry_jobrunner.archive.head_cache import HeadCache
+from wherry_jobrunner.archive.interface import ArchiveError
+from wherry_jobrunner.archive.source_objects import SkippedFile, SourceObject, Target
+from wherry_jobrunner.archive.store_requests import ObjectHead, StoreRequests
+
+NAMED_IDS: Final = 20
+"""Missing ids that an error message names."""
+MAX_MESSAGE: Final = 1_024
+NO_OBJECT: Final = "there is no such object"
+
+
+async def head_all(
+    targets: Sequence[Target],
+    bucket: str,
+    requests: StoreRequests,
+    cache: HeadCache | None,
+    concurrency: int,
+) -> list[SourceObject | None]:
+    """Return the object of every target, in their order; None where there is none.
+
+    What ``cache`` knows is not asked again; what is found is put there.
+    """
+    heads: list[ObjectHead | None] = [None] * len(targets)
+    if cache is not None:
+        heads = await cache.read(bucket, [target.key for target in targets])
+    unknown = [index for index, head in enumerate(heads) if head is None]
+    queue = iter(unknown)
+
+    async def work(indexes: Iterator[int]) -> None:
+        for index in indexes:
+            heads[index] = await requests.head(bucket, targets[index].key)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(concurrency, len(unknown))):
+                group.create_task(work(queue))
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
+    if cache is not None:
+        found = {targets[i].key: head for i in unknown if (head := heads[i]) is not None}
+        await cache.write(bucket, found)
+    return [
+        _source(target, head) if head is not None else None
+        for target, head in zip(targets, heads, strict=True)
+    ]
+
+
+def _source(target: Target, head: ObjectHead) -> SourceObject:
+    return SourceObject(
+        file_id=target.file_id,
+        key=target.key,
+        name=target.name,
+        size=head.size,
+        etag=head.etag,
+        modified=head.modified,
+        crc32=head.crc32,
+        sha256=head.sha256,
+    )
+
+
+def settle_missing(
+    found: Sequence[SourceObject], missing: Sequence[SkippedFile], on_missing: OnMissing
+) -> None:
+    """Raise ArchiveError (FilesNotFound, not retryable) when the job cannot do without a file."""
+    if not missing or (on_missing is OnMissing.MANIFEST and found):
+        return
+    raise ArchiveError("FilesNotFound", missing_message(missing), retryable=False)
+
+
+def missing_message(missing: Sequence[SkippedFile]) -> str:
+    """Name the first missing ids and count all of them, within the bounds of a status."""
+    count = len(missing)
+    start = f"{count} file{' was' if count == 1 else 's were'} not found: "
+    named: list[str] = []
+    for item in missing[:NAMED_IDS]:
+        shown = repr(item.file_id if len(item.file_id) <= 64 else item.file_id[:61] + "...")
+        if len(start) + sum(len(name) + 2 for name in named) + len(shown) > MAX_MESSAGE - 32:
+            break
+        named.append(shown)
+    rest = count - len(named)
+    return start + ", ".join(named) + (f" and {rest} more." if rest else ".")

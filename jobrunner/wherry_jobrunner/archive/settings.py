@@ -1,0 +1,33 @@
+"""Settings of the archive engine, read from the environment and checked at start."""
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ArchiveSettings(BaseSettings):
+    """How objects are found and how archives are written."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    budget_mib: Annotated[
+        int, Field(validation_alias="WHERRY_ARCHIVE_BUDGET_MIB", ge=48, le=65_536)
+    ] = 128
+    """MiB of file contents that one runner holds in memory at once, over all its jobs."""
+    part_mib: Annotated[int, Field(validation_alias="WHERRY_ARCHIVE_PART_MIB", ge=5, le=64)] = 8
+    """MiB of one uploaded part; parts grow by themselves when an archive would need over 10,000."""
+    connections: Annotated[
+        int, Field(validation_alias="WHERRY_ARCHIVE_CONNECTIONS", ge=1, le=1_024)
+    ] = 64
+    """Requests for objects and parts that one job has under way at once."""
+    attempts: Annotated[
+        int, Field(validation_alias="WHERRY_ARCHIVE_REQUEST_ATTEMPTS", ge=1, le=20)
+    ] = 6
+    """Times that one request is tried before the attempt at the job fails."""
+    request_timeout_seconds: Annotated[
+        float, Field(validation_alias="WHERRY_ARCHIVE_REQUEST_TIMEOUT_SECONDS", gt=0, le=3_600)
+    ] = 60.0
+    """Seconds without a byte after which a request counts as failed."""
+    sha256: Annotated[bool, Field(validation_alias="WHERRY_ARCHIVE_SHA256")] = True
+    """Put the SHA-256 of every streamed file into the manifest beside the archive."""

@@ -1,0 +1,292 @@
+"""The requests that there are many of (HEAD, ranged GET, part PUT), signed here, over aiohttp.
+
+aiobotocore stays the client for everything rare. One of its requests costs about a millisecond of
+Python; for thousands of small objects that, and not the network, would be the limit.
+"""
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+from yarl import URL
+
+from wherry_jobrunner.archive.checksum_text import decode_crc32, decode_sha256, encode_crc32
+from wherry_jobrunner.archive.interface import ArchiveError
+from wherry_jobrunner.archive.retries import (
+    PASSING,
+    PASSING_STATUSES,
+    PassingStatusError,
+    TruncatedError,
+    retried,
+    wait_or_give_up,
+)
+from wherry_jobrunner.archive.settings import ArchiveSettings
+from wherry_jobrunner.archive.signing import Credentials, query_string, quote_key, sign
+from wherry_jobrunner.archive.source_objects import SourceObject
+from wherry_jobrunner.archive.store_errors import refused, source_changed, upload_lost
+
+CREDENTIALS_SECONDS: Final = 30.0
+"""How long credentials are used before the chain is asked again."""
+READ_BUFFER: Final = 1 << 17
+CONNECT_TIMEOUT_SECONDS: Final = 5.0
+PASSING_CODES: Final = ("BadDigest", "IncompleteBody", "RequestTimeout", "XAmzContentChecksum")
+
+Body = Callable[[], AsyncIterator[bytes | memoryview]]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectHead:
+    """What a HEAD request tells of an object."""
+
+    size: int
+    etag: str
+    modified: int
+    crc32: int | None
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPart:
+    """One part that the store has."""
+
+    number: int
+    etag: str
+    size: int
+    crc32: int | None
+    """As the store computed it, where it tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a bucket is: scheme and host, the host to sign, the path before every key."""
+
+    origin: str
+    host: str
+    prefix: str
+
+
+class StoreRequests:
+    """Signed requests to one store; made by ``open_requests``."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        client: Any,
+        addresses: Mapping[str, Address],
+        settings: ArchiveSettings,
+    ) -> None:
+        self._session = session
+        self._client = client
+        self._addresses = addresses
+        self._attempts = settings.attempts
+        self._region: str = client.meta.region_name
+        self._credentials: Credentials | None = None
+        self._credentials_until = 0.0
+
+    async def head(self, bucket: str, key: str) -> ObjectHead | None:
+        """Return what the store tells of an object, or None when there is none."""
+        what = f"look up the object {key!r}"
+
+        async def once() -> ObjectHead | None:
+            headers = {"x-amz-checksum-mode": "ENABLED"}
+            async with self._request("HEAD", bucket, key, headers) as response:
+                if response.status == 404:
+                    return None
+                if response.status != 200:
+                    raise refused(response.status, what)
+                return _object_head(response)
+
+        return await retried(once, self._attempts, what)
+
+    async def read_into(
+        self, bucket: str, source: SourceObject, start: int, view: memoryview
+    ) -> None:
+        """Fill ``view`` with the bytes of ``source`` from ``start``; a retry goes on mid-way.
+
+        Raises ArchiveError: SourceChanged when the object is no longer the one that was planned.
+        """
+        done = 0
+
+        async def once() -> None:
+            nonlocal done
+            async with self._get(bucket, source, start + done, len(view) - done) as response:
+                async for chunk in response.content.iter_any():
+                    if done + len(chunk) > len(view):
+                        raise TruncatedError("the body is too long")
+                    view[done : done + len(chunk)] = chunk
+                    done += len(chunk)
+                if done < len(view):
+                    raise TruncatedError("the body is too short")
+
+        await retried(once, self._attempts, f"read {source.key!r}")
+
+    async def read(
+        self, bucket: str, source: SourceObject, start: int, size: int
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield ``size`` bytes of ``source`` from ``start``; a retry goes on mid-way."""
+        done = 0
+        for attempt in range(self._attempts):
+            try:
+                async with self._get(bucket, source, start + done, size - done) as response:
+                    async for chunk in response.content.iter_any():
+                        if done + len(chunk) > size:
+                            raise TruncatedError("the body is too long")
+                        done += len(chunk)
+                        yield chunk
+                    if done == size:
+                        return
+                    raise TruncatedError("the body is too short")
+            except PASSING as error:
+                await wait_or_give_up(attempt, self._attempts, error, f"read {source.key!r}")
+
+    async def put_part(
+        self,
+        bucket: str,
+        key: str,
+        upload_id: str,
+        number: int,
+        size: int,
+        body: Body,
+        crc32: int | None,
+    ) -> StoredPart:
+        """Upload one part; ``body`` is called anew for every try.
+
+        With ``crc32`` the store refuses bytes that were damaged on the way.
+        """
+        headers = {"content-length": str(size)}
+        if crc32 is not None:
+            headers["x-amz-checksum-crc32"] = encode_crc32(crc32)
+        query = [("partNumber", str(number)), ("uploadId", upload_id)]
+        what = "write a part of the archive"
+
+        async def once() -> StoredPart:
+            async with self._request("PUT", bucket, key, headers, query, body()) as response:
+                text = await response.text(errors="replace")
+                if response.status == 200:
+                    stored = decode_crc32(response.headers.get("x-amz-checksum-crc32"))
+                    return StoredPart(number, response.headers["ETag"], size, stored)
+                if response.status == 404 or "NoSuchUpload" in text:
+                    raise upload_lost()
+                if any(code in text for code in PASSING_CODES):
+                    raise PassingStatusError(response.status)
+                raise refused(response.status, what)
+
+        return await retried(once, self._attempts, what)
+
+    @asynccontextmanager
+    async def _get(
+        self, bucket: str, source: SourceObject, start: int, size: int
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        headers = {"if-match": source.etag}
+        whole = start == 0 and size == source.size
+        if not whole:
+            headers["range"] = f"bytes={start}-{start + size - 1}"
+        async with self._request("GET", bucket, source.key, headers) as response:
+            if response.status in {404, 412, 416}:
+                raise source_changed(source)
+            if response.status != (200 if whole else 206):
+                raise refused(response.status, f"read the object {source.key!r}")
+            # A store may not know If-Match, and a proxy may drop it.
+            if _bare(response.headers.get("ETag", "")) != _bare(source.etag):
+                raise source_changed(source)
+            yield response
+
+    @asynccontextmanager
+    async def _request(
+        self,
+        method: str,
+        bucket: str,
+        key: str,
+        headers: dict[str, str],
+        query: Sequence[tuple[str, str]] = (),
+        body: AsyncIterator[bytes | memoryview] | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        address = self._addresses[bucket]
+        path = address.prefix + quote_key(key)
+        text = query_string(query)
+        credentials = await self._current_credentials()
+        now = datetime.now(UTC)
+        signed = sign(method, address.host, path, text, headers, credentials, self._region, now)
+        url = URL(f"{address.origin}{path}?{text}" if text else address.origin + path, encoded=True)
+        async with self._session.request(
+            method, url, headers=signed, data=body, allow_redirects=False
+        ) as response:
+            if response.status in PASSING_STATUSES:
+                raise PassingStatusError(response.status, response.headers.get("Retry-After"))
+            yield response
+
+    async def _current_credentials(self) -> Credentials:
+        now = time.monotonic()
+        if self._credentials is None or now > self._credentials_until:
+            held = self._client._get_credentials()
+            if held is None:
+                raise ArchiveError(
+                    "NoStoreCredentials",
+                    "The runner has no credentials for the store. Set AWS_ACCESS_KEY_ID and "
+                    "AWS_SECRET_ACCESS_KEY, or give its service account an identity.",
+                    retryable=False,
+                )
+            frozen = await held.get_frozen_credentials()
+            self._credentials = Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+            self._credentials_until = now + CREDENTIALS_SECONDS
+        return self._credentials
+
+
+@asynccontextmanager
+async def open_requests(
+    client: Any, buckets: Sequence[str], settings: ArchiveSettings
+) -> AsyncIterator[StoreRequests]:
+    """Yield requests to the store that ``client`` speaks to, for ``buckets``."""
+    addresses = {bucket: await _address(client, bucket) for bucket in set(buckets)}
+    connector = aiohttp.TCPConnector(
+        limit=settings.connections, ttl_dns_cache=60, keepalive_timeout=15
+    )
+    timeout = aiohttp.ClientTimeout(
+        total=None,
+        sock_connect=CONNECT_TIMEOUT_SECONDS,
+        sock_read=settings.request_timeout_seconds,
+    )
+    async with aiohttp.ClientSession(
+        connector=connector,
+        timeout=timeout,
+        # An object stored compressed must go into the archive as it is.
+        auto_decompress=False,
+        skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
+        read_bufsize=READ_BUFFER,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=True,
+    ) as session:
+        yield StoreRequests(session, client, addresses, settings)
+
+
+async def _address(client: Any, bucket: str) -> Address:
+    """Ask the client itself: it knows addressing styles, regions and special endpoints."""
+    url = await client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "x"})
+    parts = urlsplit(url)
+    return Address(f"{parts.scheme}://{parts.netloc}", parts.netloc, parts.path.removesuffix("x"))
+
+
+def _bare(etag: str) -> str:
+    return etag.removeprefix("W/").strip('"')
+
+
+def _object_head(response: aiohttp.ClientResponse) -> ObjectHead:
+    headers = response.headers
+    etag = headers.get("ETag", "")
+    if not etag or "Content-Length" not in headers:
+        raise refused(response.status, "tell an object's ETag and size")
+    composite = headers.get("x-amz-checksum-type", "FULL_OBJECT") != "FULL_OBJECT"
+    modified = headers.get("Last-Modified")
+    return ObjectHead(
+        size=int(headers["Content-Length"]),
+        etag=etag,
+        modified=int(parsedate_to_datetime(modified).timestamp()) if modified else 0,
+        crc32=None if composite else decode_crc32(headers.get("x-amz-checksum-crc32")),
+        sha256=None if composite else decode_sha256(headers.get("x-amz-checksum-sha256")),
+    )

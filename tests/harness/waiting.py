@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, overload
 
 Value = TypeVar("Value")
@@ -19,7 +19,7 @@ class TooLateError(AssertionError):
 @overload
 async def eventually(
     what: str,
-    probe: Callable[[], Coroutine[Any, Any, Value]],
+    probe: Callable[[], Awaitable[Value]],
     accept: Callable[[Value], bool] = bool,
     *,
     within: float = PATIENCE_SECONDS,

@@ -160,7 +160,7 @@ class PlayedRunner:
 
     async def write(self, job: DownloadJob, *operations: Resource) -> None:
         """Write the status of a job that is still this runner's. Raises ApiError 422."""
-        tests = [
+        tests: list[Resource] = [
             {"op": "test", "path": "/status/attempt", "value": job.status.attempt},
             {"op": "test", "path": "/status/runner", "value": self.name},
             {"op": "test", "path": "/status/phase", "value": "Processing"},

@@ -1,0 +1,103 @@
+"""The redirect, followed to a real store."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.harness.api import Api
+from tests.harness.buckets import Bucket
+from tests.harness.jobs import create_job, patch_status
+from tests.integration.api.conftest import MakeApi, RunningApi
+
+BODY = b"PK\x05\x06" + b"\0" * 18
+NAME = 'Fotos & "Pläne" 100%.zip'
+
+
+@pytest.fixture(params=["seaweedfs_bucket", "versitygw_bucket"])
+def bucket(request: pytest.FixtureRequest) -> Bucket:
+    """Every test of this file runs with both stores."""
+    found: Bucket = request.getfixturevalue(request.param)
+    return found
+
+
+async def completed_job(api: Api, namespace: str, bucket: Bucket) -> str:
+    key = f"archives/{namespace}/u/1/{NAME}"
+    async with bucket.connect() as client:
+        await client.put_object(Bucket=bucket.name, Key=key, Body=BODY)
+    job = await create_job(api, namespace, ["1"])
+    archive = {"bucket": bucket.name, "key": key, "name": NAME, "size": len(BODY)}
+    await patch_status(
+        api, job, phase="Completed", completionTime="2030-01-01T00:00:00Z", archive=archive
+    )
+    return job.metadata.name
+
+
+async def fetch(url: str, **headers: str) -> httpx.Response:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return await client.get(url, headers=headers)
+
+
+async def test_the_archive_is_fetched(
+    wherry: RunningApi, api: Api, namespace: str, bucket: Bucket
+) -> None:
+    name = await completed_job(api, namespace, bucket)
+    location = (await wherry.client.get(f"/v1/download/{name}")).headers["location"]
+    assert location.startswith(f"{bucket.store.endpoint}/{bucket.name}/archives/")
+    answer = await fetch(location)
+    assert (answer.status_code, answer.content) == (200, BODY)
+    assert answer.headers["content-disposition"] == (
+        'attachment; filename="Fotos & _Pl_ne_ 100_.zip"; '
+        "filename*=UTF-8''Fotos%20&%20%22Pl%C3%A4ne%22%20100%25.zip"
+    )
+    part = await fetch(location, Range="bytes=2-5")
+    assert (part.status_code, part.content) == (206, BODY[2:6])
+
+
+async def test_the_url_is_signed_for_the_public_endpoint(
+    make_api: MakeApi,
+    api: Api,
+    namespace: str,
+    bucket: Bucket,
+    api_environment: dict[str, str],
+) -> None:
+    public = bucket.store.endpoint.replace("127.0.0.1", "localhost")
+    api_environment["WHERRY_S3_PUBLIC_ENDPOINT_URL"] = public
+    api_environment["WHERRY_S3_ENDPOINT_URL"] = "http://store.inside.example:9000"
+    wherry = await make_api()
+    name = await completed_job(api, namespace, bucket)
+    location = (await wherry.client.get(f"/v1/download/{name}")).headers["location"]
+    assert location.startswith(f"{public}/{bucket.name}/")
+    # The host is part of the signature, so the answer shows that the right one was signed.
+    answer = await fetch(
+        location.replace("localhost", "127.0.0.1"), Host=httpx.URL(public).netloc.decode()
+    )
+    assert (answer.status_code, answer.content) == (200, BODY)
+
+
+async def test_virtual_host_style(
+    make_api: MakeApi,
+    api: Api,
+    namespace: str,
+    bucket: Bucket,
+    api_environment: dict[str, str],
+) -> None:
+    api_environment["WHERRY_S3_PUBLIC_ENDPOINT_URL"] = "https://objects.example.com"
+    api_environment["WHERRY_S3_ADDRESSING_STYLE"] = "virtual"
+    wherry = await make_api()
+    name = await completed_job(api, namespace, bucket)
+    location = (await wherry.client.get(f"/v1/download/{name}")).headers["location"]
+    assert location.startswith(f"https://{bucket.name}.objects.example.com/archives/{namespace}/")
+    assert "X-Amz-SignedHeaders=host" in location
+
+
+async def test_every_click_is_signed_anew(
+    make_api: MakeApi, api: Api, namespace: str, bucket: Bucket
+) -> None:
+    wherry = await make_api(public_url="https://wherry.example.com/")
+    name = await completed_job(api, namespace, bucket)
+    status: dict[str, Any] = (await wherry.client.get(f"/v1/download/status/{name}")).json()
+    assert status["downloadUrl"] == f"https://wherry.example.com/v1/download/{name}"
+    assert "X-Amz" not in str(status)
+    location = httpx.URL((await wherry.client.get(f"/v1/download/{name}")).headers["location"])
+    assert location.params["X-Amz-Expires"] == "900"

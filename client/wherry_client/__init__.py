@@ -1,0 +1,62 @@
+"""Client of Wherry: ask for files by id, follow the job, fetch the archive."""
+
+from wherry_client.client import WherryClient
+from wherry_client.errors import (
+    BadArgumentError,
+    CursorExpiredError,
+    DownloadError,
+    Fault,
+    ForbiddenError,
+    InvalidRequestError,
+    JobExpiredError,
+    JobFailedError,
+    JobNotEndedError,
+    JobNotFoundError,
+    JobNotReadyError,
+    KeyReusedError,
+    Problem,
+    ProblemError,
+    RateLimitedError,
+    ServerError,
+    TooManyFilesError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnexpectedAnswerError,
+    UnreachableError,
+    WherryError,
+)
+from wherry_client.models import Job, JobPage, JobState, JobStatus
+from wherry_client.sync import SyncWherryClient
+from wherry_client.watch import WatchOptions
+
+__all__ = [
+    "BadArgumentError",
+    "CursorExpiredError",
+    "DownloadError",
+    "Fault",
+    "ForbiddenError",
+    "InvalidRequestError",
+    "Job",
+    "JobExpiredError",
+    "JobFailedError",
+    "JobNotEndedError",
+    "JobNotFoundError",
+    "JobNotReadyError",
+    "JobPage",
+    "JobState",
+    "JobStatus",
+    "KeyReusedError",
+    "Problem",
+    "ProblemError",
+    "RateLimitedError",
+    "ServerError",
+    "SyncWherryClient",
+    "TooManyFilesError",
+    "UnauthenticatedError",
+    "UnavailableError",
+    "UnexpectedAnswerError",
+    "UnreachableError",
+    "WatchOptions",
+    "WherryClient",
+    "WherryError",
+]

@@ -1,0 +1,95 @@
+"""Jobs as tables and lines."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from rich.table import Table
+from rich.text import Text
+
+from wherry_client.cli.words import ago, count, duration, plain, size_of
+from wherry_client.models import JobState, JobStatus, format_time
+
+STYLES = {
+    JobState.QUEUED: "yellow",
+    JobState.PROCESSING: "blue",
+    JobState.COMPLETED: "green",
+    JobState.FAILED: "red",
+}
+
+
+def jobs_table(jobs: Sequence[JobStatus], now: datetime) -> Table:
+    """Return a table of jobs for a person."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("JOB", no_wrap=True)
+    table.add_column("STATE", no_wrap=True)
+    table.add_column("FILES", justify="right", no_wrap=True)
+    table.add_column("SIZE", justify="right", no_wrap=True)
+    table.add_column("CREATED", no_wrap=True)
+    table.add_column("ERROR", no_wrap=True, overflow="ellipsis")
+    for job in jobs:
+        state = job.state.value
+        if job.state is JobState.PROCESSING:
+            state += f" {job.progress}%"
+        files = f"{job.total_files:,}"
+        if not job.ended:
+            files = f"{job.completed_files:,}/{files}"
+        table.add_row(
+            job.job_id,
+            Text(state, style=STYLES[job.state]),
+            files,
+            size_of(job),
+            ago(job.created_at, now),
+            Text(plain(job.error or ""), style="red"),
+        )
+    return table
+
+
+def job_line(job: JobStatus) -> str:
+    """Return a job as one tab-separated line for programs."""
+    fields = (
+        job.job_id,
+        job.state.value,
+        str(job.progress),
+        f"{job.completed_files}/{job.total_files}",
+        "" if job.size is None else str(job.size),
+        format_time(job.created_at),
+        plain(job.error or ""),
+    )
+    return "\t".join(fields)
+
+
+def job_facts(job: JobStatus) -> list[tuple[str, str]]:
+    """Return all that is known of one job, by name."""
+    facts = [
+        ("Job", job.job_id),
+        ("State", job.state.value),
+        ("Progress", f"{job.progress}%"),
+        ("Files", f"{job.completed_files:,} of {count(job.total_files, 'file')}"),
+    ]
+    if job.size is not None:
+        facts.append(("Archive", f"{size_of(job)} ({job.size:,} bytes)"))
+    if job.queue_position is not None:
+        facts.append(("In the queue", f"number {job.queue_position:,}"))
+    if job.estimated_seconds is not None:
+        facts.append(("Time left", f"about {duration(job.estimated_seconds)}"))
+    facts.append(("Created", _time(job.created_at)))
+    if job.completed_at is not None:
+        took = duration((job.completed_at - job.created_at).total_seconds())
+        facts.append(("Ended", f"{_time(job.completed_at)} (after {took})"))
+    if job.error is not None:
+        facts.append(("Error", plain(job.error)))
+    return facts
+
+
+def facts_table(job: JobStatus) -> Table:
+    """Return one job as a table for a person."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in job_facts(job):
+        table.add_row(name, Text(value, style=STYLES[job.state] if name == "State" else ""))
+    return table
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

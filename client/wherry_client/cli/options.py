@@ -1,0 +1,51 @@
+"""The options that several commands share."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class OnMissingChoice(StrEnum):
+    """What to do about files that are not there."""
+
+    FAIL = "fail"
+    MANIFEST = "manifest"
+
+
+Url = Annotated[
+    str, typer.Option("--url", envvar="WHERRY_URL", help="Where Wherry's API is.", show_envvar=True)
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        envvar="WHERRY_TOKEN",
+        help="Token or API key. Better in the environment: others can see arguments.",
+        show_envvar=True,
+    ),
+]
+Tenant = Annotated[
+    str | None,
+    typer.Option(
+        "--tenant",
+        envvar="WHERRY_TENANT",
+        help="The tenant, where the token is good for several.",
+        show_envvar=True,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, one document a line.")]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", metavar="PATH", help="File, or folder for the server's file name."
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Write over a file that is there.")]
+Wait = Annotated[bool, typer.Option("--wait", "-w", help="Follow the job to its end.")]
+FetchTo = Annotated[
+    Path | None,
+    typer.Option("--download", "-o", metavar="PATH", help="Fetch the archive; waits for it."),
+]

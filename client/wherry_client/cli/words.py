@@ -1,0 +1,109 @@
+"""Numbers and states as words for a person. Pure."""
+
+from collections import deque
+from datetime import datetime
+from itertools import pairwise
+from typing import Final
+
+from rich.filesize import decimal
+
+from wherry_client.models import JobState, JobStatus
+
+WINDOW_SECONDS: Final = 30.0
+
+
+def plain(text: str) -> str:
+    """Return ``text`` without control characters: a server's words must not steer a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def count(number: int, noun: str) -> str:
+    """Return ``1 file``, ``2 files``, ``10,000 files``."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in its one or two greatest units: ``42 s``, ``3 min 5 s``, ``2 h``."""
+    whole = max(0, round(seconds))
+    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+    for (name, size), (small_name, small_size) in pairwise(units):
+        if whole >= size:
+            big, rest = divmod(whole, size)
+            small = rest // small_size
+            return f"{big} {name}" + (f" {small} {small_name}" if small else "")
+    return f"{whole} s"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """Return how long ago something was, in its greatest unit."""
+    return " ".join(duration((now - moment).total_seconds()).split()[:2]) + " ago"
+
+
+def size_of(status: JobStatus) -> str:
+    """Return the size of the archive, or nothing."""
+    return "" if status.size is None else decimal(status.size)
+
+
+def headline(status: JobStatus) -> str:
+    """Return how a job stands, in one line."""
+    if status.state is JobState.QUEUED:
+        place = status.queue_position
+        where = f", number {place:,} in the queue" if place else ""
+        return f"queued{where}: {count(status.total_files, 'file')}"
+    if status.state is JobState.PROCESSING:
+        done, total = status.completed_files, count(status.total_files, "file")
+        return f"processing: {status.progress}%, {done:,} of {total}"
+    if status.state is JobState.FAILED:
+        return f"failed: {plain(status.error or 'the server does not say why')}"
+    size = f", {size_of(status)}" if status.size is not None else ""
+    return f"completed: {count(status.completed_files, 'file')}{size}"
+
+
+def worth_a_line(status: JobStatus, shown: JobStatus | None, seconds: float) -> bool:
+    """Whether a log that showed ``shown`` so many seconds ago wants another line."""
+    if shown is None or status.state is not shown.state:
+        return True
+    if status.state is JobState.QUEUED:
+        return status.queue_position != shown.queue_position
+    return status.progress // 10 != shown.progress // 10 or (status != shown and seconds >= 30)
+
+
+class RateMeter:
+    """Files a second and the time that is left, by the last half minute."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, int, int]] = deque()
+
+    def add(self, at: float, status: JobStatus) -> None:
+        """Note how far the job was at a time in seconds; a new attempt begins anew."""
+        if self._samples and status.completed_files < self._samples[-1][1]:
+            self._samples.clear()
+        self._samples.append((at, status.completed_files, status.progress))
+        while len(self._samples) > 2 and at - self._samples[1][0] >= WINDOW_SECONDS:
+            self._samples.popleft()
+
+    def rate(self, now: float) -> float | None:
+        """Return files a second, or None when that cannot be told yet."""
+        return self._speed(1, now)
+
+    def left(self, now: float) -> float | None:
+        """Return the seconds that the rest will take, or None when that cannot be told yet."""
+        speed = self._speed(2, now)
+        return None if not speed else (100 - self._samples[-1][2]) / speed
+
+    def _speed(self, what: int, now: float) -> float | None:
+        if not self._samples:
+            return None
+        first, last = self._samples[0], self._samples[-1]
+        grown, seconds = last[what] - first[what], now - first[0]
+        return grown / seconds if grown > 0 and seconds >= 1 else None
+
+
+def rate_words(files_per_second: float | None) -> str:
+    """Return a rate that is never a fraction below one: files a second, a minute or an hour."""
+    if files_per_second is None:
+        return ""
+    for unit, seconds in (("s", 1), ("min", 60)):
+        if files_per_second * seconds >= 1:
+            return f"{files_per_second * seconds:.0f} files/{unit}"
+    return f"{files_per_second * 3600:.0f} files/h"

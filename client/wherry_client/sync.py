@@ -1,0 +1,132 @@
+"""The same client without async, for scripts and notebooks."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Iterator
+from contextlib import aclosing
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from wherry_client.client import PAGE_JOBS, FileId, OnMissing, WherryClient
+from wherry_client.download import OnBytes
+from wherry_client.models import Job, JobState, JobStatus
+from wherry_client.watch import DEFAULTS, WatchOptions
+
+Value = TypeVar("Value")
+
+
+class SyncWherryClient:
+    """:class:`WherryClient` with methods that wait. Use it in ``with``, in one thread.
+
+    Its own event loop runs only while a method runs, so it cannot be used where a loop runs
+    already (a coroutine, most notebooks): use WherryClient there.
+    """
+
+    def __init__(self, url: str, *, token: str | None = None, **options: Any) -> None:
+        """Prepare a client; the arguments are those of WherryClient."""
+        self._client = WherryClient(url, token=token, **options)
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections and the loop."""
+        self._run(self._client.close())
+        self._runner.close()
+
+    def _run(self, work: Coroutine[Any, Any, Value]) -> Value:
+        return self._runner.run(work)
+
+    def submit(
+        self,
+        file_ids: Iterable[FileId],
+        *,
+        archive_name: str | None = None,
+        on_missing: OnMissing | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Ask for files; see :meth:`WherryClient.submit`."""
+        return self._run(
+            self._client.submit(
+                file_ids,
+                archive_name=archive_name,
+                on_missing=on_missing,
+                idempotency_key=idempotency_key,
+            )
+        )
+
+    def status(self, job_id: str) -> JobStatus:
+        """Return how a job stands; see :meth:`WherryClient.status`."""
+        return self._run(self._client.status(job_id))
+
+    def watch(self, job_id: str, options: WatchOptions = DEFAULTS) -> Iterator[JobStatus]:
+        """Yield how a job stands whenever that changes; see :meth:`WherryClient.watch`."""
+        statuses = self._client.watch(job_id, options)
+
+        async def following() -> JobStatus | None:
+            return await anext(statuses, None)
+
+        try:
+            while (status := self._run(following())) is not None:
+                yield status
+        finally:
+            self._run(statuses.aclose())
+
+    def wait(self, job_id: str, options: WatchOptions = DEFAULTS) -> JobStatus:
+        """Wait until a job has ended and return how; see :meth:`WherryClient.watch`."""
+
+        async def last() -> JobStatus:
+            async with aclosing(self._client.watch(job_id, options)) as statuses:
+                async for status in statuses:
+                    if status.ended:
+                        return status
+            raise RuntimeError("a watch ends with a job that has ended")
+
+        return self._run(last())
+
+    def cancel(self, job_id: str) -> None:
+        """Ask for the end of a job; see :meth:`WherryClient.cancel`."""
+        self._run(self._client.cancel(job_id))
+
+    def retry(self, job_id: str) -> Job:
+        """Create a new job from a failed one; see :meth:`WherryClient.retry`."""
+        return self._run(self._client.retry(job_id))
+
+    def download(
+        self,
+        job_id: str,
+        path: str | PathLike[str],
+        *,
+        overwrite: bool = False,
+        on_bytes: OnBytes | None = None,
+    ) -> Path:
+        """Fetch the archive of a completed job; see :meth:`WherryClient.download`."""
+        return self._run(
+            self._client.download(job_id, path, overwrite=overwrite, on_bytes=on_bytes)
+        )
+
+    def list(
+        self, *, state: JobState | str | None = None, dead_letters: bool | None = None
+    ) -> Iterator[JobStatus]:
+        """Yield the tenant's jobs; see :meth:`WherryClient.list`."""
+        cursor = None
+        while True:
+            page = self._run(
+                self._client.page(
+                    state=state, dead_letters=dead_letters, limit=PAGE_JOBS, cursor=cursor
+                )
+            )
+            yield from page.jobs
+            cursor = page.next_cursor
+            if cursor is None:
+                return

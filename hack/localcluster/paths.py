@@ -2,7 +2,8 @@
 
 Cache: `${WHERRY_CACHE:-${XDG_CACHE_HOME:-~/.cache}/wherry}`: built programs, wheels, images.
 It survives `down`.
-State: `${WHERRY_STATE:-/var/lib/wherry}`: keys, data, logs and process records of what runs.
+State: `${WHERRY_STATE:-/var/lib/wherry}`: keys, data, logs and process records of what runs; for
+others than root `${XDG_STATE_HOME:-~/.local/state}/wherry`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,12 @@ def cache_dir() -> Path:
 
 def state_dir() -> Path:
     """The directory of the one local cluster that `up` starts on this machine."""
-    return Path(os.environ.get("WHERRY_STATE") or "/var/lib/wherry").expanduser().resolve()
+    chosen = os.environ.get("WHERRY_STATE")
+    if not chosen and os.geteuid() == 0:
+        chosen = "/var/lib/wherry"
+    if not chosen:
+        chosen = (os.environ.get("XDG_STATE_HOME") or "~/.local/state") + "/wherry"
+    return Path(chosen).expanduser().resolve()
 
 
 def state_lock(state: Path) -> Path:

@@ -8,10 +8,10 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from wherry_api import error_renderer, openapi
+from wherry_api import error_renderer, openapi, page
 from wherry_api.components import running
 from wherry_api.edge import Edge
-from wherry_api.routes import download, health, initiate, jobs, status, stream
+from wherry_api.routes import details, download, health, initiate, jobs, status, stream
 from wherry_api.settings import Settings
 
 EXPOSED = ("RateLimit", "RateLimit-Policy", "Retry-After", "Location")
@@ -33,10 +33,12 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     # The routes with a fixed word come before the one that takes any job id.
-    for module in (initiate, status, stream, jobs, download, health):
+    for module in (initiate, status, stream, jobs, details, download, health):
         app.include_router(module.router)
+    page.install(app)
     error_renderer.install(app)
     if settings.api.cors_origins:
         app.add_middleware(

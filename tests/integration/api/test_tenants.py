@@ -26,6 +26,7 @@ ROUTES = (
     ("GET", "/v1/download/status/{}"),
     ("GET", "/v1/download/stream/{}"),
     ("GET", "/v1/download/{}"),
+    ("GET", "/v1/download/{}/details"),
     ("DELETE", "/v1/download/{}"),
     ("POST", "/v1/download/{}/retry"),
     ("POST", "/v1/download/{}/ticket"),

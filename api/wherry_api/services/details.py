@@ -1,0 +1,86 @@
+"""What there is to know about a job beyond its status: its attempts and what was left out."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from wherry_api.job_resources import RETRY_OF
+from wherry_api.schemas import JOB_ID, Document
+from wherry_core.resources import DownloadJob
+from wherry_core.resources.base import format_time
+
+
+class FailedAttempt(Document):
+    """One attempt that did not end well."""
+
+    attempt: Annotated[int, Field(ge=0)]
+    """Number of the attempt."""
+    reason: str
+    """Why, as one CamelCase word."""
+    message: str
+    """Why, as a sentence; empty when the reason says it all."""
+    time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """When it was noticed."""
+    infrastructure: bool
+    """True when the runner was lost: that is not counted against the job."""
+
+
+class Details(Document):
+    """More about a job than its status. Every field is always there."""
+
+    jobId: str  # noqa: N815
+    """Names the job."""
+    archiveName: str  # noqa: N815
+    """File name that a browser saves."""
+    skippedFiles: Annotated[int, Field(ge=0)]  # noqa: N815
+    """Files that were missing and left out; the archive's manifest.json names them."""
+    attempt: Annotated[int, Field(ge=0)]
+    """Number of the attempt that runs, or that was the last; 0 before the first."""
+    failures: list[FailedAttempt]
+    """Attempts that did not end well, oldest first; only the newest 20 are kept."""
+    retryOf: str | None  # noqa: N815
+    """Id of the failed job that this one repeats."""
+
+    model_config = Document.model_config | {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "jobId": JOB_ID,
+                    "archiveName": "download-0c5b1a44.zip",
+                    "skippedFiles": 0,
+                    "attempt": 2,
+                    "failures": [
+                        {
+                            "attempt": 1,
+                            "reason": "RunnerLost",
+                            "message": "The runner default-runner-0 is gone.",
+                            "time": "2030-01-01T12:00:02Z",
+                            "infrastructure": True,
+                        }
+                    ],
+                    "retryOf": None,
+                }
+            ]
+        }
+    }
+
+
+def details_of(job: DownloadJob) -> Details:
+    """Return the details of ``job``."""
+    return Details(
+        jobId=job.metadata.name,
+        archiveName=job.archive_name,
+        skippedFiles=job.status.files.skipped,
+        attempt=job.status.attempt,
+        failures=[
+            FailedAttempt(
+                attempt=failure.attempt,
+                reason=failure.reason,
+                message=failure.message,
+                time=format_time(failure.time),
+                infrastructure=failure.infrastructure,
+            )
+            for failure in job.status.failures
+        ],
+        retryOf=job.metadata.labels.get(RETRY_OF),
+    )

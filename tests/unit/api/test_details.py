@@ -1,0 +1,48 @@
+"""What the details of a job say."""
+
+from typing import Any
+
+from wherry_api.services.details import details_of
+from wherry_core.resources import DownloadJob
+
+
+def job(labels: dict[str, str] | None = None, **status: Any) -> DownloadJob:
+    return DownloadJob.model_validate(
+        {
+            "metadata": {"name": "0c5b1a44-9f0e", "namespace": "t", "labels": labels or {}},
+            "spec": {"fileIDs": ["1", "2"], "pool": "default"},
+            "status": status,
+        }
+    )
+
+
+def test_a_new_job_has_no_attempts() -> None:
+    details = details_of(job())
+    assert details.model_dump() == {
+        "jobId": "0c5b1a44-9f0e",
+        "archiveName": "download-0c5b1a44.zip",
+        "skippedFiles": 0,
+        "attempt": 0,
+        "failures": [],
+        "retryOf": None,
+    }
+
+
+def test_failures_and_skipped_files_are_told() -> None:
+    failure = {"attempt": 1, "reason": "RunnerLost", "time": "2030-01-01T00:00:00Z"}
+    details = details_of(
+        job(
+            {"wherry.dev/retry-of": "older"},
+            attempt=2,
+            files={"total": 2, "completed": 1, "skipped": 1},
+            failures=[{**failure, "message": "Gone.", "infrastructure": True}],
+        )
+    )
+    assert details.retryOf == "older"
+    assert details.skippedFiles == 1
+    assert details.attempt == 2
+    assert details.failures[0].model_dump() == {
+        **failure,
+        "message": "Gone.",
+        "infrastructure": True,
+    }

@@ -6,7 +6,6 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -31,15 +30,14 @@ JOB_ID: Final = re.compile(r"[0-9A-Za-z]([0-9A-Za-z.-]{0,251}[0-9A-Za-z])?")
 
 def base_url(url: str) -> str:
     """Return ``url`` as a base for paths. Raises BadArgumentError that says what to change."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise BadArgumentError(f"The URL {url!r} cannot be used: {error}.") from None
+    if parts.scheme not in {"http", "https"} or not parts.host:
         raise BadArgumentError(
             f"The URL {url!r} must start with http:// or https:// and name a host."
         )
-    try:
-        httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise BadArgumentError(f"The URL {url!r} cannot be used: {error}.") from None
     if parts.query or parts.fragment:
         raise BadArgumentError(f"The URL {url!r} must end with the path: no ? and no #.")
     return url.rstrip("/") + "/"

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urljoin, urlsplit
 
 import httpx
 
@@ -61,7 +60,7 @@ class Download:
         self._on_bytes = on_bytes or (lambda _done, _size: None)
         self._tries = (options or DownloadOptions()).tries
         self._failures = 0
-        self._url: str | None = None
+        self._url: httpx.URL | None = None
         self._size: int | None = None
 
     async def run(self, path: Path, *, overwrite: bool) -> Path:
@@ -171,7 +170,7 @@ class Download:
                 continue
             await self._pause(request.url.netloc.decode(), refusal)
 
-    async def _signed_url(self, *, fresh: bool) -> str:
+    async def _signed_url(self, *, fresh: bool) -> httpx.URL:
         if fresh or self._url is None:
             answer = await self._requests.send("GET", self._path, redirects=True)
             location = answer.headers.get("location")
@@ -180,15 +179,14 @@ class Download:
                     "The server does not redirect to the archive, as Wherry's API does. "
                     "Check the URL."
                 )
-            url = urljoin(str(answer.url), location)
-            if urlsplit(url).scheme not in {"http", "https"}:
-                raise UnexpectedAnswerError("The server redirects to something other than HTTP.")
             try:
-                httpx.URL(url)
+                url = answer.url.join(location)
             except httpx.InvalidURL as error:
                 raise UnexpectedAnswerError(
                     f"The server redirects to a URL that cannot be used: {error}."
                 ) from None
+            if url.scheme not in {"http", "https"}:
+                raise UnexpectedAnswerError("The server redirects to something other than HTTP.")
             self._url = url
         return self._url
 

@@ -66,9 +66,12 @@ class EventStreamParser:
             self._after_carriage_return = True
         pieces = (self._line + text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
         self._line = pieces.pop()
-        if len(self._line) + self._size > MAX_EVENT_CHARACTERS:
-            raise EventTooLargeError
+        self._check_size()
         return pieces
+
+    def _check_size(self) -> None:
+        if self._size + len(self._line) > MAX_EVENT_CHARACTERS:
+            raise EventTooLargeError
 
     def _take(self, line: str) -> ServerEvent | None:
         if not line:
@@ -78,6 +81,7 @@ class EventStreamParser:
         if field == "data":
             self._data.append(value)
             self._size += len(value)
+            self._check_size()
         elif field == "event":
             self._name = value
         elif field == "id" and "\0" not in value:

@@ -15,33 +15,37 @@ STYLES = {
     JobState.COMPLETED: "green",
     JobState.FAILED: "red",
 }
+COLUMNS = ("JOB", "STATE", "FILES", "SIZE", "CREATED")
 
 
 def jobs_table(jobs: Sequence[JobStatus], now: datetime) -> Table:
-    """Return a table of jobs for a person."""
+    """Return a table of jobs for a person; where it is too wide, the errors give way."""
+    rows = [_cells(job, now) for job in jobs]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("JOB", no_wrap=True)
-    table.add_column("STATE", no_wrap=True)
-    table.add_column("FILES", justify="right", no_wrap=True)
-    table.add_column("SIZE", justify="right", no_wrap=True)
-    table.add_column("CREATED", no_wrap=True)
-    table.add_column("ERROR", no_wrap=True, overflow="ellipsis")
-    for job in jobs:
-        state = job.state.value
-        if job.state is JobState.PROCESSING:
-            state += f" {job.progress}%"
-        files = f"{job.total_files:,}"
-        if not job.ended:
-            files = f"{job.completed_files:,}/{files}"
-        table.add_row(
-            job.job_id,
-            Text(state, style=STYLES[job.state]),
-            files,
-            size_of(job),
-            ago(job.created_at, now),
-            Text(plain(job.error or ""), style="red"),
-        )
+    for index, name in enumerate(COLUMNS):
+        width = max(len(name), *(len(row[index]) for row in rows)) if rows else len(name)
+        right = name in {"FILES", "SIZE"}
+        table.add_column(name, no_wrap=True, min_width=width, justify="right" if right else "left")
+    table.add_column("ERROR", no_wrap=True, overflow="ellipsis", style="red")
+    for job, row in zip(jobs, rows, strict=True):
+        cells = [
+            Text(cell, style=STYLES[job.state] if index == 1 else "")
+            for index, cell in enumerate(row)
+        ]
+        table.add_row(*cells, Text(plain(job.error or "")))
     return table
+
+
+def _cells(job: JobStatus, now: datetime) -> tuple[str, ...]:
+    running = job.state is JobState.PROCESSING
+    files = f"{job.total_files:,}"
+    return (
+        job.job_id,
+        job.state.value + (f" {job.progress}%" if running else ""),
+        files if job.ended else f"{job.completed_files:,}/{files}",
+        size_of(job),
+        ago(job.created_at, now),
+    )
 
 
 def job_line(job: JobStatus) -> str:

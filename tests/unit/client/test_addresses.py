@@ -1,0 +1,38 @@
+"""URLs and job ids that callers give."""
+
+import pytest
+from wherry_client import SyncWherryClient, WherryClient
+from wherry_client.api_requests import base_url, job_path
+from wherry_client.errors import BadArgumentError
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:3000", "http://127.0.0.1:3000/"),
+        ("https://example.com/wherry/", "https://example.com/wherry/"),
+    ],
+)
+def test_base(url: str, expected: str) -> None:
+    assert base_url(url) == expected
+
+
+@pytest.mark.parametrize(
+    "url", ["", "localhost:3000", "ftp://x", "http://", "http://x/?a=b", "http://x:y"]
+)
+def test_a_url_that_cannot_be_one_is_refused_at_once(url: str) -> None:
+    with pytest.raises(BadArgumentError, match="URL"):
+        WherryClient(url)
+    with pytest.raises(BadArgumentError, match="URL"):
+        SyncWherryClient(url)
+
+
+def test_paths() -> None:
+    assert job_path("0c5b-1", "status") == "v1/download/status/0c5b-1"
+    assert job_path("0c5b-1", after="retry") == "v1/download/0c5b-1/retry"
+
+
+@pytest.mark.parametrize("job_id", ["", ".", "..", "a/b", "a?b", "ä", "a b", "x" * 300])
+def test_what_can_be_no_job_id_is_never_sent(job_id: str) -> None:
+    with pytest.raises(BadArgumentError, match="not a job id"):
+        job_path(job_id)

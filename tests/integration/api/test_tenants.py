@@ -156,7 +156,14 @@ async def test_a_strangers_job_is_a_404_on_every_route(two_tenants: TwoTenants, 
 
 async def test_the_owner_gets_through_on_every_route(two_tenants: TwoTenants) -> None:
     mine = two_tenants.mine
-    expected = {"retry": 409, "ticket": 200, "DELETE": 204, "stream": 200, "status": 200}
+    expected = {
+        "retry": 409,
+        "ticket": 200,
+        "DELETE": 204,
+        "stream": 200,
+        "status": 200,
+        "details": 200,
+    }
     for method, route in ROUTES:
         answer = await send(mine, method, route.format(mine.job.metadata.name))
         words = [word for word in expected if word in f"{method} {route}"]

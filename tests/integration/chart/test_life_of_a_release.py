@@ -102,6 +102,14 @@ def test_uninstall_keeps_crds_and_jobs_and_ends_the_pool(admin: Admin, tmp_path:
     assert len(admin.get("downloadjobs")["items"]) == 1
 
 
+def test_the_operator_s_replicas_go_up_and_down(admin: Admin) -> None:
+    """Between the strategies Recreate and RollingUpdate, which leave each other's fields behind."""
+    for replicas, strategy in ((1, "Recreate"), (2, "RollingUpdate"), (1, "Recreate")):
+        admin.install({"operator": {"replicas": replicas}})
+        spec = admin.get("deployment", "wherry-operator")["spec"]
+        assert (spec["replicas"], spec["strategy"]["type"]) == (replicas, strategy)
+
+
 def test_crds_go_when_they_are_not_kept(admin: Admin) -> None:
     admin.install({"crds": {"keep": False}})
     admin.uninstall()

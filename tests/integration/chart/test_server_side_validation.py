@@ -7,12 +7,15 @@ import pytest
 
 from localcluster.controlplane import ControlPlane
 from tests.integration.chart.conftest import RESTRICTED
+from tests.integration.chart.foreign_crds import gateway_api_crds
 from tests.unit.chart.renders import (
     NAMESPACE,
+    OTHER_KINDS,
     ROOT,
     VARIANTS,
     Document,
     Values,
+    find,
     pod_templates,
     pool_of,
     render,
@@ -60,23 +63,21 @@ def test_the_pool_is_valid(prepared: ControlPlane, values: Values) -> None:
 def test_each_pod_is_admitted_as_restricted(prepared: ControlPlane, values: Values) -> None:
     """A Deployment is let in whatever its pods are; so the pods themselves are sent."""
     documents = render(values)
-    for each in documents:
-        if each["kind"] == "ServiceAccount":
-            each["metadata"]["namespace"] = NAMESPACE
-            prepared.kubectl("apply", "-f", "-", stdin=json.dumps(each))
+    accounts = [each for each in documents if each["kind"] == "ServiceAccount"]
+    prepared.kubectl("apply", "-f", "-", stdin=_lines(accounts))
     prepared.kubectl("create", "token", "default", "--namespace", NAMESPACE)
-    for name, template in pod_templates(documents):
-        spec = {**template["spec"]}
-        # Only pods of the cluster's own may have it, in this namespace.
-        spec.pop("priorityClassName", None)
-        pod = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {**template["metadata"], "name": "pod", "namespace": NAMESPACE},
-            "spec": spec,
-        }
-        told = prepared.kubectl("create", *STRICT, stdin=json.dumps(pod))
-        assert "pod/pod created (server dry run)" in told, name
+    pods = [_pod(name, template) for name, template in pod_templates(documents)]
+    told = prepared.kubectl("create", *STRICT, stdin=_lines(pods))
+    assert sorted(told.splitlines()) == sorted(
+        f"pod/{pod['metadata']['name']} created (server dry run)" for pod in pods
+    )
+
+
+def _pod(name: str, template: Document) -> Document:
+    # Only pods of the cluster's own may have a priority class of the system.
+    spec = {key: value for key, value in template["spec"].items() if key != "priorityClassName"}
+    metadata = {**template["metadata"], "name": name, "namespace": NAMESPACE}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
 def test_a_pod_that_is_not_restricted_would_be_refused(prepared: ControlPlane) -> None:
@@ -85,6 +86,15 @@ def test_a_pod_that_is_not_restricted_would_be_refused(prepared: ControlPlane) -
     template = dict(pod_templates(render(values)))["wherry-test-health"]
     with pytest.raises(Exception, match="violates PodSecurity"):
         prepared.kubectl("create", *STRICT, stdin=json.dumps(template))
+
+
+def test_the_route_is_one_of_the_gateway_api(prepared: ControlPlane) -> None:
+    crd = gateway_api_crds() / "gateway.networking.k8s.io_httproutes.yaml"
+    prepared.kubectl("apply", "--server-side", "-f", str(crd))
+    prepared.kubectl("wait", "--for=condition=Established", "-f", str(crd))
+    route = find(render(OTHER_KINDS), "HTTPRoute", "wherry-api")
+    told = prepared.kubectl("create", *STRICT, stdin=json.dumps(route))
+    assert "httproute.gateway.networking.k8s.io/wherry-api created" in told
 
 
 def test_install_yaml_is_valid(prepared: ControlPlane) -> None:

@@ -169,16 +169,23 @@ VARIANTS: Final[Mapping[str, Values]] = {
     "a subchart": {"global": {"anything": ["that", "a", "parent", "chart", "passes"]}},
 }
 
-HTTP_ROUTE: Final[Values] = {
+OTHER_KINDS: Final[Values] = {
+    "podMonitor": {
+        "enabled": True,
+        "labels": {"release": "prometheus"},
+        "metricRelabelings": [
+            {"action": "drop", "sourceLabels": ["__name__"], "regex": "python_.*"}
+        ],
+    },
     "api": {
         "httpRoute": {
             "enabled": True,
             "parentRefs": [{"name": "gateway", "namespace": "gateways"}],
             "hostnames": ["downloads.example.com"],
         }
-    }
+    },
 }
-"""Apart from the others, for its kind comes from the Gateway API."""
+"""Apart from the others: the kinds come from the Gateway API and the Prometheus operator."""
 
 
 def merged(values: Values, more: Values) -> Values:

@@ -13,6 +13,8 @@ from tests.unit.chart.renders import (
 )
 from wherry_api.settings import ApiSettings
 from wherry_core.settings import LifetimeSettings, LogSettings, RedisSettings, StoreSettings
+from wherry_jobrunner.archive.settings import ArchiveSettings
+from wherry_jobrunner.settings import RunnerSettings
 from wherry_operator.settings import OperatorSettings
 
 SHARED: tuple[type[BaseSettings], ...] = (
@@ -54,13 +56,14 @@ def pods(values: Values) -> dict[str, Document]:
     return {name.removeprefix("wherry-"): pod for name, pod in pod_templates(render(values))}
 
 
-OWN: dict[str, type[BaseSettings]] = {"api": ApiSettings, "operator": OperatorSettings}
+OWN: dict[str, tuple[type[BaseSettings], ...]] = {
+    "api": (ApiSettings,),
+    "operator": (OperatorSettings,),
+    "runner": (RunnerSettings, ArchiveSettings),
+}
 programs = pytest.mark.parametrize("program", sorted(OWN))
-variants = pytest.mark.parametrize(
-    "values",
-    [each for name, each in VARIANTS.items() if name != "long names"],
-    ids=[name for name in VARIANTS if name != "long names"],
-)
+PLAIN = [name for name in VARIANTS if name not in {"long names", "no pool"}]
+variants = pytest.mark.parametrize("values", [VARIANTS[name] for name in PLAIN], ids=PLAIN)
 
 
 @programs
@@ -69,11 +72,13 @@ def test_every_variable_is_read_and_every_value_accepted(
     monkeypatch: pytest.MonkeyPatch, program: str, values: Values
 ) -> None:
     found = environment(pods(values)[program], program)
-    known = READ_BY_THE_SDK.union(*(names_of(each) for each in (*SHARED, OWN[program])))
+    known = READ_BY_THE_SDK.union(*(names_of(each) for each in (*SHARED, *OWN[program])))
     assert set(found) <= known
+    if program == "runner":
+        monkeypatch.setenv("WHERRY_RUNNER_NAME", "set-by-the-operator")
     for name, value in found.items():
         monkeypatch.setenv(name, value)
-    for settings in (*SHARED, OWN[program]):
+    for settings in (*SHARED, *OWN[program]):
         settings()
 
 
@@ -124,3 +129,10 @@ def test_a_url_replaces_the_parts_of_redis() -> None:
 def test_the_embedded_redis_is_where_the_programs_look() -> None:
     told = environment(pods(VARIANTS["embedded redis"])["api"], "api")
     assert (told["REDIS_HOST"], told["REDIS_PORT"]) == ("wherry-redis", "6379")
+
+
+@pytest.mark.parametrize(("grace", "own"), [(60, "50"), (10, "0"), (5, "0")])
+def test_a_runner_hands_back_before_it_is_killed(grace: int, own: str) -> None:
+    pod = pods({"runner": {"terminationGracePeriodSeconds": grace}})["runner"]
+    assert environment(pod, "runner")["WHERRY_STOP_GRACE_SECONDS"] == own
+    assert pod["spec"]["terminationGracePeriodSeconds"] == grace

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from tests.unit.chart.renders import (
-    HTTP_ROUTE,
     NAMESPACE,
+    OTHER_KINDS,
     VARIANTS,
     Values,
     container,
@@ -18,7 +18,7 @@ from tests.unit.chart.renders import (
 
 CLUSTER_SCOPED = {"CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}
 every_variant = pytest.mark.parametrize(
-    "values", [*VARIANTS.values(), HTTP_ROUTE], ids=[*VARIANTS, "http route"]
+    "values", [*VARIANTS.values(), OTHER_KINDS], ids=[*VARIANTS, "http route and pod monitor"]
 )
 
 

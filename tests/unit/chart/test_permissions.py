@@ -23,7 +23,8 @@ OPERATOR_OWN = {
     "patch wherry.dev/runnerpools[default]",
     "patch wherry.dev/runnerpools/status",
     *(f"{verb} /pods" for verb in ("get", "list", "watch", "create", "delete")),
-    *(f"{verb} coordination.k8s.io/leases" for verb in ("get", "create", "update")),
+    "create coordination.k8s.io/leases",
+    *(f"{verb} coordination.k8s.io/leases[wherry-operator]" for verb in ("get", "update")),
     "get /configmaps[wherry-pool-default]",
 }
 

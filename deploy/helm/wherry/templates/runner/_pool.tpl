@@ -40,9 +40,14 @@ spec:
             - name: health
               containerPort: 8080
           readinessProbe:
-            httpGet: {path: /healthz, port: health}
+            httpGet: {path: /readyz, port: health}
             periodSeconds: 5
             timeoutSeconds: 3
+          livenessProbe:
+            httpGet: {path: /healthz, port: health}
+            periodSeconds: 20
+            timeoutSeconds: 5
+            failureThreshold: 6
           env:
             {{- include "wherry.environment" (dict "chart" (include "wherry.runnerEnv" .) "extra" $runner.extraEnv) | nindent 12 }}
           {{- include "wherry.containerFields" $context | trim | nindent 10 }}
@@ -54,8 +59,8 @@ spec:
 {{- define "wherry.runnerEnv" -}}
 {{- $delay := .Values.runner.downloadDelay -}}
 {{ include "wherry.commonEnv" (dict "root" . "component" "runner") | trim }}
-{{ include "wherry.namespaceEnv" . }}
 {{ include "wherry.variable" (dict "name" "WHERRY_HEALTH_PORT" "value" 8080) }}
+{{ include "wherry.variable" (dict "name" "WHERRY_STOP_GRACE_SECONDS" "value" (max 0 (sub (int .Values.runner.terminationGracePeriodSeconds) 10))) }}
 {{ include "wherry.variable" (dict "name" "DOWNLOAD_DELAY_ENABLED" "value" (toString $delay.enabled)) }}
 {{ include "wherry.variable" (dict "name" "DOWNLOAD_DELAY_MIN_MS" "value" $delay.minMs) }}
 {{ include "wherry.variable" (dict "name" "DOWNLOAD_DELAY_MAX_MS" "value" $delay.maxMs) }}

@@ -133,6 +133,8 @@ async def run_watch(
     gives up with.
     """
     where: dict[str, Any] = {"namespaces": namespaces} if namespaces else {"clusterwide": True}
+    # Kopf would make one from the name of the user, and the image's user has none.
+    where["identity"] = "wherry-operator"
     started = asyncio.Event()
     telling = asyncio.create_task(_tell_started(started, on_started))
     try:

@@ -1,0 +1,193 @@
+"""An archive arrives whole, in however many pieces, or not under its name at all."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from wherry_client import DownloadError, JobNotReadyError, UnreachableError, WherryClient
+from wherry_client.download import Download, DownloadOptions
+
+from tests.harness.buckets import Bucket
+from tests.harness.processes import ComponentProcess
+from tests.harness.waiting import eventually
+from tests.integration.client.conftest import (
+    MakeProxy,
+    PlayedJob,
+    PlayJob,
+    StartApi,
+    archive_of,
+    names_in,
+    url_of,
+)
+from tests.integration.client.fault_proxy import FaultProxy
+
+MIB = 1_048_576
+ARCHIVE = archive_of(12 * MIB)
+
+
+@pytest.fixture
+async def store(bucket: Bucket, make_proxy: MakeProxy) -> FaultProxy:
+    """The way from clients to the store."""
+    return await make_proxy(urlsplit(bucket.store.endpoint).port or 0)
+
+
+@pytest.fixture
+def server(start_api: StartApi, store: FaultProxy) -> ComponentProcess:
+    return start_api(WHERRY_S3_PUBLIC_ENDPOINT_URL=store.url, PRESIGNED_URL_EXPIRY_SECONDS="2")
+
+
+@pytest.fixture
+async def client(server: ComponentProcess) -> AsyncIterator[WherryClient]:
+    async with WherryClient(url_of(server)) as connected:
+        yield connected
+
+
+@pytest.fixture
+async def played(client: WherryClient, play_job: PlayJob) -> PlayedJob:
+    job = await play_job(client)
+    await job.complete(ARCHIVE)
+    return job
+
+
+def ranges(store: FaultProxy) -> list[str]:
+    """Return the Range headers of all requests to the store, in their order."""
+    found = []
+    for head in store.heads:
+        fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
+        found.append({name.lower(): value for name, value in fields.items()}.get("range", ""))
+    return found
+
+
+async def test_a_download_that_is_cut_again_and_again(
+    client: WherryClient, played: PlayedJob, store: FaultProxy, folder: Path
+) -> None:
+    store.cut_after = [3 * MIB, 200_000, 2 * MIB]
+    told: list[int] = []
+    path = folder / "out.zip"
+    await client.download(
+        played.job.metadata.name, path, on_bytes=lambda done, size: told.append(done)
+    )
+    assert path.read_bytes() == ARCHIVE
+    assert names_in(folder) == ["out.zip"]
+    asked = ranges(store)
+    assert asked[0] == ""
+    offsets = [int(each.removeprefix("bytes=").removesuffix("-")) for each in asked[1:]]
+    assert len(offsets) == 3
+    assert 2 * MIB < offsets[0] < offsets[1] < offsets[2]
+    assert told == sorted(told)
+    assert told[-1] == len(ARCHIVE)
+
+
+async def test_a_url_that_has_grown_old_is_replaced(
+    client: WherryClient, played: PlayedJob, store: FaultProxy, folder: Path
+) -> None:
+    # The signed URL is good for 2 s, and the connection hangs for longer before it is cut.
+    store.cut_after, store.hold_before_cut = [3 * MIB], 3.5
+    path = await client.download(played.job.metadata.name, folder / "out.zip")
+    assert path.read_bytes() == ARCHIVE
+    targets = [head.split(" ")[1] for head in store.heads]
+    assert len(targets) == 3
+    assert targets[0] == targets[1] != targets[2]
+    assert ranges(store)[1] == ranges(store)[2] != ""
+
+
+async def test_another_process_goes_on_where_one_stopped(
+    server: ComponentProcess,
+    client: WherryClient,
+    played: PlayedJob,
+    store: FaultProxy,
+    folder: Path,
+) -> None:
+    path, job_id = folder / "out.zip", played.job.metadata.name
+    store.cut_after, store.hold_before_cut = [5 * MIB], 60
+    first = asyncio.create_task(client.download(job_id, path))
+    part = folder / "out.zip.part"
+    await eventually("a part", lambda: part.exists() and part.stat().st_size >= 3 * MIB)
+    with pytest.raises(DownloadError, match="under way"):
+        await client.download(job_id, path)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    kept = part.stat().st_size
+    assert not path.exists()
+    async with WherryClient(url_of(server)) as later:
+        await later.download(job_id, path)
+    assert path.read_bytes() == ARCHIVE
+    assert ranges(store)[-1] == f"bytes={kept}-"
+
+
+async def test_a_part_of_other_bytes_is_not_gone_on_with(
+    client: WherryClient, played: PlayedJob, store: FaultProxy, folder: Path
+) -> None:
+    job_id = played.job.metadata.name
+    part, record = folder / "out.zip.part", folder / "out.zip.part.json"
+    other = {"job_id": job_id, "etag": '"other"', "size": len(ARCHIVE)}
+    for text in (json.dumps(other), json.dumps(other | {"job_id": "x"}), "{"):
+        part.write_bytes(b"wrong" * 1_000)
+        record.write_text(text)
+        path = await client.download(job_id, folder / "out.zip", overwrite=True)
+        assert path.read_bytes() == ARCHIVE
+    assert "bytes=5000-" in ranges(store)
+
+
+async def test_all_was_there_but_the_name(
+    client: WherryClient, played: PlayedJob, store: FaultProxy, folder: Path
+) -> None:
+    job_id = played.job.metadata.name
+    path = await client.download(job_id, folder / "out.zip")
+    head = next(iter(store.heads))
+    assert "authorization" not in head.lower()
+    etag = await _etag(played)
+    path.rename(folder / "again.zip.part")
+    record = {"job_id": job_id, "etag": etag, "size": len(ARCHIVE)}
+    (folder / "again.zip.part.json").write_text(json.dumps(record))
+    again = await client.download(job_id, folder / "again.zip")
+    assert again.read_bytes() == ARCHIVE
+    assert names_in(folder) == ["again.zip"]
+
+
+async def _etag(played: PlayedJob) -> str:
+    key = next(iter(await played.bucket.keys("archives/")))
+    async with played.bucket.connect() as store:
+        return str((await store.head_object(Bucket=played.bucket.name, Key=key))["ETag"])
+
+
+async def test_a_store_that_is_away_leaves_the_part(
+    client: WherryClient, played: PlayedJob, store: FaultProxy, folder: Path
+) -> None:
+    store.cut_after = [5 * MIB]
+    download = Download(
+        client._requests, client._store, played.job.metadata.name, options=DownloadOptions(tries=2)
+    )
+    task = asyncio.create_task(download.run(folder / "out.zip", overwrite=False))
+    await eventually("the first request", lambda: store.heads)
+    store.refuses = True
+    with pytest.raises(UnreachableError, match="does not give the archive out"):
+        await task
+    assert (folder / "out.zip.part").stat().st_size > MIB
+    store.refuses = False
+    path = await client.download(played.job.metadata.name, folder / "out.zip")
+    assert path.read_bytes() == ARCHIVE
+
+
+async def test_an_archive_of_another_size_gets_no_name(
+    client: WherryClient, played: PlayedJob, folder: Path
+) -> None:
+    key = next(iter(await played.bucket.keys("archives/")))
+    async with played.bucket.connect() as store:
+        await store.put_object(Bucket=played.bucket.name, Key=key, Body=ARCHIVE[:-1])
+    with pytest.raises(DownloadError, match="bytes"):
+        await client.download(played.job.metadata.name, folder / "out.zip")
+    assert names_in(folder) == []
+
+
+async def test_not_ready_yet(client: WherryClient, play_job: PlayJob, folder: Path) -> None:
+    job = await play_job(client)
+    with pytest.raises(JobNotReadyError, match="queued"):
+        await client.download(job.job.metadata.name, folder / "out.zip")
+    assert names_in(folder) == []
+    with pytest.raises(FileNotFoundError):
+        await client.download(job.job.metadata.name, folder / "none" / "out.zip")

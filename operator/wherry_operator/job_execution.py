@@ -21,7 +21,7 @@ from wherry_operator.kubernetes_api import (
     RefusedError,
     jobs_path,
 )
-from wherry_operator.queue_index import QueueIndex
+from wherry_operator.queue_index import Place, QueueIndex
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ class JobExecutor:
                 return
             if plan.retry_number is not None:
                 await self._retry(view, plan.retry_number)
+            place = self.index.place_of(view.key)
             written = await self._write_status(view, plan)
             written = await self._write_metadata(written, plan)
         except ConflictError:
@@ -77,7 +78,7 @@ class JobExecutor:
         except NotFoundError:
             self.drop_job(view)
             return
-        await self._update_index(view, written, plan)
+        await self._update_index(view, written, plan, place)
         if plan.story is not None:
             self._tell(view, plan.story)
         if written is not view:
@@ -152,11 +153,14 @@ class JobExecutor:
         )
         return self.take_job(answer)
 
-    async def _update_index(self, before: JobView, after: JobView, plan: JobPlan) -> None:
+    async def _update_index(
+        self, before: JobView, after: JobView, plan: JobPlan, place: Place | None
+    ) -> None:
+        """``place`` is where the job was in the queue before the status was written."""
         if plan.queue is QueueChange.PUT:
             await self.index.put(after)
-        elif plan.queue is QueueChange.TAKE_OUT:
-            await self.index.take_out(after)
+        elif plan.queue is QueueChange.TAKE_OUT and place is not None:
+            await self.index.take_out(after.key, place)
         if plan.stop_runner:
             await self.index.stop(after.pool, plan.stop_runner, after.key)
         if after.job.status.phase is not before.job.status.phase:

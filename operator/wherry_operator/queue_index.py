@@ -15,7 +15,7 @@ from wherry_core.job_snapshot import snapshot_of
 from wherry_core.redis import job_queue, job_states, keys, runner_registry
 from wherry_core.redis.client import Redis
 from wherry_core.resources import Phase
-from wherry_operator import metrics
+from wherry_operator import fault_points, metrics
 from wherry_operator.cache import ClusterCache
 from wherry_operator.job_view import JobView
 
@@ -103,16 +103,19 @@ class QueueIndex:
         try:
             if known is not None and known.priority != place.priority:
                 await job_queue.remove(self._redis, known.pool, [view.key])
+            fault_points.reach("before-redis-enqueue")
             await job_queue.enqueue(self._redis, place.pool, view.key, place.priority)
+            fault_points.reach("after-redis-enqueue")
         except RedisError as error:
             self._went_down(error)
 
-    async def take_out(self, view: JobView) -> None:
-        """Have a job out of the queue."""
-        if not self.left_queue(view.key) or not self.up:
+    async def take_out(self, job: str, place: Place) -> None:
+        """Have a job out of the queue that it was put into."""
+        self.left_queue(job)
+        if not self.up:
             return
         try:
-            await job_queue.remove(self._redis, view.pool, [view.key])
+            await job_queue.remove(self._redis, place.pool, [job])
         except RedisError as error:
             self._went_down(error)
 
@@ -130,13 +133,16 @@ class QueueIndex:
         if not self.up:
             return
         try:
+            fault_points.reach("before-redis-publish")
             await job_states.publish(self._redis, snapshot_of(view.job), self._state_ttl)
+            fault_points.reach("after-redis-publish")
         except RedisError as error:
             self._went_down(error)
 
     async def forget(self, view: JobView) -> None:
         """Remove all traces of a deleted job."""
-        await self.take_out(view)
+        if (place := self.place_of(view.key)) is not None:
+            await self.take_out(view.key, place)
         if not self.up:
             return
         try:

@@ -222,7 +222,7 @@ class Operator:
 
     def _job_changed(self, before: JobView | None, after: JobView) -> None:
         job = after.job
-        waits = job.status.phase in {None, Phase.QUEUED} and not job.spec.cancel
+        waits = job.status.phase in {None, Phase.QUEUED}
         deleted = job.metadata.deletion_timestamp is not None
         if not waits and self.index.left_queue(after.key) and after.claimed_by:
             self._measure_wait(after)

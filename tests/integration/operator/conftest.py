@@ -49,7 +49,7 @@ class Operated:
             "kind": "RunnerPool",
             "metadata": {"name": name},
             "spec": {
-                "idleSeconds": 1,
+                "idleSeconds": 60,
                 "template": {"spec": {"containers": [{"name": "runner", "image": "wherry"}]}},
                 **spec,
             },

@@ -10,7 +10,7 @@ from wherry_core.resources import Phase
 
 
 async def test_a_job_is_queued_run_and_the_pool_returns_to_zero(operated: Operated) -> None:
-    await operated.create_pool()
+    await operated.create_pool(idleSeconds=1)
     operated.start_operator()
     job = await jobs.create_job(operated.api, operated.namespace, ["1", "2", "2"])
     queued = await jobs.job_becomes(operated.api, job, Phase.QUEUED)

@@ -56,14 +56,15 @@ def of_http(error: HTTPException) -> ProblemError:
 
 def allowed_methods(paths: Mapping[str, Mapping[str, Any]], path: str) -> list[str]:
     """Return the methods of all routes that ``path`` fits; the framework names one route's."""
-    return sorted(
-        {
-            method.upper()
+    if path not in paths:
+        fitting = [
+            operations
             for template, operations in paths.items()
             if re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", template), path)
-            for method in operations
-        }
-    )
+        ]
+    else:
+        fitting = [paths[path]]
+    return sorted({method.upper() for operations in fitting for method in operations})
 
 
 def install(app: FastAPI) -> None:

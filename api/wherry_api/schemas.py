@@ -10,7 +10,7 @@ from wherry_core.resources import OnMissing
 JOB_ID = "0c5b1a44-9f0e-4a87-bd0c-6c9f8c9f4e11"
 FileId = (
     Annotated[int, Field(description="A whole number; stored as a string")]
-    | Annotated[str, Field(min_length=1, max_length=256)]
+    | Annotated[str, Field(min_length=1, max_length=256, pattern="^[^\\x00-\\x1f\\x7f]+$")]
 )
 
 

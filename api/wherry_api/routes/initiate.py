@@ -52,6 +52,8 @@ async def initiate(
         str | None,
         Header(
             alias="Idempotency-Key",
+            pattern=r"^[\x21-\x7e]+$",
+            max_length=job_requests.MAX_KEY_LENGTH,
             description="1 to 255 printable ASCII characters; the same for every try of one wish",
         ),
     ] = None,

@@ -38,21 +38,29 @@ EXAMPLE: Final = (
     "event: completed\nid: 1-19-0c5b1a44-end\n"
     'data: {"downloadUrl":"/v1/download/0c5b1a44-9f0e-4a87-bd0c-6c9f8c9f4e11","size":3145870}\n\n'
 )
+EVENT_SCHEMAS: Final = [
+    {
+        "type": "object",
+        "required": ["event", "data"],
+        "properties": {
+            "event": {"const": name},
+            "data": {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "contentSchema": {"$ref": f"#/components/schemas/{model.__name__}"},
+            },
+            "id": {"type": "string", "pattern": "^[0-9]+-[0-9]+-.*$"},
+            "retry": {"type": "integer", "description": "Milliseconds"},
+        },
+    }
+    for name, model in EVENT_MODELS.items()
+]
 STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "A stream of events. The data of each is a JSON document: "
         + ", ".join(f"{name}: {model.__name__}" for name, model in EVENT_MODELS.items())
         + ". The stream ends after completed or failed.",
-        "content": {
-            "text/event-stream": {
-                "schema": {"type": "string"},
-                "example": EXAMPLE,
-                "x-events": {
-                    name: {"$ref": f"#/components/schemas/{model.__name__}"}
-                    for name, model in EVENT_MODELS.items()
-                },
-            }
-        },
+        "content": {"text/event-stream": {"schema": {"oneOf": EVENT_SCHEMAS}, "example": EXAMPLE}},
     },
     204: {"description": "The client has had the last event: there is nothing to come back for"},
 }

@@ -1,6 +1,8 @@
 """Claiming a job that came out of the queue."""
 
+import asyncio
 import logging
+import time
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,12 +14,16 @@ from wherry_jobrunner.api_server import (
     ConflictError,
     NotFoundError,
     UnavailableError,
+    pauses,
 )
 from wherry_jobrunner.claim import claim_patch, claimed_at, may_claim
 
 log = logging.getLogger(__name__)
 
 TRIES: Final = 3
+"""Claims of one job that may fail because somebody else changed it first."""
+PATIENCE_SECONDS: Final = 20.0
+"""How long an API server is asked that answers reads but takes no claim."""
 
 
 class ApiServerAwayError(Exception):
@@ -42,16 +48,36 @@ async def claim(api: ApiServer, job_key: str, runner: str) -> DownloadJob | None
             log.warning("the queue holds %r, which names no job; it is dropped", job_key)
             result = "not_a_job"
             return None
-        for _ in range(TRIES):
+        conflicts = 0
+        sent: list[datetime] = []
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        for pause in pauses():
             job = await api.read_job(namespace, name)
+            if any(claimed_at(job, runner, moment) for moment in sent):
+                # A claim whose answer was lost had been taken, or is only now.
+                result = "claimed"
+                return job
             now = datetime.now(UTC)
             if refusal := may_claim(job, now):
                 result = refusal.value
                 return None
-            claimed = await _try(api, job, runner, now)
-            if claimed is not None:
+            try:
+                claimed = await api.patch_status(
+                    namespace, name, claim_patch(job, runner, now), patience_seconds=0
+                )
+            except ConflictError:
+                conflicts += 1
+                if conflicts == TRIES:
+                    return None
+                continue
+            except UnavailableError:
+                sent.append(now)
+            else:
                 result = "claimed"
                 return claimed
+            if time.monotonic() + pause > deadline:
+                raise UnavailableError("the API server takes no claims")
+            await asyncio.sleep(pause)
     except NotFoundError:
         result = "not_found"
     except UnavailableError as error:
@@ -64,18 +90,3 @@ async def claim(api: ApiServer, job_key: str, runner: str) -> DownloadJob | None
     finally:
         metrics.CLAIMS.labels(result).inc()
     return None
-
-
-async def _try(api: ApiServer, job: DownloadJob, runner: str, now: datetime) -> DownloadJob | None:
-    """Send the claim once; None when somebody else changed the job first."""
-    namespace, name = job.metadata.namespace, job.metadata.name
-    try:
-        return await api.patch_status(
-            namespace, name, claim_patch(job, runner, now), patience_seconds=0
-        )
-    except ConflictError:
-        return None
-    except UnavailableError:
-        # The claim may have been taken although its answer was lost.
-        found = await api.read_job(namespace, name)
-        return found if claimed_at(found, runner, now) else None

@@ -54,10 +54,10 @@ async def serving(worker: Worker, link: RedisLink, port: int) -> AsyncIterator[N
     if port == 0:
         yield
         return
-    runner = web.AppRunner(application(worker, link), access_log=None)
+    runner = web.AppRunner(application(worker, link), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
-        await web.TCPSite(runner, port=port, shutdown_timeout=1).start()
+        await web.TCPSite(runner, port=port).start()
         yield
     finally:
         await runner.cleanup()

@@ -48,7 +48,7 @@ async def room(
     namespace: str,
     processes: ProcessGroup,
 ) -> Room:
-    await bucket.put_files({"1": b"one\n" * 1_000, "2": b"two", "3": b"three"})
+    await bucket.put_files({"1": b"one\n" * 1_000, "2": b"two", "3": b""})
     kubeconfig = await service_account_kubeconfig(
         api, cluster, processes.folder, (namespace, "runner"), {namespace: RUNNER_RULES}
     )

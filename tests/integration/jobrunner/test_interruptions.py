@@ -69,6 +69,12 @@ async def test_frozen_runner_cannot_complete_what_another_one_took_over(
     job = await room.queue()
     await job_becomes(room.api, job, Phase.PROCESSING)
     frozen.pause()
+    # Redis would still hand the next job to the pop that the frozen runner has under way.
+    await eventually(
+        "the frozen runner's pop to time out",
+        lambda: room.redis.info("clients"),
+        lambda clients: clients["blocked_clients"] == 0,
+    )
     start_runner("default-runner-1")
     await queue_job(room.api, room.redis, job, attempt=2)
     done = await job_becomes(room.api, job, Phase.COMPLETED)

@@ -25,8 +25,10 @@ from wherry_operator.kubernetes_api import (
 logger = logging.getLogger(__name__)
 
 LEASE_NAME: Final = "wherry-operator"
-RENEWALS: Final = 3
+RENEWALS: Final = 6
 """Renewals within the life of a lease."""
+LOOK_SECONDS: Final = 1.0
+"""Pause between two looks at another's lease: a look costs the API server a read from memory."""
 
 
 class Leadership:
@@ -62,18 +64,19 @@ class Leadership:
 
     async def run(self) -> None:
         """Acquire and renew until cancelled."""
-        pause = self._lease_seconds / RENEWALS / 2
+        patience = self._lease_seconds / RENEWALS
         while True:
             started = time.monotonic()
+            held = False
             try:
-                async with asyncio.timeout(pause):
+                async with asyncio.timeout(patience):
                     held = await self._acquire_or_renew()
             except (KubernetesError, TimeoutError) as error:
                 logger.warning("could not reach the lease: %s", error or type(error).__name__)
-                held = False
             if held:
                 self._renewed = started
             self._tell()
+            pause = patience if held else min(LOOK_SECONDS, patience)
             await asyncio.sleep(max(0.1, started + pause - time.monotonic()))
 
     def _tell(self) -> None:

@@ -37,7 +37,7 @@ class OperatorSettings(BaseSettings):
     """Seconds without a heartbeat after which a runner counts as lost, while Redis answers."""
     leader_election: Annotated[bool, Field(validation_alias="WHERRY_LEADER_ELECTION")] = True
     """Hold a Lease, so that one of several replicas acts; one replica may go without."""
-    lease_seconds: Annotated[int, Field(validation_alias="WHERRY_LEASE_SECONDS", ge=6, le=60)] = 15
+    lease_seconds: Annotated[int, Field(validation_alias="WHERRY_LEASE_SECONDS", ge=6, le=60)] = 12
     """Seconds that the Lease outlives a leader that is gone."""
     sweep_seconds: Annotated[float, Field(validation_alias="WHERRY_SWEEP_SECONDS", ge=1)] = 60
     """Seconds between two comparisons of the cache with the API server."""

@@ -25,15 +25,16 @@ class Operated:
     processes: ProcessGroup
     operators: list[ComponentProcess] = field(default_factory=list)
 
-    def start_operator(self, **environment: str) -> ComponentProcess:
+    def start_operator(self, *, wait: bool = True, **environment: str) -> ComponentProcess:
         """Start an operator, or one more, and wait until its cache is loaded."""
         health, url = health_variables()
         process = self.processes.start(
             "wherry-operator",
             {**self.environment, **health, **environment},
             name=f"operator-{len(self.operators)}",
-            ready_url=f"{url}/readyz",
+            ready_url=f"{url}/readyz" if wait else "",
         )
+        process.ready_url = f"{url}/readyz"
         self.operators.append(process)
         return process
 

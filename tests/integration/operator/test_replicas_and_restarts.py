@@ -33,7 +33,7 @@ async def test_a_job_survives_the_operators_death_at_every_write(
     operated: Operated, point: str
 ) -> None:
     await operated.create_pool()
-    operator = operated.start_operator(WHERRY_FAULT_POINT=point)
+    operator = operated.start_operator(wait=False, WHERRY_FAULT_POINT=point)
     await jobs.create_job(operated.api, operated.namespace, ["1"])
     if "event" not in point:
         await eventually("the operator to die", lambda: not operator.running)
@@ -107,8 +107,11 @@ async def test_another_replica_takes_over_from_a_dead_one(operated: Operated) ->
     other = await jobs.create_job(operated.api, operated.namespace, ["2"])
     await jobs.job_becomes(operated.api, other, Phase.QUEUED, within=20)
     print(f"takeover after {time.monotonic() - killed:.1f} s")
-    members = await job_queue.members(operated.redis, "default")
-    assert members == {job.key, other.key}
+    await eventually(
+        "both jobs to wait",
+        lambda: job_queue.members(operated.redis, "default"),
+        lambda members: members == {job.key, other.key},
+    )
 
 
 async def test_a_leader_that_ends_in_order_gives_the_lease_back(operated: Operated) -> None:

@@ -175,7 +175,12 @@ class ProcessNode:
                 if uid not in self.processes and pod["spec"].get("nodeName"):
                     self._spawn(self.delete_object(pod))
                 continue
-            if room > 0:
+            if pod.get("status", {}).get("phase") == "Running":
+                # Started by a process node before this one, and killed with it.
+                started = pod["status"].get("startTime", pod["metadata"]["creationTimestamp"])
+                lost = pod_plan.ended_status(pod, started, pod_plan.outcome_of(137))
+                self._spawn(self.set_status(pod, lost))
+            elif room > 0:
                 room -= 1
                 process = PodProcess(self, pod)
                 self.processes[uid] = process

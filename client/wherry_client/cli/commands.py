@@ -24,7 +24,7 @@ from wherry_client.cli.options import (
     Wait,
 )
 from wherry_client.cli.session import Session, run
-from wherry_client.client import user_agent
+from wherry_client.client import FileId, user_agent
 from wherry_client.models import JobState, JobStatus
 
 app = typer.Typer(
@@ -87,8 +87,12 @@ def submit(
 ) -> None:
     """Ask for files: create the job that bundles them."""
 
+    ids: list[FileId] = []
+
+    def read_ids() -> None:
+        ids.extend(gather(file_ids or [], files or []))
+
     async def work(session: Session) -> ExitStatus:
-        ids = await asyncio.to_thread(gather, file_ids or [], files or [])
         if download is not None and not force and await asyncio.to_thread(download.is_file):
             raise FileExistsError(f"{download} exists already.")
         missing: Literal["Fail", "Manifest"] | None = None
@@ -99,7 +103,7 @@ def submit(
         )
         return await go_on(session, job, wait=wait, download=download, force=force)
 
-    run(work, url, token, tenant, as_json=as_json)
+    run(work, url, token, tenant, as_json=as_json, first=read_ids)
 
 
 @app.command()
@@ -173,7 +177,8 @@ def list_jobs(
         if screen.for_a_person and not ids_only:
             if jobs:
                 # A table is laid out for the terminal's width: soft wrapping would undo that.
-                screen.out.print(job_views.jobs_table(jobs, datetime.now(UTC)), soft_wrap=False)
+                table = job_views.jobs_table(jobs, datetime.now(UTC), screen.out.width)
+                screen.out.print(table, soft_wrap=False)
             else:
                 screen.say("There are no such jobs." if state or dead_letters else "No jobs yet.")
         for job in jobs if not screen.for_a_person or ids_only else ():

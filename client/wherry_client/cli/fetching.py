@@ -29,7 +29,7 @@ async def fetch(
     if on.is_terminal and not screen.as_json:
         columns = (
             TextColumn("fetching"),
-            BarColumn(bar_width=30),
+            BarColumn(bar_width=30, complete_style="cyan", finished_style="green"),
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeRemainingColumn(compact=True),
@@ -38,7 +38,7 @@ async def fetch(
             bar = FetchBar(progress)
             saved = await client.download(job_id, path, overwrite=overwrite, on_bytes=bar.update)
     else:
-        lines = FetchLines(on)
+        lines = FetchLines(None if screen.as_json else on)
         saved = await client.download(job_id, path, overwrite=overwrite, on_bytes=lines.update)
     size = saved.stat().st_size
     if screen.as_json:
@@ -75,23 +75,29 @@ class FetchBar:
 
 
 class FetchLines:
-    """Writes a line at every tenth, and at least every half minute."""
+    """Writes a line at every tenth of a slow download, and at least every half minute."""
 
-    def __init__(self, on: Console) -> None:
+    def __init__(self, on: Console | None) -> None:
         self._on = on
         self._tenth: int | None = None
-        self._at = 0.0
+        self._at = time.monotonic()
 
     def update(self, done: int, size: int | None) -> None:
         """Tell how many bytes are there, when it is time to."""
-        now = time.monotonic()
+        if self._on is None:
+            return
         if self._tenth is None and done:
             self._on.print(Text(going_on(done)))
+        now = time.monotonic()
         tenth = done * 10 // size if size else 0
-        if tenth != self._tenth or now - self._at >= 30:
-            self._tenth, self._at = tenth, now
+        pause = 30 if tenth == self._tenth else 3
+        if now - self._at >= pause:
+            self._at = now
             of = f" of {decimal(size)}, {tenth * 10}%" if size else ""
             self._on.print(Text(f"fetching: {decimal(done)}{of}"))
+            self._tenth = tenth
+        elif self._tenth is None:
+            self._tenth = tenth
 
 
 def going_on(done: int) -> str:

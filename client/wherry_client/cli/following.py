@@ -30,13 +30,16 @@ async def follow(client: WherryClient, job_id: str, screen: Screen, on: Console)
 
 def conclusion(status: JobStatus) -> Text:
     """Return the last line about a job that has ended."""
+    words = headline(status)
+    sentence = words[0].upper() + words[1:]
     took = ""
     if status.completed_at is not None:
-        seconds = (status.completed_at - status.created_at).total_seconds()
+        # Both times are whole seconds.
+        seconds = max(1, (status.completed_at - status.created_at).total_seconds())
         took = f" ({duration(seconds)} after it was asked for)"
     if status.state is JobState.COMPLETED:
-        return Text.assemble(("✓ ", "bold green"), headline(status).capitalize(), (took, "dim"))
-    return Text.assemble(("✗ ", "bold red"), (headline(status).capitalize(), "red"))
+        return Text.assemble(("✓ ", "bold green"), sentence, (took, "dim"))
+    return Text.assemble(("✗ ", "bold red"), (sentence, "red"))
 
 
 async def _as_json(statuses: AsyncIterator[JobStatus], screen: Screen) -> JobStatus:
@@ -63,7 +66,7 @@ async def _as_bar(statuses: AsyncIterator[JobStatus], on: Console) -> JobStatus:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
+        BarColumn(bar_width=30, complete_style="cyan", finished_style="green"),
         _Details(meter),
     )
     with Progress(*columns, console=on, transient=True) as progress:

@@ -1,6 +1,7 @@
 """What comes after a job was created: following it, fetching its archive."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 from rich.console import Console
@@ -50,7 +51,7 @@ async def follow_job(session: Session, job_id: str, on: Console) -> JobStatus:
 
 async def fetch_archive(session: Session, job_id: str, path: Path, *, force: bool) -> None:
     """Fetch an archive, and say at Ctrl-C how to go on."""
-    command = f"wherry download {job_id} -o {path}" + (" --force" if force else "")
+    command = f"wherry download {job_id} -o {quote(str(path))}" + (" --force" if force else "")
     session.on_interrupt = [("What has arrived is kept. Go on: ", command)]
     await fetch(session.client, job_id, path, session.screen, overwrite=force)
 

@@ -15,24 +15,23 @@ STYLES = {
     JobState.COMPLETED: "green",
     JobState.FAILED: "red",
 }
+GAP = "  "
 COLUMNS = ("JOB", "STATE", "FILES", "SIZE", "CREATED")
 
 
-def jobs_table(jobs: Sequence[JobStatus], now: datetime) -> Table:
-    """Return a table of jobs for a person; where it is too wide, the errors give way."""
+def jobs_table(jobs: Sequence[JobStatus], now: datetime, width: int) -> Table:
+    """Return a table of jobs for a terminal of ``width`` columns; errors take what is left."""
     rows = [_cells(job, now) for job in jobs]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for index, name in enumerate(COLUMNS):
-        width = max(len(name), *(len(row[index]) for row in rows)) if rows else len(name)
+    widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
+    left = max(len("ERROR"), width - sum(widths) - len(GAP) * len(widths))
+    table = Table(box=None, padding=(0, len(GAP), 0, 0), pad_edge=False, header_style="bold")
+    for name, own in zip(COLUMNS, widths, strict=True):
         right = name in {"FILES", "SIZE"}
-        table.add_column(name, no_wrap=True, min_width=width, justify="right" if right else "left")
-    table.add_column("ERROR", no_wrap=True, overflow="ellipsis", style="red")
-    for job, row in zip(jobs, rows, strict=True):
-        cells = [
-            Text(cell, style=STYLES[job.state] if index == 1 else "")
-            for index, cell in enumerate(row)
-        ]
-        table.add_row(*cells, Text(plain(job.error or "")))
+        table.add_column(name, width=own, no_wrap=True, justify="right" if right else "left")
+    table.add_column("ERROR", width=left, no_wrap=True, overflow="ellipsis")
+    for job, (job_id, state, *others) in zip(jobs, rows, strict=True):
+        error = Text(plain(job.error or ""), style="red")
+        table.add_row(job_id, Text(state, style=STYLES[job.state]), *others, error)
     return table
 
 

@@ -1,6 +1,8 @@
 """A command while it runs, and how it ends."""
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,8 +29,20 @@ class Session:
 Work = Callable[[Session], Coroutine[Any, Any, ExitStatus]]
 
 
-def run(work: Work, url: str, token: str | None, tenant: str | None, *, as_json: bool) -> None:
-    """Run a command's work and end the program with its exit status."""
+def run(
+    work: Work,
+    url: str,
+    token: str | None,
+    tenant: str | None,
+    *,
+    as_json: bool,
+    first: Callable[[], None] | None = None,
+) -> None:
+    """Run a command's work and end the program with its exit status.
+
+    ``first`` may block, as reading a pipe does: it runs before the event loop, for there Ctrl-C
+    could not end it.
+    """
     screen = Screen(as_json=as_json)
     sessions: list[Session] = []
 
@@ -39,11 +53,17 @@ def run(work: Work, url: str, token: str | None, tenant: str | None, *, as_json:
             return await work(session)
 
     try:
+        if first is not None:
+            first()
         status = asyncio.run(work_in_session())
     except KeyboardInterrupt:
         for words, command in sessions[0].on_interrupt if sessions else ():
             screen.hint(words, command)
         status = ExitStatus.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads the output has had enough, as head does: that is no failure.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = ExitStatus.OK
     except (WherryError, OSError) as error:
         ending = ending_of(error, url, sessions[0].job_id if sessions else "JOB")
         screen.end(ending)

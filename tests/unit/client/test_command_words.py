@@ -139,7 +139,8 @@ def test_a_table_keeps_ids_whole_however_narrow_the_terminal() -> None:
         status(job_id=job_id, progress=42, completed_files=1),
         status(JobState.FAILED, job_id=job_id, error="A long story. " * 20),
     ]
-    text = printed(jobs_table(jobs, NOW + timedelta(seconds=9)), width=82)
+    text = printed(jobs_table(jobs, NOW + timedelta(seconds=9), 90), width=90)
     assert text.count(job_id) == 2
     assert "processing 42%" in text
-    assert max(map(len, text.splitlines())) <= 82
+    assert max(map(len, text.splitlines())) <= 90
+    assert "…" in text

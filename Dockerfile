@@ -15,16 +15,16 @@ COPY requirements.lock deploy/image/build-requirements.lock ./
 RUN /opt/build/bin/pip install --require-hashes --only-binary :all: -r build-requirements.lock \
  && /opt/build/bin/pip --python /opt/wherry/bin/python install \
       --require-hashes --only-binary :all: --no-compile -r requirements.lock
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY api api
 COPY operator operator
 COPY jobrunner jobrunner
 COPY core core
-# Bytecode by hash of its source: the same bytes at every build, and nothing to write at run time.
+# Bytecode without times of files: the same bytes at every build, and nothing to write at run time.
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /opt/build/dist . \
  && /opt/build/bin/pip --python /opt/wherry/bin/python install \
       --no-index --no-deps --no-compile /opt/build/dist/*.whl \
- && /opt/wherry/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/wherry/lib
+ && PYTHONHASHSEED=0 /opt/wherry/bin/python -m compileall -q -f --invalidation-mode unchecked-hash /opt/wherry/lib
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="wherry" \

@@ -7,7 +7,7 @@ import pytest
 
 from localcluster.controlplane import ControlPlane
 from tests.integration.chart.conftest import RESTRICTED
-from tests.integration.chart.foreign_crds import gateway_api_crds
+from tests.integration.chart.gateway_api_crds import gateway_api_crds
 from tests.unit.chart.renders import (
     NAMESPACE,
     OTHER_KINDS,

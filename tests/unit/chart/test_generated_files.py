@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 import generate_chart
+import generate_settings_page
 from localcluster import assets
-from tests.unit.chart.renders import CHART, ROOT, render
+from tests.unit.chart.renders import CHART, ROOT, VARIANTS, pod_templates, render
 
 
 def test_nothing_drifted() -> None:
@@ -96,3 +97,16 @@ def test_descriptions_may_be_long_and_groups_need_none() -> None:
     assert list(generate_chart.described_values(text)) == [
         ("group.name", '["a"]', "First line, second line.")
     ]
+
+
+def test_the_page_of_settings_is_up_to_date() -> None:
+    page = generate_settings_page.PAGE.read_text(encoding="utf-8")
+    assert page == generate_settings_page.page(), "run make generate"
+
+
+def test_every_variable_of_the_chart_is_on_the_page() -> None:
+    page = generate_settings_page.page()
+    for _, template in pod_templates(render(VARIANTS["minimal"])):
+        for container in template["spec"]["containers"]:
+            for variable in container.get("env", []):
+                assert f"`{variable['name']}`" in page

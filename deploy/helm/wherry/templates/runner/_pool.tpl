@@ -41,6 +41,7 @@ spec:
               containerPort: 8080
           readinessProbe:
             httpGet: {path: /readyz, port: health}
+            initialDelaySeconds: 2
             periodSeconds: 5
             timeoutSeconds: 3
           livenessProbe:

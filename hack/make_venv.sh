@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 stamp=.venv/.installed-from
-wanted=$(cat requirements-dev.lock pyproject.toml | sha256sum | cut -d' ' -f1)
+wanted=$(cat requirements-dev.lock pyproject.toml client/pyproject.toml | sha256sum | cut -d' ' -f1)
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
   exit 0
 fi
@@ -39,6 +39,6 @@ fi
 say "installing the locked dependencies for $("$python" --version) (a minute or two)"
 "$python" -m venv .venv
 .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e client
 echo "$wanted" >"$stamp"
 say "ready"

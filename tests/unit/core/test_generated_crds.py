@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hack.generate_crds import rendered
+from generate_crds import rendered
 
 
 @pytest.mark.parametrize("path", sorted(rendered()), ids=lambda path: path.name)

@@ -51,8 +51,10 @@ venv: ## Make .venv with the locked dependencies
 	@hack/make_venv.sh
 
 .PHONY: generate
-generate: venv ## Write the files that are made from others (CRDs)
+generate: venv ## Write the files that are made from others (CRDs, chart, settings page)
 	@$(PYTHON) hack/generate_crds.py
+	@PYTHONPATH=hack $(PYTHON) hack/generate_chart.py
+	@$(PYTHON) hack/generate_settings_page.py
 
 .PHONY: lock
 lock: ## Resolve the dependencies anew and write the lock files

@@ -42,7 +42,15 @@ CHECKS = (
         ([".venv/bin/lint-imports"],),
         "core imports no component, and components never import each other",
     ),
-    Check("generated", ([PYTHON, "hack/generate_crds.py", "--check"],), "run: make generate"),
+    Check(
+        "generated",
+        (
+            [PYTHON, "hack/generate_crds.py", "--check"],
+            [PYTHON, "hack/generate_chart.py", "--check", "--without-helm"],
+            [PYTHON, "hack/generate_settings_page.py", "--check"],
+        ),
+        "run: make generate",
+    ),
     Check("unit", ([*PYTEST, "-n", "2", "tests/unit"],), "run one test: pytest tests/unit -k NAME"),
     Check("packages", ([*LOCALCLUSTER, "packages"],), "install the named packages by hand"),
     Check(

@@ -10,7 +10,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from wherry_client import Job, WherryClient
 
 from localcluster import ports
 from tests.harness.api import POOLS, Api
@@ -21,6 +20,7 @@ from tests.harness.process_node import process_node
 from tests.harness.processes import ComponentProcess, ProcessGroup, health_variables
 from tests.harness.tenants import RUNNER_RULES, create_service_account, grant
 from tests.integration.client.fault_proxy import FaultProxy, fault_proxy
+from wherry_client import Job, WherryClient
 from wherry_core.job_snapshot import JobStatus as WireStatus
 from wherry_core.job_snapshot import snapshot_of
 from wherry_core.redis import job_states

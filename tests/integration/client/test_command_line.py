@@ -13,7 +13,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from wherry_client import WherryClient
 
 from tests.harness.buckets import Bucket
 from tests.harness.processes import base_environment
@@ -28,6 +27,7 @@ from tests.integration.client.conftest import (
     url_of,
 )
 from wherry_api.auth.api_keys import make_key
+from wherry_client import WherryClient
 
 FILES = {"1": b"one\n" * 50_000, "2": b"two", "a b": b"three"}
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

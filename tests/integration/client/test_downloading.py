@@ -7,8 +7,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from wherry_client import DownloadError, JobNotReadyError, UnreachableError, WherryClient
-from wherry_client.download import Download, DownloadOptions
 
 from tests.harness.buckets import Bucket
 from tests.harness.processes import ComponentProcess
@@ -23,6 +21,8 @@ from tests.integration.client.conftest import (
     url_of,
 )
 from tests.integration.client.fault_proxy import FaultProxy
+from wherry_client import DownloadError, JobNotReadyError, UnreachableError, WherryClient
+from wherry_client.download import Download, DownloadOptions
 
 MIB = 1_048_576
 ARCHIVE = archive_of(12 * MIB)

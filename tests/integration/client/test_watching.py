@@ -5,6 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
+
+from tests.harness.processes import ComponentProcess
+from tests.harness.waiting import eventually
+from tests.integration.client.conftest import MakeProxy, PlayJob, StartApi, port_of, url_of
 from wherry_client import (
     InvalidRequestError,
     JobState,
@@ -14,10 +18,6 @@ from wherry_client import (
     WatchOptions,
     WherryClient,
 )
-
-from tests.harness.processes import ComponentProcess
-from tests.harness.waiting import eventually
-from tests.integration.client.conftest import MakeProxy, PlayJob, StartApi, port_of, url_of
 
 QUICK = WatchOptions(poll_after=0.5, first_event=4.0)
 STREAMS = "/v1/download/stream/"

@@ -5,6 +5,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.integration.client.conftest import Wherry, names_in
 from wherry_client import (
     InvalidRequestError,
     JobExpiredError,
@@ -16,8 +18,6 @@ from wherry_client import (
     SyncWherryClient,
     WherryClient,
 )
-
-from tests.integration.client.conftest import Wherry, names_in
 
 FILES = {"1": b"one\n" * 100_000, "2": b"two", "3": b""}
 

@@ -1,6 +1,7 @@
 """URLs and job ids that callers give."""
 
 import pytest
+
 from wherry_client import SyncWherryClient, WherryClient
 from wherry_client.api_requests import base_url, job_path
 from wherry_client.errors import BadArgumentError

@@ -3,6 +3,7 @@
 import errno
 
 import pytest
+
 from wherry_client import errors
 from wherry_client.cli.endings import ExitStatus, ending_of
 from wherry_client.errors import WherryError, error_of, parse_problem

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 from rich.console import Console
+
+from tests.unit.client.statuses import NOW, status
 from wherry_client.cli.following import conclusion, details
 from wherry_client.cli.job_views import facts_table, job_line, jobs_table
 from wherry_client.cli.words import (
@@ -18,8 +20,6 @@ from wherry_client.cli.words import (
     worth_a_line,
 )
 from wherry_client.models import JobState, JobStatus
-
-from tests.unit.client.statuses import NOW, status
 
 
 def printed(thing: object, width: int = 120) -> str:

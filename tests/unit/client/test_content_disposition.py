@@ -1,6 +1,7 @@
 """File names that a server proposes."""
 
 import pytest
+
 from wherry_client.content_disposition import proposed_name, safe_name
 
 

@@ -1,6 +1,7 @@
 """Where a download goes on, and what each answer of a store means."""
 
 import pytest
+
 from wherry_client.download_plan import (
     FROM_THE_BEGINNING,
     PartRecord,

@@ -4,10 +4,10 @@ import pickle
 from datetime import UTC, datetime
 
 import pytest
-from wherry_client import errors
-from wherry_client.errors import Fault, error_of, parse_problem, parse_retry_after
 
 from wherry_api.problems import PROBLEM_TYPES, ProblemType
+from wherry_client import errors
+from wherry_client.errors import Fault, error_of, parse_problem, parse_retry_after
 
 EXPECTED = {
     "malformed-body": errors.InvalidRequestError,

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from wherry_client.event_stream import (
     MAX_EVENT_CHARACTERS,
     EventStreamParser,

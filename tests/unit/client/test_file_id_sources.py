@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import pytest
+
 from wherry_client.cli.file_ids import gather, parse
 from wherry_client.errors import BadArgumentError
 

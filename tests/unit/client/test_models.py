@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from wherry_client.errors import UnexpectedAnswerError
-from wherry_client.models import Job, JobPage, JobState, JobStatus
 
 from wherry_api.schemas import Initiated, Status
+from wherry_client.errors import UnexpectedAnswerError
+from wherry_client.models import Job, JobPage, JobState, JobStatus
 
 EXAMPLE: dict[str, Any] = Status.model_json_schema()["examples"][0]
 

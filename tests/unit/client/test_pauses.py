@@ -1,6 +1,7 @@
 """Pauses between tries."""
 
 import pytest
+
 from wherry_client.pauses import backoff, before_next_try, between_polls
 
 

@@ -5,12 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
+from tests.unit.client.statuses import NOW, status
 from wherry_client.errors import UnexpectedAnswerError
 from wherry_client.event_stream import ServerEvent
 from wherry_client.models import JobState, JobStatus
 from wherry_client.progress_events import apply, leaves_open, tells_more
-
-from tests.unit.client.statuses import NOW, status
 
 LATER = NOW + timedelta(seconds=5)
 

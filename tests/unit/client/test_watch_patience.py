@@ -1,6 +1,7 @@
 """When a watch ends because it hears nothing."""
 
 import pytest
+
 from wherry_client.watch import WatchOptions, gives_up
 
 OPTIONS = WatchOptions(patience=300, first_tries=3)

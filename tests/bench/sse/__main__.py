@@ -193,6 +193,8 @@ def main() -> None:
                 "WHERRY_SOURCE_BUCKET": "bench",
                 "WHERRY_ARCHIVE_BUCKET": "bench",
                 "WHERRY_LOG_LEVEL": "error",
+                # The second round begins before the last stream of the first is counted out.
+                "WHERRY_MAX_STREAMS_PER_TENANT": str(options.idle + options.busy),
                 "AWS_ACCESS_KEY_ID": "bench",
                 "AWS_SECRET_ACCESS_KEY": "bench",
             }

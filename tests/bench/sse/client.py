@@ -40,6 +40,9 @@ class Stream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         now = time.perf_counter()
+        if not self.connected and not data.startswith(b"HTTP/1.1 200") and not self._rest:
+            self.transport.abort()
+            return
         *blocks, self._rest = (self._rest + data).split(b"\n\n")
         for block in blocks:
             kind = block.find(b"event: ")

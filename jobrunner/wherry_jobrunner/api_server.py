@@ -43,6 +43,10 @@ class RefusedError(ApiServerError):
     """The patch does not fit the job: a failed ``test``, or an invalid status (422)."""
 
 
+class ForbiddenError(ApiServerError):
+    """The runner's service account may not do that, and has not been allowed to meanwhile (403)."""
+
+
 class UnavailableError(ApiServerError):
     """No useful answer came within the patience of the caller; whether it was done is unknown."""
 
@@ -79,7 +83,7 @@ def is_passing(answer: Answer, name: str) -> bool:
 def error_of(answer: Answer) -> ApiServerError:
     """Return the error for an answer that no repetition changes."""
     message = answer.body.get("message") if isinstance(answer.body, dict) else answer.problem
-    kinds = {404: NotFoundError, 409: ConflictError, 422: RefusedError}
+    kinds = {403: ForbiddenError, 404: NotFoundError, 409: ConflictError, 422: RefusedError}
     return kinds.get(answer.status, ApiServerError)(f"HTTP {answer.status}: {message}")
 
 
@@ -101,7 +105,7 @@ class ApiServer:
     async def read_job(
         self, namespace: str, name: str, *, patience_seconds: float = READ_PATIENCE_SECONDS
     ) -> DownloadJob:
-        """Return a job as it is now. Raises NotFoundError, UnavailableError."""
+        """Return a job as it is now. Raises NotFoundError, ForbiddenError, UnavailableError."""
         body = await self._persist("GET", namespace, name, None, patience_seconds)
         return DownloadJob.model_validate(body)
 
@@ -111,7 +115,8 @@ class ApiServer:
         """Patch the status of a job and return the job; a list is a JSON patch.
 
         With a patience of 0 the request is sent once. Raises NotFoundError, ConflictError,
-        RefusedError, UnavailableError. A repeated patch may have been done the first time.
+        RefusedError, ForbiddenError, UnavailableError. A repeated patch may have been done the
+        first time.
         """
         body = await self._persist("PATCH", namespace, name, patch, patience_seconds)
         return DownloadJob.model_validate(body)
@@ -131,6 +136,8 @@ class ApiServer:
                 raise error_of(answer)
             wait = max(pause, min(answer.retry_after_seconds, LONGEST_RETRY_AFTER_SECONDS))
             if time.monotonic() + wait > deadline:
+                if answer.status == 403:
+                    raise error_of(answer)
                 problem = answer.problem or f"HTTP {answer.status}"
                 raise UnavailableError(f"the API server did not answer the {verb}: {problem}")
             await asyncio.sleep(wait)

@@ -22,6 +22,7 @@ from wherry_jobrunner.coalescing import Coalescer
 from wherry_jobrunner.ending import Ending, Outcome
 from wherry_jobrunner.figures import Figures, figures_of, first_figures
 from wherry_jobrunner.followers import PUBLISH_SECONDS, job_with, tell
+from wherry_jobrunner.guarding import guarded
 from wherry_jobrunner.ownership import Standing, standing
 from wherry_jobrunner.tools import Tools
 
@@ -79,9 +80,9 @@ class Attempt:
         """Make the archive and record how it ended. It raises nothing but cancellation."""
         log.info("attempt begins", extra=self._context)
         helpers = [
-            asyncio.create_task(self._guarded("telling followers", self._to_followers.run)),
-            asyncio.create_task(self._guarded("telling the resource", self._to_resource.run)),
-            asyncio.create_task(self._guarded("checking the claim", self._check_when_asked)),
+            self._helper("telling followers", self._to_followers.run),
+            self._helper("telling the resource", self._to_resource.run),
+            self._helper("checking the claim", self._check_when_asked),
         ]
         self._to_followers.offer(None)
         try:
@@ -101,6 +102,9 @@ class Attempt:
         metrics.ATTEMPT_SECONDS.observe(time.monotonic() - self._began)
         log.info("attempt ended: %s", outcome.value, extra=self._context)
         return outcome
+
+    def _helper(self, what: str, loop: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        return asyncio.create_task(guarded(what, loop, self._context))
 
     async def _end(self, ending: Ending, found: ArchiveResult | ArchiveError | Stop) -> Outcome:
         if isinstance(found, ArchiveResult):
@@ -201,12 +205,3 @@ class Attempt:
                 self.stop(reason)
             elif job is not None:
                 self.job = job
-
-    async def _guarded(self, what: str, loop: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await loop()
-            except Exception:
-                metrics.FAULTS.labels(what).inc()
-                log.exception("%s failed, and goes on", what, extra=self._context)
-                await asyncio.sleep(1)

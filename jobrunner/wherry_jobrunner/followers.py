@@ -11,6 +11,8 @@ from wherry_jobrunner.redis_link import RedisAwayError, RedisLink
 
 PUBLISH_SECONDS: Final = 0.25
 """Shortest time between two snapshots of one job."""
+TELL_SECONDS: Final = 5.0
+"""How long Redis is waited for: the end of a job must not hang on a network that swallows it."""
 
 
 def job_with(job: DownloadJob, figures: Figures, step: int) -> DownloadJob:
@@ -33,7 +35,7 @@ async def tell(link: RedisLink, job: DownloadJob, ttl_seconds: int) -> bool:
     """
     snapshot = snapshot_of(job, datetime.now(UTC))
     try:
-        await link.ask(job_states.publish(link.redis, snapshot, ttl_seconds))
+        await link.ask(job_states.publish(link.redis, snapshot, ttl_seconds), TELL_SECONDS)
     except RedisAwayError:
         return False
     return True

@@ -1,5 +1,6 @@
 """Redis as something that may be away: noticed once, counted, and never the end of the runner."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable
 from typing import Final, TypeVar
@@ -27,10 +28,14 @@ class RedisLink:
         self.redis = redis
         self.answering = True
 
-    async def ask(self, work: Awaitable[Value]) -> Value:
-        """Return what ``work``, a call with this link's client, brings. Raises RedisAwayError."""
+    async def ask(self, work: Awaitable[Value], within_seconds: float | None = None) -> Value:
+        """Return what ``work``, a call with this link's client, brings. Raises RedisAwayError.
+
+        Without ``within_seconds`` the client's own timeouts hold, half a minute in all.
+        """
         try:
-            value = await work
+            async with asyncio.timeout(within_seconds):
+                value = await work
         except ABSENCE as error:
             if self.answering:
                 self.answering = False

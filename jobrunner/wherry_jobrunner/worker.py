@@ -12,6 +12,7 @@ from wherry_jobrunner.api_server import pauses
 from wherry_jobrunner.attempt import Attempt, Stop
 from wherry_jobrunner.claiming import ApiServerAwayError, claim
 from wherry_jobrunner.ending import HAND_BACK_PATIENCE_SECONDS, Outcome
+from wherry_jobrunner.guarding import guarded
 from wherry_jobrunner.heartbeat import Heartbeat
 from wherry_jobrunner.redis_link import RedisAwayError
 from wherry_jobrunner.tools import Tools
@@ -22,6 +23,7 @@ POP_SECONDS: Final = 1.0
 """How long one look at the queue waits. Leaving waits for it, for a pop that is broken off may
 lose the job that it brings until the operator misses it."""
 REGISTRY_SECONDS: Final = 3.0
+"""How long Redis is waited for when a job has ended."""
 
 
 class Worker:
@@ -61,9 +63,9 @@ class Worker:
 
         Those that have not ended after the grace are handed back.
         """
-        beating = asyncio.create_task(self.heartbeat.run())
+        beating = asyncio.create_task(guarded("the heartbeat", self.heartbeat.run))
         try:
-            await self._take_jobs()
+            await guarded("taking jobs", self._take_jobs)
             await self._let_them_end(stop_grace_seconds)
         finally:
             beating.cancel()
@@ -77,22 +79,24 @@ class Worker:
 
     async def _take_jobs(self) -> None:
         wait = pauses()
-        while not self.leaving:
-            if not await self._free_place():
-                return
+        while await self._free_place():
+            begun = False
             try:
                 waiting = await self._tools.redis.ask(
                     job_queue.pop(self._tools.redis.redis, self._pool, POP_SECONDS)
                 )
                 wait = pauses()
-                if waiting is None or not await self._begin(waiting):
-                    self._places.release()
+                begun = waiting is not None and await self._begin(waiting)
             except RedisAwayError:
-                self._places.release()
                 await self._pause(next(wait))
+            finally:
+                if not begun:
+                    self._places.release()
 
     async def _free_place(self) -> bool:
-        """Wait for a free place; False when the runner is told to leave first."""
+        """Take a free place, waiting for it; False when the runner is told to leave first."""
+        if self.leaving:
+            return False
         place = asyncio.ensure_future(self._places.acquire())
         leaving = asyncio.ensure_future(self._leaving.wait())
         await asyncio.wait({place, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -173,7 +177,9 @@ class Worker:
     async def _finish(self, job: str) -> None:
         link = self._tools.redis
         try:
-            await link.ask(runner_registry.finish(link.redis, self._pool, self._name, job))
+            await link.ask(
+                runner_registry.finish(link.redis, self._pool, self._name, job), REGISTRY_SECONDS
+            )
         except RedisAwayError:
             # The next heartbeat lists the jobs anew.
             log.debug("Redis was not told of the end", extra={"job": job})
@@ -197,7 +203,8 @@ class Worker:
         """Take the runner's records from Redis: the next pod of this name is another runner."""
         link = self._tools.redis
         try:
-            async with asyncio.timeout(REGISTRY_SECONDS):
-                await link.ask(runner_registry.forget(link.redis, self._pool, self._name))
-        except (RedisAwayError, TimeoutError):
+            await link.ask(
+                runner_registry.forget(link.redis, self._pool, self._name), REGISTRY_SECONDS
+            )
+        except RedisAwayError:
             log.info("the runner's records stay in Redis until they expire")

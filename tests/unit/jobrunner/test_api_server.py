@@ -8,6 +8,7 @@ from wherry_jobrunner.api_server import (
     Answer,
     ApiServerError,
     ConflictError,
+    ForbiddenError,
     NotFoundError,
     RefusedError,
     error_of,
@@ -42,6 +43,7 @@ def test_what_may_succeed_later(status: int, body: Any, expected: bool) -> None:
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
+        (403, ForbiddenError),
         (404, NotFoundError),
         (409, ConflictError),
         (422, RefusedError),

@@ -148,7 +148,7 @@ class Download:
         """Ask the store until its answer is of use, with a fresh URL whenever one is refused."""
         refused = False
         while True:
-            url = await self._signed_url(fresh=False)
+            url = await self._signed_url(fresh=refused)
             headers = dict(start.headers) | {"Accept-Encoding": "identity"}
             request = self._store.build_request("GET", url, headers=headers)
             try:

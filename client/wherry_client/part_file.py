@@ -34,15 +34,14 @@ class PartFile:
         """
         # Unbuffered: after a full disk the file holds a true part, nothing is written later.
         file = os.fdopen(os.open(self._part, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
-        try:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        # Between opening and locking another process may have finished and renamed the file: what
+        # is open then is the archive itself.
+        if not (_locks(file) and _is_still(file, self._part)):
             file.close()
             raise DownloadError(
                 f"Another download to {self.target} is under way: wait for it, or choose another "
                 "name."
-            ) from None
+            )
         self._file = file
         return file.seek(0, os.SEEK_END)
 
@@ -86,6 +85,26 @@ class PartFile:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _locks(file: FileIO) -> bool:
+    """Lock the file until it is closed; False when another process has."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # a file system without locks
+    return True
+
+
+def _is_still(file: FileIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextlib.contextmanager

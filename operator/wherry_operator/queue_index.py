@@ -103,11 +103,19 @@ class QueueIndex:
         try:
             if known is not None and known.priority != place.priority:
                 await job_queue.remove(self._redis, known.pool, [view.key])
-            fault_points.reach("before-redis-enqueue")
-            await job_queue.enqueue(self._redis, place.pool, view.key, place.priority)
-            fault_points.reach("after-redis-enqueue")
+            await self._enqueue(view.key, place)
         except RedisError as error:
             self._went_down(error)
+
+    async def _enqueue(self, job: str, place: Place) -> None:
+        fault_points.reach("before-redis-enqueue")
+        await job_queue.enqueue(self._redis, place.pool, job, place.priority)
+        fault_points.reach("after-redis-enqueue")
+
+    async def _publish(self, view: JobView) -> None:
+        fault_points.reach("before-redis-publish")
+        await job_states.publish(self._redis, snapshot_of(view.job), self._state_ttl)
+        fault_points.reach("after-redis-publish")
 
     async def take_out(self, job: str, place: Place) -> None:
         """Have a job out of the queue that it was put into."""
@@ -133,9 +141,7 @@ class QueueIndex:
         if not self.up:
             return
         try:
-            fault_points.reach("before-redis-publish")
-            await job_states.publish(self._redis, snapshot_of(view.job), self._state_ttl)
-            fault_points.reach("after-redis-publish")
+            await self._publish(view)
         except RedisError as error:
             self._went_down(error)
 
@@ -270,12 +276,7 @@ class QueueIndex:
             )
         ]
         for start in range(0, len(views), BATCH):
-            await asyncio.gather(
-                *(
-                    job_states.publish(self._redis, snapshot_of(view.job), self._state_ttl)
-                    for view in views[start : start + BATCH]
-                )
-            )
+            await asyncio.gather(*(self._publish(view) for view in views[start : start + BATCH]))
         return len(views)
 
     async def _compare(self, pool: str) -> None:
@@ -305,7 +306,7 @@ class QueueIndex:
         oldest = datetime.min.replace(tzinfo=UTC)
         missing.sort(key=lambda each: (each[1] or oldest, each[2]))
         for place, _, job in missing:
-            await job_queue.enqueue(self._redis, pool, job, place.priority)
+            await self._enqueue(job, place)
         metrics.REDIS_REPAIRS.labels(change="added").inc(len(missing))
         return len(gone) + len(missing)
 

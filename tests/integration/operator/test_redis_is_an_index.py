@@ -31,7 +31,11 @@ async def test_a_flushed_redis_learns_queue_and_states_anew(operated: Operated) 
         "all jobs to wait again", lambda: waiting(operated), lambda seen: seen == keys, within=10
     )
     for job in made:
-        assert await job_states.read(operated.redis, operated.namespace, job.metadata.name)
+        name = job.metadata.name
+        await eventually(
+            "the state to be back",
+            lambda name=name: job_states.read(operated.redis, operated.namespace, name),  # type: ignore[misc]
+        )
 
 
 async def test_a_job_that_was_popped_and_lost_is_put_back(operated: Operated) -> None:
@@ -62,6 +66,7 @@ async def test_a_changed_priority_moves_a_waiting_job(operated: Operated) -> Non
     await operated.create_pool(maxRunners=0)
     operated.start_operator()
     first = await jobs.create_job(operated.api, operated.namespace, ["1"])
+    await eventually("the first to wait", lambda: waiting(operated))
     second = await jobs.create_job(operated.api, operated.namespace, ["2"])
     await eventually("both to wait", lambda: waiting(operated), lambda seen: len(seen) == 2)
     assert await job_queue.position(operated.redis, "default", first.key) == 0

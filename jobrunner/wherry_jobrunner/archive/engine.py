@@ -11,6 +11,7 @@ from wherry_core.resources import Archive
 from wherry_core.settings import StoreSettings
 from wherry_jobrunner.archive import upload as uploads
 from wherry_jobrunner.archive.byte_budget import budget_of_process
+from wherry_jobrunner.archive.capability import CAPABILITIES
 from wherry_jobrunner.archive.checksums import MemberChecksums
 from wherry_jobrunner.archive.executor import Executor
 from wherry_jobrunner.archive.file_digests import FileDigests
@@ -25,7 +26,7 @@ from wherry_jobrunner.archive.key_template import target_of
 from wherry_jobrunner.archive.manifest import MANIFEST_NAME, manifest
 from wherry_jobrunner.archive.names import safe_name
 from wherry_jobrunner.archive.plan import Plan
-from wherry_jobrunner.archive.planner import MIB, plan_archive
+from wherry_jobrunner.archive.planner import MIB, MIN_PART, plan_archive
 from wherry_jobrunner.archive.progress import ProgressCounter
 from wherry_jobrunner.archive.resolver import NO_OBJECT, head_all, settle_missing
 from wherry_jobrunner.archive.settings import ArchiveSettings
@@ -92,14 +93,15 @@ class _Attempt:
         settle_missing(found, missing, self.request.on_missing)
         if len(self.ids) == 1:
             return self.single(found[0])
-        plan = plan_archive(
-            found,
-            missing,
-            part_bytes=self.tuning.part_mib * MIB,
-            range_bytes=self.tuning.part_mib * MIB,
-        )
         try:
-            return await self.archive(plan)
+            copying = await self.copies(found)
+            plan = plan_archive(
+                found,
+                missing,
+                part_bytes=self.tuning.part_mib * MIB,
+                range_bytes=(self.tuning.copy_mib if copying else self.tuning.part_mib) * MIB,
+            )
+            return await self.archive(plan, copying=copying)
         except ArchiveError as error:
             if error.reason in {"SourceChanged", "SourceCorrupt"} and self.cache is not None:
                 await self.cache.forget(
@@ -140,12 +142,33 @@ class _Attempt:
         self.report(progress)
         return ArchiveResult(archive, progress)
 
-    async def archive(self, plan: Plan) -> ArchiveResult:
-        """Carry out ``plan``, verify what is stored, and put the manifest beside it."""
+    @property
+    def key(self) -> str:
+        """The object key of this attempt's archive."""
         request = self.request
-        key = archive_key(
+        return archive_key(
             self.settings, request.namespace, request.uid, request.attempt, request.archive_name
         )
+
+    async def copies(self, sources: Sequence[SourceObject]) -> bool:
+        """Tell whether the store shall copy ranges itself; asks it only when there are any."""
+        large = next((source for source in sources if source.size >= 2 * MIN_PART), None)
+        if large is None or self.tuning.copy_mode == "never":
+            return False
+        capability = await CAPABILITIES.of(
+            self.client,
+            self.requests,
+            self.settings.source_bucket,
+            large,
+            self.settings.archive_bucket,
+            f"{self.key}.probe",
+        )
+        return capability.copies
+
+    async def archive(self, plan: Plan, *, copying: bool) -> ArchiveResult:
+        """Carry out ``plan``, verify what is stored, and put the manifest beside it."""
+        request = self.request
+        key = self.key
         progress = ProgressCounter(plan, len(self.ids), self.report)
         self.report(progress.now())
         upload = await uploads.begin(self.client, self.settings.archive_bucket, key, plan.digest)
@@ -164,7 +187,7 @@ class _Attempt:
                 progress=progress,
                 share=budget_of_process(budget).share(),
                 buffer_bytes=budget // BUFFERS_IN_BUDGET,
-                copies=0,
+                copies=self.tuning.copies if copying else 0,
                 job=request.job,
             )
             stored = await executor.run({})

@@ -1,6 +1,6 @@
 """Settings of the archive engine, read from the environment and checked at start."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -31,3 +31,11 @@ class ArchiveSettings(BaseSettings):
     """Seconds without a byte after which a request counts as failed."""
     sha256: Annotated[bool, Field(validation_alias="WHERRY_ARCHIVE_SHA256")] = True
     """Put the SHA-256 of every streamed file into the manifest beside the archive."""
+    copy_mode: Annotated[
+        Literal["auto", "never"], Field(validation_alias="WHERRY_ARCHIVE_STORE_COPIES")
+    ] = "auto"
+    """auto: the store copies large ranges itself where a probe shows that it can; never: stream."""
+    copy_mib: Annotated[int, Field(validation_alias="WHERRY_ARCHIVE_COPY_MIB", ge=5, le=2_560)] = 64
+    """MiB of one range that the store copies itself."""
+    copies: Annotated[int, Field(validation_alias="WHERRY_ARCHIVE_COPIES", ge=1, le=256)] = 32
+    """Ranges that the store copies at the same time, for one job."""

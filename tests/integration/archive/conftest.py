@@ -108,7 +108,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redisserv
 
 @pytest.fixture
 async def redis(redis_server: redisserver.Redis) -> AsyncIterator[Any]:
-    settings = RedisSettings(WHERRY_REDIS_URL=redis_server.url)  # type: ignore[call-arg]
+    settings = RedisSettings(WHERRY_REDIS_URL=redis_server.url)
     connection = redis_client.connect(settings)
     yield connection
     await connection.aclose()
@@ -116,7 +116,7 @@ async def redis(redis_server: redisserver.Redis) -> AsyncIterator[Any]:
 
 def store_settings(store: stores.Store, folder: str, **more: Any) -> StoreSettings:
     return StoreSettings(
-        WHERRY_S3_ENDPOINT_URL=more.pop("endpoint", store.endpoint),  # type: ignore[call-arg]
+        WHERRY_S3_ENDPOINT_URL=more.pop("endpoint", store.endpoint),
         WHERRY_SOURCE_BUCKET=store.bucket,
         WHERRY_SOURCE_KEY_TEMPLATE=folder + "/{id}",
         WHERRY_ARCHIVE_BUCKET=store.bucket,

@@ -8,10 +8,12 @@ from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import ExponentialBackoff
+from redis.maint_notifications import MaintNotificationsConfig
 
 from wherry_core.settings import RedisSettings
 
 Redis = redis.Redis | RedisCluster
+SENTINEL_PORT = 26379
 CONNECT_TIMEOUT_SECONDS = 2.0
 READ_TIMEOUT_SECONDS = 10.0
 POOL_TIMEOUT_SECONDS = 10.0
@@ -38,6 +40,8 @@ def connect(settings: RedisSettings, *, max_connections: int = 10) -> Redis:
         "max_connections": max_connections,
         "timeout": POOL_TIMEOUT_SECONDS,
         "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
+        # The client would ask for them at every connection, and open-source Redis has none.
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
     if settings.url is None:
         password = settings.password.get_secret_value() if settings.password else None
@@ -70,10 +74,7 @@ def _sentinel_master(url: str, max_connections: int, common: dict[str, Any]) -> 
     parts = urlsplit(url)
     credentials, _, hosts = parts.netloc.rpartition("@")
     password = unquote(credentials.partition(":")[2]) or None
-    addresses = [
-        (host, int(port or 26379))
-        for host, _, port in (item.rpartition(":") for item in hosts.split(","))
-    ]
+    addresses = [_host_and_port(item) for item in hosts.split(",")]
     database = int(parse_qs(parts.query).get("db", ["0"])[0])
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
         addresses, sentinel_kwargs={"socket_timeout": CONNECT_TIMEOUT_SECONDS}
@@ -86,3 +87,8 @@ def _sentinel_master(url: str, max_connections: int, common: dict[str, Any]) -> 
         **common,
     )
     return master
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{address}")
+    return parts.hostname or "localhost", parts.port or SENTINEL_PORT

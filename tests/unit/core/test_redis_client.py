@@ -1,0 +1,58 @@
+from typing import Any
+
+import pytest
+from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.sentinel import SentinelConnectionPool
+
+from wherry_core.redis.client import connect
+from wherry_core.settings import RedisSettings
+
+
+def settings(**values: Any) -> RedisSettings:
+    return RedisSettings.model_validate(values)
+
+
+async def test_host_port_password_and_database() -> None:
+    client = connect(
+        settings(REDIS_HOST="redis.example", REDIS_PORT=6380, REDIS_PASSWORD="p", REDIS_DB=3)
+    )
+    told = client.connection_pool.connection_kwargs  # type: ignore[union-attr]
+    assert (told["host"], told["port"], told["password"], told["db"]) == (
+        "redis.example", 6380, "p", 3,
+    )  # fmt: skip
+
+
+async def test_a_url_replaces_them() -> None:
+    client = connect(settings(WHERRY_REDIS_URL="redis://:p@redis.example:6380/3", REDIS_PORT=1))
+    told = client.connection_pool.connection_kwargs  # type: ignore[union-attr]
+    assert (told["host"], told["port"], told["password"], told["db"]) == (
+        "redis.example", 6380, "p", 3,
+    )  # fmt: skip
+
+
+async def test_sentinels_are_asked_for_the_master() -> None:
+    url = "redis+sentinel://:p%40ss@one.example:26380,two.example/shuttle?db=2"
+    client = connect(settings(WHERRY_REDIS_URL=url))
+    pool = client.connection_pool  # type: ignore[union-attr]
+    assert isinstance(pool, SentinelConnectionPool)
+    assert pool.service_name == "shuttle"
+    assert (pool.connection_kwargs["password"], pool.connection_kwargs["db"]) == ("p@ss", 2)
+    asked = [
+        (
+            each.connection_pool.connection_kwargs["host"],
+            each.connection_pool.connection_kwargs["port"],
+        )
+        for each in pool.sentinel_manager.sentinels
+    ]
+    assert asked == [("one.example", 26380), ("two.example", 26379)]
+
+
+async def test_a_cluster_url() -> None:
+    assert isinstance(
+        connect(settings(WHERRY_REDIS_URL="redis+cluster://c.example:7000")), RedisCluster
+    )
+
+
+async def test_another_scheme_is_refused_with_the_ones_that_work() -> None:
+    with pytest.raises(ValueError, match=r"redis\+sentinel://"):
+        connect(settings(WHERRY_REDIS_URL="memcached://m.example"))

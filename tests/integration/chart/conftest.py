@@ -5,7 +5,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,9 @@ import pytest
 from localcluster import assets
 from localcluster.controlplane import ControlPlane, start_control_plane
 from tests.unit.chart.renders import CHART, MINIMAL, RELEASE, Values, merged
+
+Question = tuple[str, str, str, str]
+"""Service account of the release, verb, resource, namespace."""
 
 RESTRICTED: Final = "pod-security.kubernetes.io/enforce=restricted"
 
@@ -92,19 +95,30 @@ class Admin:
         except subprocess.TimeoutExpired as error:
             raise TimeoutError((error.stderr or b"").decode()) from error
 
-    def may(self, account: str, verb: str, resource: str, namespace: str = "") -> bool:
-        """Return whether a service account of the release may do this."""
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SubjectAccessReview",
-            "spec": {
-                "user": f"system:serviceaccount:{self.namespace}:{account}",
-                "groups": ["system:serviceaccounts", f"system:serviceaccounts:{self.namespace}"],
-                "resourceAttributes": _attributes(verb, resource, namespace or self.namespace),
-            },
-        }
-        told = self.kubectl("create", "-o", "json", "-f", "-", stdin=json.dumps(review))
-        return bool(json.loads(told)["status"]["allowed"])
+    def allowed(self, questions: Iterable[Question]) -> set[Question]:
+        """Return those of the questions that the API server answers with yes."""
+        asked = list(questions)
+        reviews = [
+            {
+                "apiVersion": "authorization.k8s.io/v1",
+                "kind": "SubjectAccessReview",
+                "spec": {
+                    "user": f"system:serviceaccount:{self.namespace}:{account}",
+                    "groups": [
+                        "system:serviceaccounts",
+                        f"system:serviceaccounts:{self.namespace}",
+                    ],
+                    "resourceAttributes": _attributes(verb, resource, namespace),
+                },
+            }
+            for account, verb, resource, namespace in asked
+        ]
+        text = "\n---\n".join(json.dumps(each) for each in reviews)
+        answers = self.kubectl(
+            "create", "-f", "-", "-o", 'jsonpath={.status.allowed}{" "}', stdin=text
+        ).split()
+        assert len(answers) == len(asked)
+        return {each for each, answer in zip(asked, answers, strict=True) if answer == "true"}
 
 
 def _attributes(verb: str, resource: str, namespace: str) -> dict[str, str]:
@@ -137,4 +151,4 @@ def admin(chart_plane: ControlPlane) -> Iterator[Admin]:
     yield made
     if made.helm("status", RELEASE).returncode == 0:
         made.uninstall()
-    chart_plane.kubectl("delete", "crd", "--all", "--wait=true", "--timeout=60s")
+    chart_plane.kubectl("delete", "crd", "--all", "--wait=true", "--timeout=110s")

@@ -34,7 +34,7 @@ def prepared(chart_plane: ControlPlane) -> Iterator[ControlPlane]:
         chart_plane.kubectl("create", "namespace", name)
     chart_plane.kubectl("label", "namespace", NAMESPACE, RESTRICTED)
     yield chart_plane
-    chart_plane.kubectl("delete", "crd", "--all", "--wait=true", "--timeout=60s")
+    chart_plane.kubectl("delete", "crd", "--all", "--wait=true", "--timeout=110s")
 
 
 def _lines(documents: list[Document]) -> str:

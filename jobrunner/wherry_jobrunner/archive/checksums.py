@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Sequence
 
 from wherry_jobrunner.archive.crc32 import combine
-from wherry_jobrunner.archive.plan import Plan
+from wherry_jobrunner.archive.plan import Part, Plan, Range
 from wherry_jobrunner.archive.store_errors import source_corrupt
 
 
@@ -17,6 +17,7 @@ class MemberChecksums:
         self._known: list[int | None] = []
         self._left = [member.size for member in plan.members]
         self._pieces: dict[int, list[tuple[int, int, int]]] = {}
+        self._told: dict[tuple[int, int], int] = {}
         self._waiting: dict[int, asyncio.Future[None]] = {}
         for member in plan.members:
             source = member.source
@@ -27,11 +28,20 @@ class MemberChecksums:
         """Return the member's CRC, or None while pieces are missing."""
         return self._known[member]
 
+    def of_ranges(self, part: Part) -> list[int | None]:
+        """Return the CRC of every range in ``part``, None where it was never told."""
+        return [
+            self._told.get((segment.member, segment.start))
+            for segment in part.segments
+            if isinstance(segment, Range)
+        ]
+
     def add(self, member: int, start: int, size: int, crc32: int) -> None:
         """Take the CRC of one piece of a member; every byte is told of exactly once.
 
         Raises ArchiveError (SourceCorrupt) when the pieces contradict the store's own checksum.
         """
+        self._told[member, start] = crc32
         pieces = self._pieces.setdefault(member, [])
         pieces.append((start, size, crc32))
         self._left[member] -= size

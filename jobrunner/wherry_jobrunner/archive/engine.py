@@ -12,6 +12,7 @@ from wherry_core.settings import StoreSettings
 from wherry_jobrunner.archive import upload as uploads
 from wherry_jobrunner.archive.byte_budget import budget_of_process
 from wherry_jobrunner.archive.capability import CAPABILITIES
+from wherry_jobrunner.archive.catalogue import look_up
 from wherry_jobrunner.archive.checksums import MemberChecksums
 from wherry_jobrunner.archive.executor import Executor
 from wherry_jobrunner.archive.file_digests import FileDigests
@@ -25,12 +26,14 @@ from wherry_jobrunner.archive.interface import (
 from wherry_jobrunner.archive.key_template import target_of
 from wherry_jobrunner.archive.manifest import MANIFEST_NAME, manifest
 from wherry_jobrunner.archive.names import safe_name
+from wherry_jobrunner.archive.part_journal import JournalPart, PartJournal
 from wherry_jobrunner.archive.plan import Plan
 from wherry_jobrunner.archive.planner import MIB, MIN_PART, plan_archive
 from wherry_jobrunner.archive.progress import ProgressCounter
-from wherry_jobrunner.archive.resolver import NO_OBJECT, head_all, settle_missing
+from wherry_jobrunner.archive.resolver import NO_OBJECT, NOT_LISTED, head_all, settle_missing
+from wherry_jobrunner.archive.resume import take_over
 from wherry_jobrunner.archive.settings import ArchiveSettings
-from wherry_jobrunner.archive.source_objects import SkippedFile, SourceObject
+from wherry_jobrunner.archive.source_objects import SkippedFile, SourceObject, Target
 from wherry_jobrunner.archive.store_requests import StoreRequests, open_requests
 from wherry_jobrunner.archive.upload import Upload
 from wherry_jobrunner.archive.verification import verify
@@ -84,6 +87,7 @@ class _Attempt:
         self.requests = requests
         self.report = report
         self.ids = tuple(dict.fromkeys(request.file_ids))
+        self.journal = PartJournal(redis, request.uid, request.job) if redis is not None else None
         self.cache = (
             HeadCache(redis, client.meta.endpoint_url, request.job) if redis is not None else None
         )
@@ -111,20 +115,33 @@ class _Attempt:
 
     async def resolve(self) -> tuple[list[SourceObject], list[SkippedFile]]:
         """Return the objects that there are, and the ids that have none."""
-        template = self.settings.source_key_template
-        targets = [target_of(template, file_id) for file_id in self.ids]
+        targets, unknown = await self.targets()
         # A single object is not pinned by reading it: what is told of it must be of this moment.
         cache = self.cache if len(self.ids) > 1 else None
         heads = await head_all(
             targets, self.settings.source_bucket, self.requests, cache, self.tuning.connections
         )
         found = [source for source in heads if source is not None]
+        absent = {
+            target.file_id for target, source in zip(targets, heads, strict=True) if source is None
+        }
         missing = [
-            SkippedFile(target.file_id, NO_OBJECT)
-            for target, source in zip(targets, heads, strict=True)
-            if source is None
+            SkippedFile(file_id, NO_OBJECT if file_id in absent else NOT_LISTED)
+            for file_id in self.ids
+            if file_id in absent or file_id in unknown
         ]
         return found, missing
+
+    async def targets(self) -> tuple[list[Target], set[str]]:
+        """Return where the ids point, and the ids that the catalogue does not know."""
+        settings = self.settings
+        if self.tuning.catalogue_url is None:
+            template = settings.source_key_template
+            return [target_of(template, file_id) for file_id in self.ids], set()
+        shared = settings.source_bucket == settings.archive_bucket
+        forbidden = settings.archive_prefix if shared else None
+        targets = await look_up(self.ids, self.tuning, forbidden)
+        return targets, set(self.ids) - {target.file_id for target in targets}
 
     def single(self, source: SourceObject) -> ArchiveResult:
         """Return the object itself as the result."""
@@ -171,8 +188,14 @@ class _Attempt:
         key = self.key
         progress = ProgressCounter(plan, len(self.ids), self.report)
         self.report(progress.now())
+        earlier = await self.journal.read() if self.journal is not None else None
         upload = await uploads.begin(self.client, self.settings.archive_bucket, key, plan.digest)
         async with _aborted_on_failure(self.client, upload, request.job):
+            reused: dict[int, JournalPart] = {}
+            if earlier is not None:
+                reused = await take_over(self.client, plan, earlier, upload, request.job)
+            if self.journal is not None:
+                await self.journal.begin(plan.digest, upload)
             digests = FileDigests(plan) if self.tuning.sha256 else None
             checksums = MemberChecksums(plan)
             budget = self.tuning.budget_mib * MIB
@@ -188,13 +211,16 @@ class _Attempt:
                 share=budget_of_process(budget).share(),
                 buffer_bytes=budget // BUFFERS_IN_BUDGET,
                 copies=self.tuning.copies if copying else 0,
+                journal=self.journal,
                 job=request.job,
             )
-            stored = await executor.run({})
+            stored = await executor.run(reused)
             await uploads.complete(self.client, upload, list(stored.values()))
         checksum = await verify(
             self.client, upload, plan, stored, checksums, executor.archive_crc32()
         )
+        if self.journal is not None:
+            await self.journal.forget()
         crcs = await checksums.wait_for_files()
         manifest_key = await self.put_manifest(plan, key, crcs, digests)
         archive = Archive(

@@ -20,6 +20,7 @@ from wherry_jobrunner.archive.crc32 import combine
 from wherry_jobrunner.archive.file_digests import FileDigests
 from wherry_jobrunner.archive.interface import ArchiveError
 from wherry_jobrunner.archive.part_contents import PartContents
+from wherry_jobrunner.archive.part_journal import JournalPart, PartJournal
 from wherry_jobrunner.archive.plan import Part, Plan, Range
 from wherry_jobrunner.archive.progress import ProgressCounter
 from wherry_jobrunner.archive.source_objects import SourceObject
@@ -52,6 +53,7 @@ class Executor:
         share: Share,
         buffer_bytes: int,
         copies: int,
+        journal: PartJournal | None,
         job: str,
     ) -> None:
         """``buffer_bytes`` is the largest part that is built in memory; ``copies`` how many parts
@@ -69,21 +71,23 @@ class Executor:
         self._buffer_bytes = buffer_bytes
         self._copying = copies > 0
         self._copy_slots = asyncio.Semaphore(max(copies, 1))
+        self._journal = journal
         self._job = job
         self._stored: dict[int, StoredPart] = {}
         self._crcs: dict[int, int | None] = {}
         self.copied_bytes = 0
-        """Bytes that the store copied."""
+        """Bytes that the store copied from source objects."""
+        self.reused_bytes = 0
+        """Bytes of parts that an earlier attempt uploaded."""
 
-    async def run(self, reused: Mapping[int, tuple[StoredPart, int]]) -> dict[int, StoredPart]:
-        """Upload every part that is not in ``reused``; return all of them.
+    async def run(self, reused: Mapping[int, JournalPart]) -> dict[int, StoredPart]:
+        """Upload every part that is not in ``reused``, what the upload has already; return all.
 
-        ``reused`` holds parts that the upload has already, with their CRCs. Raises ArchiveError.
+        Raises ArchiveError.
         """
         for part in self._plan.parts:
             if part.number in reused:
-                stored, crc32 = reused[part.number]
-                self._finish(part, stored, crc32)
+                await self._reuse(part, reused[part.number])
         try:
             async with asyncio.TaskGroup() as group:
                 for part in self._plan.parts:
@@ -125,10 +129,27 @@ class Executor:
         finally:
             self._share.release(grant)
 
-    def _finish(self, part: Part, stored: StoredPart, crc32: int | None) -> None:
+    async def _reuse(self, part: Part, noted: JournalPart) -> None:
+        ranges = [segment for segment in part.segments if isinstance(segment, Range)]
+        if any(
+            crc32 is None and self._checksums.known(segment.member) is None
+            for segment, crc32 in zip(ranges, noted.range_crcs, strict=True)
+        ):
+            return
+        for segment, crc32 in zip(ranges, noted.range_crcs, strict=True):
+            if crc32 is not None:
+                self._checksums.add(segment.member, segment.start, segment.size, crc32)
+            if self._digests is not None:
+                self._digests.gap(segment.member)
+        self.reused_bytes += part.size
+        await self._finish(part, noted.stored, noted.crc32)
+
+    async def _finish(self, part: Part, stored: StoredPart, crc32: int | None) -> None:
         self._stored[part.number] = stored
         self._crcs[part.number] = crc32
         self._progress.stored(part)
+        if self._journal is not None:
+            await self._journal.note(stored, crc32, self._checksums.of_ranges(part))
 
     async def _build(self, part: Part) -> None:
         """Put the part together in memory, then upload it."""
@@ -147,7 +168,7 @@ class Executor:
             digest = await asyncio.to_thread(_md5, view)
             if digest != etag[1]:
                 raise archive_wrong(f"part {part.number} was damaged on its way into the store")
-        self._finish(part, stored, crc32)
+        await self._finish(part, stored, crc32)
 
     async def _put(self, part: Part, body: Any, crc32: int | None) -> StoredPart:
         upload = self._upload
@@ -202,7 +223,7 @@ class Executor:
         for index, segment in enumerate(part.segments):
             if isinstance(segment, Range) and index not in counted:
                 self._checksums.add(segment.member, segment.start, segment.size, sent[index])
-        self._finish(part, stored, whole)
+        await self._finish(part, stored, whole)
 
     def _chunks(self, segment: Range) -> Any:
         return self._requests.read(self._bucket, self._source(segment), segment.start, segment.size)
@@ -247,7 +268,7 @@ class Executor:
             if crc32 is not None:
                 self._checksums.add(segment.member, segment.start, segment.size, crc32)
             self.copied_bytes += part.size
-            self._finish(part, stored, crc32)
+            await self._finish(part, stored, crc32)
         finally:
             self._copy_slots.release()
 

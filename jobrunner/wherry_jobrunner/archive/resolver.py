@@ -14,6 +14,7 @@ NAMED_IDS: Final = 20
 """Missing ids that an error message names."""
 MAX_MESSAGE: Final = 1_024
 NO_OBJECT: Final = "there is no such object"
+NOT_LISTED: Final = "the catalogue does not know this id"
 
 
 async def head_all(

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -39,3 +39,26 @@ class ArchiveSettings(BaseSettings):
     """MiB of one range that the store copies itself."""
     copies: Annotated[int, Field(validation_alias="WHERRY_ARCHIVE_COPIES", ge=1, le=256)] = 32
     """Ranges that the store copies at the same time, for one job."""
+    catalogue_url: Annotated[SecretStr | None, Field(validation_alias="WHERRY_CATALOGUE_URL")] = (
+        None
+    )
+    """URL that turns batches of file ids into keys and names; left out, the key template does."""
+    catalogue_token: Annotated[
+        SecretStr | None, Field(validation_alias="WHERRY_CATALOGUE_TOKEN")
+    ] = None
+    """Bearer token for the catalogue."""
+    catalogue_batch: Annotated[
+        int, Field(validation_alias="WHERRY_CATALOGUE_BATCH", ge=1, le=10_000)
+    ] = 500
+    """File ids in one question to the catalogue."""
+    catalogue_timeout_seconds: Annotated[
+        float, Field(validation_alias="WHERRY_CATALOGUE_TIMEOUT_SECONDS", gt=0, le=600)
+    ] = 10.0
+    """Seconds for one answer of the catalogue."""
+
+    @field_validator("catalogue_url")
+    @classmethod
+    def _http(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("it must begin with http:// or https://")
+        return value

@@ -109,7 +109,7 @@ def script(settings: StoreSettings, folder: str, count: int, size: int) -> None:
     key = f"archives/{folder}/script.zip"
     upload = client.create_multipart_upload(Bucket=settings.archive_bucket, Key=key)
     where = {"Bucket": settings.archive_bucket, "Key": key, "UploadId": upload["UploadId"]}
-    parts = []
+    parts: list[dict[str, Any]] = []
     pending = bytearray()
 
     def send() -> None:

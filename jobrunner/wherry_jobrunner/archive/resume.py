@@ -1,0 +1,121 @@
+"""Taking over what an earlier attempt uploaded, when its plan was the same.
+
+The earlier upload is completed as far as it got, and its parts are copied by the store into the
+new one. Completing it also shuts a runner out that was believed lost and still works: its next
+part is refused. The new archive never lies under the old attempt's key, where such a runner may
+still delete.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from wherry_jobrunner.archive.copying import CopyFailedError, copy_part
+from wherry_jobrunner.archive.interface import ArchiveError
+from wherry_jobrunner.archive.part_journal import Journal, JournalPart
+from wherry_jobrunner.archive.plan import Plan, Range
+from wherry_jobrunner.archive.source_objects import SourceObject
+from wherry_jobrunner.archive.store_requests import StoredPart
+from wherry_jobrunner.archive.upload import Upload, abort, complete
+
+logger = logging.getLogger(__name__)
+
+COPIES: Final = 16
+
+
+def usable_parts(plan: Plan, journal: Journal, listed: Mapping[int, tuple[str, int]]) -> list[int]:
+    """Return the numbers of the journal's parts that the store has and that ``plan`` can use.
+
+    ``listed`` is what the store lists: (bare ETag, size) by part number.
+    """
+    if journal.digest != plan.digest:
+        return []
+    sizes = {part.number: part.size for part in plan.parts}
+    last = plan.parts[-1].number
+    usable = []
+    for number, noted in journal.parts.items():
+        there = listed.get(number)
+        same = there == (noted.stored.etag.strip('"'), noted.stored.size)
+        # The last part holds the directory: cheap to write, and it may be too small to copy.
+        if same and number != last and sizes.get(number) == noted.stored.size:
+            usable.append(number)
+    return sorted(usable)
+
+
+async def take_over(
+    client: Any, plan: Plan, journal: Journal, upload: Upload, job: str
+) -> dict[int, JournalPart]:
+    """Copy what an earlier attempt uploaded into ``upload``; return the parts that are there now.
+
+    Whatever stands in the way only means that less is reused. Nothing is left of the earlier
+    attempt's upload.
+    """
+    try:
+        listed = await _list_parts(client, journal.upload)
+        numbers = usable_parts(plan, journal, listed)
+        if not numbers:
+            await abort(client, journal.upload)
+            return {}
+        # In the order of the plan, so that every part lies behind the ones before it.
+        await complete(client, journal.upload, [journal.parts[n].stored for n in numbers])
+        reused = await _copy(client, plan, journal, numbers, upload)
+        await client.delete_object(Bucket=journal.upload.bucket, Key=journal.upload.key)
+    except (ArchiveError, ClientError, BotoCoreError) as error:
+        logger.info("nothing of the earlier attempt is reused: %s", error, extra={"job": job})
+        return {}
+    logger.info(
+        "%d of %d parts are reused from an earlier attempt",
+        len(reused),
+        len(plan.parts),
+        extra={"job": job},
+    )
+    return reused
+
+
+async def _list_parts(client: Any, upload: Upload) -> dict[int, tuple[str, int]]:
+    listed: dict[int, tuple[str, int]] = {}
+    pages = client.get_paginator("list_parts").paginate(
+        Bucket=upload.bucket, Key=upload.key, UploadId=upload.upload_id
+    )
+    async for page in pages:
+        for item in page.get("Parts", []):
+            listed[item["PartNumber"]] = (item["ETag"].strip('"'), item["Size"])
+    return listed
+
+
+async def _copy(
+    client: Any, plan: Plan, journal: Journal, numbers: list[int], upload: Upload
+) -> dict[int, JournalPart]:
+    head = await client.head_object(Bucket=journal.upload.bucket, Key=journal.upload.key)
+    partial = SourceObject(
+        file_id="", key=journal.upload.key, name="", size=head["ContentLength"],
+        etag=head["ETag"], modified=0,
+    )  # fmt: skip
+    parts = {part.number: part for part in plan.parts}
+    slots = asyncio.Semaphore(COPIES)
+    reused: dict[int, JournalPart] = {}
+
+    async def one(number: int, start: int) -> None:
+        noted = journal.parts[number]
+        segment = Range(member=0, start=start, size=noted.stored.size)
+        async with slots:
+            try:
+                stored = await copy_part(
+                    client, upload, journal.upload.bucket, partial, segment, parts[number]
+                )
+            except (CopyFailedError, ArchiveError):
+                # The part is uploaded anew; what is wrong with the new upload shows itself there.
+                return
+        if stored.crc32 in {None, noted.crc32}:
+            told = StoredPart(number, stored.etag, stored.size, stored.crc32)
+            reused[number] = JournalPart(told, noted.crc32, noted.range_crcs)
+
+    position = 0
+    async with asyncio.TaskGroup() as group:
+        for number in numbers:
+            group.create_task(one(number, position))
+            position += journal.parts[number].stored.size
+    return reused

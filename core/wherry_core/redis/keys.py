@@ -61,3 +61,8 @@ def object_head(endpoint: str, bucket: str, key: str) -> str:
     """What a HEAD request told of one source object, kept for minutes."""
     digest = hashlib.sha256("\0".join((endpoint, bucket, key)).encode()).hexdigest()
     return f"wherry:head:{digest[:40]}"
+
+
+def archive_parts(uid: str) -> str:
+    """Hash of the parts that the newest attempt at one job's archive has uploaded."""
+    return f"wherry:parts:{uid}"

@@ -1,0 +1,59 @@
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from wherry_api.settings import ApiSettings, is_loopback
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WHERRY_AUTH_MODE", "WHERRY_HTTP_HOST", "WHERRY_TENANT_NAMESPACES"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("host", "answer"),
+    [
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("10.0.0.1", False),
+        ("example.com", False),
+    ],
+)
+def test_loopback(host: str, answer: bool) -> None:
+    assert is_loopback(host) is answer
+
+
+def test_none_is_refused_outside_loopback_unless_it_is_said() -> None:
+    with pytest.raises(ValidationError, match="WHERRY_AUTH_MODE is not set"):
+        ApiSettings(http_host="0.0.0.0")
+    assert ApiSettings(http_host="0.0.0.0", auth_mode="none").auth_mode == "none"
+    assert ApiSettings().auth_mode is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "served", "not_served"),
+    [
+        ({}, ["default"], ["other"]),
+        ({"auth_mode": "none", "tenant_namespaces": ("*",)}, ["default"], ["other"]),
+        ({"auth_mode": "kubernetes"}, ["default"], ["other"]),
+        ({"auth_mode": "kubernetes", "tenant_namespaces": ("a", "b")}, ["a", "b"], ["default"]),
+        ({"auth_mode": "kubernetes", "tenant_namespaces": ("*",)}, ["a", "default"], []),
+    ],
+)
+def test_which_tenants_are_served(
+    settings: dict[str, Any], served: list[str], not_served: list[str]
+) -> None:
+    parsed = ApiSettings(**settings)
+    assert all(parsed.serves(tenant) for tenant in served)
+    assert not any(parsed.serves(tenant) for tenant in not_served)
+
+
+def test_lists_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHERRY_TENANT_NAMESPACES", "a, b,,c")
+    assert ApiSettings().tenant_namespaces == ("a", "b", "c")

@@ -1,0 +1,193 @@
+"""The model check: what must hold in every recorded run, whatever faults it met.
+
+A pure function over facts that :mod:`tests.harness.recording` gathers from the watch, the bucket,
+the pods and the audit log once the run is quiet.
+"""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.harness.history import Change, violations
+from wherry_core.archive_storage import archive_folder
+from wherry_core.resources import Archive, DownloadJob, Phase
+from wherry_core.settings import StoreSettings
+
+COMPLETED = frozenset({Phase.COMPLETED})
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object of the bucket, as it was read."""
+
+    size: int
+    etag: str = ""
+    """Without quotes."""
+    crc32: str = ""
+    """Of its bytes, in base64 as S3 writes it."""
+    damage: str = ""
+    """What is wrong with it as a ZIP archive; empty when nothing is, or when it is none."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that was recorded of one run."""
+
+    asked: Mapping[str, frozenset[Phase]]
+    """The jobs (``namespace/name``) that were acknowledged, and how each of them may end."""
+    changes: tuple[Change, ...]
+    """Every event of the watch, oldest first."""
+    jobs: tuple[DownloadJob, ...]
+    """The jobs that exist now."""
+    store: StoreSettings
+    objects: Mapping[str, StoredObject] = field(default_factory=dict)
+    """Everything in the bucket, by key."""
+    uploads: tuple[str, ...] = ()
+    """Keys of the open multipart uploads under the archive prefix."""
+    pods: tuple[Mapping[str, Any], ...] = ()
+    """The runner pods that exist now."""
+    pool_uids: frozenset[str] = frozenset()
+    writes_when_quiet: tuple[str, ...] = ()
+    """Writes to the API server, as "verb resource", after everything had come to rest."""
+
+
+def broken_promises(facts: Facts) -> list[str]:
+    """Return a sentence for everything that is not as it must be; none is as it should be.
+
+    No job is lost; at most one archive a job is ever completed; attempts only grow; a terminal
+    phase never changes; progress and step grow within an attempt; an attempt has one runner;
+    Completed means that the object is there with that size and checksum; no archive, upload or
+    pod is without an owner; nothing is written when nothing changes.
+    """
+    return [
+        *violations(facts.changes),
+        *_falling_steps(facts.changes),
+        *_completed_twice(facts.changes),
+        *_lost(facts),
+        *_missing_archives(facts),
+        *_unowned_objects(facts),
+        *_unowned_uploads(facts),
+        *_unowned_pods(facts),
+        *(f"written although all was quiet: {each}" for each in facts.writes_when_quiet),
+    ]
+
+
+def _versions(changes: tuple[Change, ...]) -> dict[str, list[DownloadJob]]:
+    by_uid: dict[str, list[DownloadJob]] = defaultdict(list)
+    for change in changes:
+        by_uid[change.job.metadata.uid].append(change.job)
+    return by_uid
+
+
+def _falling_steps(changes: tuple[Change, ...]) -> list[str]:
+    found = []
+    for versions in _versions(changes).values():
+        for old, new in itertools.pairwise(versions):
+            same = old.status.attempt == new.status.attempt and new.status.phase is old.status.phase
+            if same and new.status.step < old.status.step:
+                found.append(f"{new.key}: step fell from {old.status.step} to {new.status.step}")
+    return found
+
+
+def _completed_twice(changes: tuple[Change, ...]) -> list[str]:
+    found = []
+    for versions in _versions(changes).values():
+        keys = {each.status.archive.key for each in versions if each.status.archive}
+        if len(keys) > 1:
+            found.append(f"{versions[0].key}: completed with {len(keys)} archives: {sorted(keys)}")
+    return found
+
+
+def _lost(facts: Facts) -> list[str]:
+    there = {job.key: job for job in facts.jobs}
+    last = {change.job.key: change for change in facts.changes}
+    found = []
+    for key, allowed in sorted(facts.asked.items()):
+        job = there.get(key)
+        if job is None:
+            ended = key in last and last[key].kind == "DELETED" and last[key].job.ended
+            if not ended:
+                found.append(f"{key}: lost: it was acknowledged and is nowhere")
+        elif not job.ended:
+            status = job.status
+            found.append(f"{key}: lost: it stays {status.phase} (attempt {status.attempt})")
+        elif job.status.phase not in allowed:
+            why = "; ".join(f"{each.reason}: {each.message}" for each in job.status.failures[-3:])
+            found.append(f"{key}: ended as {job.status.phase}, not {_names(allowed)}: {why}")
+    doubled = [job.key for job in facts.jobs if job.key not in facts.asked]
+    return found + [f"{key}: nobody asked for this job" for key in sorted(doubled)]
+
+
+def _names(phases: frozenset[Phase]) -> str:
+    return " or ".join(sorted(phases))
+
+
+def _missing_archives(facts: Facts) -> list[str]:
+    found = []
+    for job in facts.jobs:
+        archive = job.status.archive
+        if job.status.phase is not Phase.COMPLETED:
+            if archive is not None:
+                found.append(f"{job.key}: {job.status.phase}, and yet with an archive")
+            continue
+        if archive is None:
+            found.append(f"{job.key}: Completed without an archive")
+            continue
+        stored = facts.objects.get(archive.key)
+        if stored is None:
+            found.append(f"{job.key}: Completed, but {archive.key} is not in the bucket")
+        else:
+            found += [f"{job.key}: {each}" for each in _differences(archive, stored)]
+        if archive.manifest_key and archive.manifest_key not in facts.objects:
+            found.append(f"{job.key}: its manifest {archive.manifest_key} is not in the bucket")
+    return found
+
+
+def _differences(archive: Archive, stored: StoredObject) -> list[str]:
+    found = []
+    if stored.size != archive.size:
+        found.append(f"{archive.key} has {stored.size} bytes, not {archive.size}")
+    algorithm, _, value = archive.checksum.partition(":")
+    known = {"ETag": stored.etag, "CRC32": stored.crc32}
+    if algorithm not in known or known[algorithm] != value.strip('"'):
+        found.append(f"{archive.key} does not have the checksum {archive.checksum!r}")
+    if stored.damage:
+        found.append(f"{archive.key} is damaged: {stored.damage}")
+    return found
+
+
+def _unowned_objects(facts: Facts) -> list[str]:
+    owned: set[str] = set()
+    for job in facts.jobs:
+        if job.status.archive:
+            owned |= {job.status.archive.key, job.status.archive.manifest_key or ""}
+    prefix = facts.store.archive_prefix
+    return [
+        f"object without an owner: {key}"
+        for key in sorted(facts.objects)
+        if key.startswith(prefix) and key not in owned
+    ]
+
+
+def _unowned_uploads(facts: Facts) -> list[str]:
+    working = [
+        archive_folder(facts.store, job.metadata.namespace, job.metadata.uid)
+        for job in facts.jobs
+        if not job.ended
+    ]
+    return [
+        f"upload without an owner: {key}"
+        for key in sorted(facts.uploads)
+        if not any(key.startswith(folder) for folder in working)
+    ]
+
+
+def _unowned_pods(facts: Facts) -> list[str]:
+    found = []
+    for pod in facts.pods:
+        owners = {each["uid"] for each in pod["metadata"].get("ownerReferences", [])}
+        if not owners & facts.pool_uids:
+            found.append(f"pod without an owner: {pod['metadata']['name']}")
+    return found

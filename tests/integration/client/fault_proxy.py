@@ -23,6 +23,8 @@ class FaultProxy:
     """Answers to requests whose head has this text are kept back until they end."""
     refuses: bool = False
     """New connections are closed at once."""
+    refuses_after_cut: bool = False
+    """With the next cut, ``refuses`` becomes true."""
     heads: list[str] = field(default_factory=list)
     """The heads of all requests."""
     port: int = 0
@@ -86,6 +88,7 @@ class _Connection:
             if self._proxy.cut_after and self._answered >= self._proxy.cut_after[0]:
                 self._proxy.cut_after.pop(0)
                 self.cut = True
+                self._proxy.refuses |= self._proxy.refuses_after_cut
                 await asyncio.sleep(self._proxy.hold_before_cut)
                 return
             writer.write(data)

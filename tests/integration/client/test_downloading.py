@@ -158,15 +158,12 @@ async def _etag(played: PlayedJob) -> str:
 async def test_a_store_that_is_away_leaves_the_part(
     client: WherryClient, played: PlayedJob, store: FaultProxy, folder: Path
 ) -> None:
-    store.cut_after = [5 * MIB]
+    store.cut_after, store.refuses_after_cut = [5 * MIB], True
     download = Download(
         client._requests, client._store, played.job.metadata.name, options=DownloadOptions(tries=2)
     )
-    task = asyncio.create_task(download.run(folder / "out.zip", overwrite=False))
-    await eventually("the first request", lambda: store.heads)
-    store.refuses = True
     with pytest.raises(UnreachableError, match="does not give the archive out"):
-        await task
+        await download.run(folder / "out.zip", overwrite=False)
     assert (folder / "out.zip.part").stat().st_size > MIB
     store.refuses = False
     path = await client.download(played.job.metadata.name, folder / "out.zip")

@@ -1,6 +1,7 @@
 """Streams through a real nginx with the configuration in docs/nginx/nginx.conf."""
 
 import asyncio
+import os
 import shutil
 from pathlib import Path
 
@@ -49,7 +50,9 @@ class Nginx:
         )
         text = text.replace("http {", f"http {{\n{folders}", 1)
         file = self._folder / "nginx.conf"
-        file.write_text(f"daemon off;\npid {self._folder}/nginx.pid;\n{text}")
+        # The test's folders are for this user alone, and nginx would change to another one.
+        user = "user root;\n" if os.geteuid() == 0 else ""
+        file.write_text(f"daemon off;\n{user}pid {self._folder}/nginx.pid;\n{text}")
         program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
         self._processes.start(
             str(program),

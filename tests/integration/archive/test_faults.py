@@ -1,0 +1,158 @@
+"""Faults between engine and store: the right error, and never a wrong archive."""
+
+import asyncio
+import io
+import zipfile
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from tests.integration.archive import faulty_proxy as faults
+from tests.integration.archive.conftest import Bench, store_settings
+from tests.integration.archive.faulty_proxy import FaultyProxy, times
+from tests.integration.archive.test_streaming import pattern
+from wherry_core import object_store
+from wherry_core.resources.download_job import OnMissing
+from wherry_jobrunner.archive import ArchiveError, ArchiveSettings
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+async def contents(bench: Bench) -> dict[str, bytes]:
+    files = {"a": pattern(1, 12 * MIB), "b": b"small", "c": pattern(2, MIB)}
+    for name, body in files.items():
+        await bench.put(name, body)
+    return files
+
+
+@pytest.fixture
+async def proxy(bench: Bench) -> AsyncIterator[FaultyProxy]:
+    """Put a proxy before the store; the bench's own client then goes through it."""
+    async with faults.faulty_proxy(bench.store.endpoint) as running:
+        bench.settings = store_settings(bench.store, bench.folder, endpoint=running.address)
+        bench.tuning = ArchiveSettings(
+            WHERRY_ARCHIVE_STORE_COPIES="never", WHERRY_ARCHIVE_REQUEST_ATTEMPTS=4
+        )
+        async with object_store.connect(bench.settings) as client:
+            bench.client = client
+            yield running
+
+
+async def check_archive(bench: Bench, contents: dict[str, bytes]) -> None:
+    result = await bench.bundle(list(contents))
+    with zipfile.ZipFile(io.BytesIO(await bench.get(result.archive.key))) as opened:
+        assert {name: opened.read(name) for name in contents} == contents
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [faults.slow_down, faults.cut_in_the_middle, faults.truncated_body, faults.wrong_bytes],
+)
+async def test_passing_faults_are_retried(
+    bench: Bench, proxy: FaultyProxy, contents: dict[str, bytes], fault: faults.Fault
+) -> None:
+    proxy.fault = times(2, fault)
+    await check_archive(bench, contents)
+
+
+@pytest.mark.parametrize(
+    "fault", [faults.slow_down, faults.truncated_body, faults.cut_in_the_middle]
+)
+async def test_lasting_faults_fail_the_attempt_and_leave_nothing(
+    bench: Bench, proxy: FaultyProxy, contents: dict[str, bytes], fault: faults.Fault
+) -> None:
+    # What a retry went on from is halved each time, so a few bytes take more tries than there are.
+    proxy.fault = fault
+    with pytest.raises(ArchiveError) as failed:
+        await bench.bundle(list(contents))
+    assert failed.value.reason == "StoreUnavailable"
+    assert failed.value.retryable
+    assert "127.0.0.1" not in failed.value.message
+    assert await bench.uploads() == []
+    assert await bench.archives() == []
+
+
+@pytest.mark.parametrize("copy_mode", ["auto", "never"])
+async def test_an_object_replaced_meanwhile_fails_with_its_name(
+    bench: Bench, proxy: FaultyProxy, contents: dict[str, bytes], copy_mode: str, redis: object
+) -> None:
+    bench.redis = redis
+    bench.tuning = ArchiveSettings(WHERRY_ARCHIVE_STORE_COPIES=copy_mode)
+    replaced = asyncio.Event()
+
+    async def replace(request: web.Request, through: FaultyProxy) -> web.StreamResponse | None:
+        if faults.is_source_read(request) and not replaced.is_set():
+            replaced.set()
+            await bench.put("a", pattern(9, 12 * MIB))
+            await bench.put("c", pattern(8, MIB))
+        return None
+
+    proxy.fault = replace
+    with pytest.raises(ArchiveError) as failed:
+        await bench.bundle(list(contents))
+    assert failed.value.reason == "SourceChanged"
+    assert failed.value.retryable
+    assert "file id 'a'" in failed.value.message or "file id 'c'" in failed.value.message
+    assert await bench.archives() == []
+    # The next attempt does not trust what was known of the objects.
+    contents |= {"a": pattern(9, 12 * MIB), "c": pattern(8, MIB)}
+    await check_archive(bench, contents)
+
+
+async def test_a_store_that_ignores_the_etag_is_noticed(
+    bench: Bench, proxy: FaultyProxy, contents: dict[str, bytes]
+) -> None:
+    async def other_etag(request: web.Request, through: FaultyProxy) -> web.StreamResponse | None:
+        if not faults.is_source_read(request):
+            return None
+        status, headers, body = await through.forward(request)
+        kept = {name: value for name, value in headers.items() if name.lower() != "etag"}
+        return web.Response(status=status, headers=kept | {"ETag": '"other"'}, body=body)
+
+    proxy.fault = other_etag
+    with pytest.raises(ArchiveError) as failed:
+        await bench.bundle(list(contents))
+    assert failed.value.reason == "SourceChanged"
+
+
+async def test_refused_access_is_not_tried_again(
+    bench: Bench, proxy: FaultyProxy, contents: dict[str, bytes]
+) -> None:
+    async def forbid(request: web.Request, through: FaultyProxy) -> web.StreamResponse | None:
+        return web.Response(status=403) if faults.is_source_read(request) else None
+
+    proxy.fault = forbid
+    with pytest.raises(ArchiveError) as failed:
+        await bench.bundle(list(contents), on_missing=OnMissing.MANIFEST)
+    assert failed.value.reason == "StoreAccessDenied"
+    assert not failed.value.retryable
+
+
+async def test_a_completion_whose_answer_is_lost_is_found_done(
+    bench: Bench, proxy: FaultyProxy, contents: dict[str, bytes]
+) -> None:
+    async def lose_answer(request: web.Request, through: FaultyProxy) -> web.StreamResponse | None:
+        if request.method == "POST" and "uploadId" in request.query:
+            await through.forward(request)
+            return web.Response(status=500, text="<Error><Code>InternalError</Code></Error>")
+        return None
+
+    proxy.fault = times(1, lose_answer)
+    await check_archive(bench, contents)
+
+
+async def test_a_store_that_stops_copying_is_streamed_from(
+    bench: Bench, proxy: FaultyProxy, contents: dict[str, bytes]
+) -> None:
+    bench.tuning = ArchiveSettings(WHERRY_ARCHIVE_STORE_COPIES="auto", WHERRY_ARCHIVE_COPY_MIB=5)
+    await check_archive(bench, contents)
+
+    async def no_copies(request: web.Request, through: FaultyProxy) -> web.StreamResponse | None:
+        if "x-amz-copy-source" in request.headers:
+            return web.Response(status=501, text="<Error><Code>NotImplemented</Code></Error>")
+        return None
+
+    proxy.fault = no_copies
+    await check_archive(bench, contents)

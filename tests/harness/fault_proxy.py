@@ -1,5 +1,7 @@
 """A proxy before the API server that injects faults: errors, resets, lost answers, stalls.
 
+Watches that are open already can be reset, silenced, ended with 410 Gone, or robbed of an event.
+
 Clients speak plain HTTP to it (``Cluster.token_kubeconfig(..., server=proxy.url)``); it passes
 their own Authorization header on over TLS, so that their rights stay theirs.
 """
@@ -17,6 +19,7 @@ import aiohttp
 from aiohttp import web
 
 from tests.harness.cluster import Cluster
+from tests.harness.watch_pump import EXPIRED, Swallow, Watch, pump
 
 PASSED_ON: Final = ("Authorization", "Content-Type", "Accept", "User-Agent")
 REASONS: Final = {409: "Conflict", 410: "Expired", 429: "TooManyRequests", 503: "Unavailable"}
@@ -62,6 +65,40 @@ class FaultProxy:
     rules: list[Rule] = field(default_factory=list)
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     """Method, path, and the fault or "passed", in the order of their arrival."""
+    watches: set[Watch] = field(default_factory=set)
+    """The watches that are open."""
+    swallow: Swallow | None = None
+    """Given the type of a watch event and its object: whether the event gets lost."""
+    parted: bool = False
+    """True: no request is answered, and nothing comes by the open watches."""
+
+    def part(self) -> None:
+        """Swallow everything from here on, as a broken network does; see :meth:`join`."""
+        self.parted = True
+        self.silence_watches()
+
+    def join(self) -> None:
+        """End a parting: requests pass again, and watches that fell silent are reset."""
+        self.parted = False
+        self._end_watches(b"", lambda watch: watch.silent)
+
+    def reset_watches(self) -> None:
+        """Break the connection of every open watch."""
+        self._end_watches(b"", lambda _: True)
+
+    def expire_watches(self) -> None:
+        """End every open watch with the event 410 Gone, as after a compaction of etcd."""
+        self._end_watches(EXPIRED, lambda _: True)
+
+    def silence_watches(self) -> None:
+        """Keep every open watch open, and let nothing more come by it."""
+        for watch in self.watches:
+            watch.silent = True
+
+    def _end_watches(self, last: bytes, chosen: Callable[[Watch], bool]) -> None:
+        for watch in list(self.watches):
+            if chosen(watch):
+                watch.end(last)
 
     def count(self, method: str, part: str) -> int:
         """Return how many requests of a method had ``part`` in their path."""
@@ -109,6 +146,8 @@ async def _handle(
     rule = proxy._rule_for(request.method, request.path_qs)
     proxy.requests.append((request.method, request.path_qs, rule.fault if rule else "passed"))
     body = await request.read()
+    if proxy.parted:
+        await asyncio.Event().wait()
     if rule is not None and rule.fault is not Fault.LOSE_ANSWER:
         if rule.fault is Fault.ANSWER:
             return _refusal(rule)
@@ -117,22 +156,36 @@ async def _handle(
         _reset(request)
         return web.Response()
     headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
-    async with session.request(
-        request.method, cluster.url + request.raw_path, data=body, headers=headers, ssl=tls
-    ) as answer:
-        if rule is not None:
-            await answer.read()
-            _reset(request)
-            return web.Response()
-        passed = web.StreamResponse(status=answer.status)
-        for name in ("Content-Type", "Retry-After"):
-            if name in answer.headers:
-                passed.headers[name] = answer.headers[name]
-        await passed.prepare(request)
-        async for chunk in answer.content.iter_any():
-            await passed.write(chunk)
-        await passed.write_eof()
+    try:
+        async with session.request(
+            request.method, cluster.url + request.raw_path, data=body, headers=headers, ssl=tls
+        ) as answer:
+            if rule is not None:
+                await answer.read()
+                _reset(request)
+                return web.Response()
+            return await _pass_on(request, answer, proxy)
+    except (aiohttp.ClientError, OSError):
+        # One of the two sides is gone: the other one sees what it would see without a proxy.
+        _reset(request)
+        return web.Response()
+
+
+async def _pass_on(
+    request: web.Request, answer: aiohttp.ClientResponse, proxy: FaultProxy
+) -> web.StreamResponse:
+    passed = web.StreamResponse(status=answer.status)
+    for name in ("Content-Type", "Retry-After"):
+        if name in answer.headers:
+            passed.headers[name] = answer.headers[name]
+    await passed.prepare(request)
+    if request.query.get("watch") in {"true", "1"} and answer.status == 200:
+        await pump(answer.content, request, passed, proxy.watches, lambda: proxy.swallow)
         return passed
+    async for chunk in answer.content.iter_any():
+        await passed.write(chunk)
+    await passed.write_eof()
+    return passed
 
 
 @asynccontextmanager

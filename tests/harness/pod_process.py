@@ -186,13 +186,16 @@ class PodProcess:
         )
         if not self.health_port:
             self.health_port = ports.free_port()
-        return {
+        environment = {
             **base_environment(),
             **self._node.environment,
             **own,
             "KUBECONFIG": str(kubeconfig),
             "WHERRY_HEALTH_PORT": str(self.health_port),
         }
+        if self._node.connect is not None:
+            return await self._node.connect(self.pod, environment)
+        return environment
 
     async def _report_running(self, started: str) -> None:
         probe = pod_plan.runner_container(self.pod).get("readinessProbe", {})

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ log = logging.getLogger("process_node")
 
 NODE_NAME = "process-node"
 
+Connect = Callable[[Pod, dict[str, str]], Awaitable[dict[str, str]]]
+"""Given a pod and its environment; returns the environment, led through proxies perhaps."""
+
 
 class ProcessNode:
     """Plays scheduler and kubelet for all pods of some namespaces. Use :func:`process_node`."""
@@ -42,12 +45,15 @@ class ProcessNode:
         *,
         capacity: int = 1_000,
         environment: Mapping[str, str] | None = None,
+        connect: Connect | None = None,
     ) -> None:
         self.api = api
         self.cluster = cluster
         self.folder = folder
         self.environment = dict(environment or {})
         """Variables that every process gets beneath its pod's own."""
+        self.connect = connect
+        """Changes the environment of a pod before its process starts."""
         self.processes: dict[str, PodProcess] = {}
         """Everything started and not yet forgotten, by pod uid."""
         self._capacity = capacity
@@ -246,9 +252,12 @@ async def process_node(
     *,
     capacity: int = 1_000,
     environment: Mapping[str, str] | None = None,
+    connect: Connect | None = None,
 ) -> AsyncIterator[ProcessNode]:
     """Run a process node while the context is open."""
-    node = ProcessNode(api, cluster, folder, capacity=capacity, environment=environment)
+    node = ProcessNode(
+        api, cluster, folder, capacity=capacity, environment=environment, connect=connect
+    )
     started = asyncio.Event()
     task = asyncio.create_task(node.run(namespaces, started))
     waiter = asyncio.create_task(started.wait())

@@ -1,0 +1,126 @@
+"""Gathering the facts of a run for the model check."""
+
+import asyncio
+import base64
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tests.harness.api import JOBS, POOLS, Api
+from tests.harness.buckets import Bucket
+from tests.harness.history import JobHistory
+from tests.harness.model import Facts, StoredObject
+from tests.harness.waiting import eventually
+from wherry_core.resources import DownloadJob, Phase
+
+WRITES: Final = {"create", "update", "patch", "delete", "deletecollection"}
+COUNTED: Final = {"downloadjobs", "runnerpools", "pods", "events"}
+"""Leases are left out: a leader renews its own for as long as it leads."""
+READERS: Final = 16
+
+
+def damage_of(key: str, body: bytes) -> str:
+    """Return what is wrong with the bytes of a ZIP archive; empty when nothing is."""
+    if not key.endswith(".zip"):
+        return ""
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            bad = archive.testzip()
+    except (zipfile.BadZipFile, EOFError, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
+    return f"{bad} does not have its CRC" if bad else ""
+
+
+async def _read(client: Any, bucket: str, key: str, room: asyncio.Semaphore) -> StoredObject:
+    async with room:
+        answer = await client.get_object(Bucket=bucket, Key=key)
+        async with answer["Body"] as stream:
+            body = bytes(await stream.read())
+    crc32 = base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
+    return StoredObject(len(body), answer["ETag"].strip('"'), crc32, damage_of(key, body))
+
+
+async def stored_objects(bucket: Bucket) -> dict[str, StoredObject]:
+    """Read everything in a bucket."""
+    room = asyncio.Semaphore(READERS)
+    keys = await bucket.keys()
+    async with bucket.connect() as client:
+        read = await asyncio.gather(*(_read(client, bucket.name, key, room) for key in keys))
+    return dict(zip(keys, read, strict=True))
+
+
+class AuditLog:
+    """The API server's audit log, read from where it stood when this was made."""
+
+    def __init__(self, path: Path, namespace: str) -> None:
+        self._path = path
+        self._namespace = namespace
+        self._start = path.stat().st_size
+
+    def writes(self) -> list[str]:
+        """Return the writes to Wherry's objects since then, as "verb resource by user"."""
+        with self._path.open("rb") as log:
+            log.seek(self._start)
+            lines = log.read().splitlines()
+        found = []
+        for line in lines:
+            # The last line may be in the middle of being written.
+            if not line.endswith(b"}"):
+                continue
+            event = json.loads(line)
+            thing = event.get("objectRef", {})
+            ours = thing.get("namespace") == self._namespace and thing["resource"] in COUNTED
+            if ours and event["verb"] in WRITES and event["stage"] == "ResponseComplete":
+                part = f"/{thing['subresource']}" if "subresource" in thing else ""
+                who = event["user"]["username"].rpartition(":")[2]
+                found.append(f"{event['verb']} {thing['resource']}{part} by {who}")
+        return found
+
+
+async def writes_when_quiet(
+    path: Path, namespace: str, *, rest: float = 6.0, watched: float = 8.0, within: float = 60.0
+) -> tuple[str, ...]:
+    """Wait until nothing was written for ``rest`` seconds; return what is written after it.
+
+    Raises TooLateError when the writes do not end.
+    """
+
+    async def resting() -> bool:
+        log = AuditLog(path, namespace)
+        await asyncio.sleep(rest)
+        return not log.writes()
+
+    await eventually("all writes to end", resting, within=within)
+    log = AuditLog(path, namespace)
+    await asyncio.sleep(watched)
+    return tuple(log.writes())
+
+
+async def gather_facts(
+    api: Api,
+    namespace: str,
+    bucket: Bucket,
+    history: JobHistory,
+    asked: Mapping[str, frozenset[Phase]],
+    quiet: Sequence[str] = (),
+) -> Facts:
+    """Read everything that the model check wants to know."""
+    found = await api.list_all(JOBS, namespace)
+    pools = await api.list_all(POOLS, namespace)
+    newest = max((int(each["metadata"]["resourceVersion"]) for each in found), default=0)
+    await history.reach(str(newest))
+    return Facts(
+        asked=dict(asked),
+        changes=tuple(history.changes),
+        jobs=tuple(DownloadJob.model_validate(each) for each in found),
+        store=bucket.settings,
+        objects=await stored_objects(bucket),
+        uploads=tuple(await bucket.uploads("archives/")),
+        pods=tuple(await api.list_all("pods", namespace)),
+        pool_uids=frozenset(each["metadata"]["uid"] for each in pools),
+        writes_when_quiet=tuple(quiet),
+    )

@@ -33,6 +33,8 @@ def prepared(chart_plane: ControlPlane) -> Iterator[ControlPlane]:
     for name in (NAMESPACE, "team-a", "team-b"):
         chart_plane.kubectl("create", "namespace", name)
     chart_plane.kubectl("label", "namespace", NAMESPACE, RESTRICTED)
+    account = ("serviceaccount/default", "--namespace", NAMESPACE)
+    chart_plane.kubectl("wait", "--for=create", "--timeout=60s", *account)
     yield chart_plane
     chart_plane.kubectl("delete", "crd", "--all", "--wait=true", "--timeout=110s")
 
@@ -65,7 +67,6 @@ def test_each_pod_is_admitted_as_restricted(prepared: ControlPlane, values: Valu
     documents = render(values)
     accounts = [each for each in documents if each["kind"] == "ServiceAccount"]
     prepared.kubectl("apply", "-f", "-", stdin=_lines(accounts))
-    prepared.kubectl("create", "token", "default", "--namespace", NAMESPACE)
     pods = [_pod(name, template) for name, template in pod_templates(documents)]
     told = prepared.kubectl("create", *STRICT, stdin=_lines(pods))
     assert sorted(told.splitlines()) == sorted(

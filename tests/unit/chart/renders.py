@@ -151,6 +151,9 @@ VARIANTS: Final[Mapping[str, Values]] = {
         }
     },
     "no network policies": {"networkPolicy": {"enabled": False}},
+    "catalogue": {
+        "catalogue": {"url": "https://catalogue.example.com/files", "existingSecret": "catalogue"}
+    },
     "trusted ca": {"trustedCa": {"configMap": "our-ca"}},
     "everything extra": {
         "commonLabels": {"team": "files"},

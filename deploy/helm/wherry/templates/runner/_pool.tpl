@@ -62,6 +62,12 @@ spec:
 {{ include "wherry.commonEnv" (dict "root" . "component" "runner") | trim }}
 {{ include "wherry.variable" (dict "name" "WHERRY_HEALTH_PORT" "value" 8080) }}
 {{ include "wherry.variable" (dict "name" "WHERRY_STOP_GRACE_SECONDS" "value" (max 0 (sub (int .Values.runner.terminationGracePeriodSeconds) 10))) }}
+{{- with .Values.catalogue.url }}
+{{ include "wherry.variable" (dict "name" "WHERRY_CATALOGUE_URL" "value" .) }}
+{{- end }}
+{{- if and .Values.catalogue.url .Values.catalogue.existingSecret }}
+{{ include "wherry.secretVariable" (dict "name" "WHERRY_CATALOGUE_TOKEN" "secret" .Values.catalogue.existingSecret "key" .Values.catalogue.existingSecretTokenKey) }}
+{{- end }}
 {{ include "wherry.variable" (dict "name" "DOWNLOAD_DELAY_ENABLED" "value" (toString $delay.enabled)) }}
 {{ include "wherry.variable" (dict "name" "DOWNLOAD_DELAY_MIN_MS" "value" $delay.minMs) }}
 {{ include "wherry.variable" (dict "name" "DOWNLOAD_DELAY_MAX_MS" "value" $delay.maxMs) }}

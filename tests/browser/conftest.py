@@ -1,0 +1,108 @@
+"""A real browser (Debian's chromium) on the page of a real API."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from localcluster.redisserver import start_redis
+from localcluster.stores import Store
+from tests.browser.world import FAST, World, running_world
+from tests.harness.cluster import Cluster
+
+FLAGS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+NewContext = Callable[..., BrowserContext]
+
+
+@pytest.fixture(scope="session")
+def running(
+    cluster: Cluster, versitygw_store: Store, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    # Redis is a private one: a test flushes it.
+    server = start_redis(tmp_path_factory.mktemp("page-redis"))
+    try:
+        folder = tmp_path_factory.mktemp("world")
+        with running_world(cluster, server, versitygw_store, folder) as world:
+            yield world
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def world(running: World) -> World:
+    """The servers behind the page, with an empty list and files that come fast."""
+    running.link.bytes_per_second = FAST
+    if not running.api.running:
+        running.api.start().wait_ready_blocking()
+    running.set_pool(paused=False, minRunners=1, maxRunners=1)
+    running.delete_jobs()
+    return running
+
+
+@pytest.fixture(scope="session")
+def browser(running: World) -> Iterator[Browser]:
+    """The browser; it starts after the servers, whose making needs a free event loop."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        raise RuntimeError("chromium is not installed: apt-get install chromium")
+    as_root = ("--no-sandbox",) if os.geteuid() == 0 else ()
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=program, args=[*FLAGS, *as_root])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def new_context(browser: Browser, world: World) -> Iterator[NewContext]:
+    """Call it for a browser profile of its own; the page must log no error in any of them."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def note(page: Page) -> None:
+        page.on("pageerror", lambda error: errors.append(f"{error}"))
+        page.on(
+            "console",
+            lambda message: errors.append(message.text) if policy_broken(message.text) else None,
+        )
+
+    def make(**options: Any) -> BrowserContext:
+        settings = {
+            "base_url": world.url,
+            "viewport": {"width": 1_000, "height": 900},
+            "locale": "en-GB",
+            **options,
+        }
+        context = browser.new_context(**settings)
+        context.set_default_timeout(20_000)
+        context.on("page", note)
+        contexts.append(context)
+        return context
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert not errors
+
+
+def policy_broken(text: str) -> bool:
+    """Whether a console message tells of something that the Content-Security-Policy refused."""
+    return "Content Security Policy" in text or "TrustedHTML" in text
+
+
+@pytest.fixture
+def page(new_context: NewContext) -> Page:
+    """A tab that shows the page."""
+    tab = new_context().new_page()
+    tab.goto("/")
+    return tab

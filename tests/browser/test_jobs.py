@@ -1,0 +1,114 @@
+"""Cancel, retry, reasons, details, queue, filter, search and pages."""
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser import steps
+from tests.browser.world import LARGE_FILES, SLOW, SMALL_FILES, World
+from tests.harness.waiting import eventually_blocking
+
+
+def test_cancel_and_retry(world: World, page: Page) -> None:
+    world.link.bytes_per_second = SLOW
+    job = steps.start(page, LARGE_FILES)
+    steps.expect_status(job, "processing")
+    job.get_by_role("button", name=re.compile("^Cancel")).click()
+    steps.expect_status(job, "failed")
+    expect(job.locator(".mark")).to_have_text("Cancelled")
+    expect(job.locator(".reason")).to_have_count(0)
+    world.link.bytes_per_second = SLOW * 10
+    job.get_by_role("button", name=re.compile("^Retry")).click()
+    again = page.locator("#recent-title ~ ul [data-job]").first
+    steps.expect_status(again, "completed")
+    assert len(world.jobs()) == 2
+    again.get_by_role("button", name=re.compile("^Details")).click()
+    expect(again).to_contain_text(steps.job_id_of(job))
+
+
+def test_a_failed_job_says_why_and_how_often(world: World, page: Page) -> None:
+    job = steps.start(page, [SMALL_FILES[0], "no-such-file"])
+    steps.expect_status(job, "failed")
+    expect(job.locator(".reason")).to_contain_text("no-such-file")
+    toggle = job.get_by_role("button", name=re.compile("^Details"))
+    toggle.click()
+    expect(toggle).to_have_attribute("aria-expanded", "true")
+    expect(job.get_by_role("list").get_by_role("listitem")).to_have_count(1)
+    expect(job.get_by_role("list")).to_contain_text("no-such-file")
+
+
+def test_missing_files_can_be_left_out(world: World, page: Page) -> None:
+    page.get_by_text("Options").click()
+    page.get_by_label("Leave out files that are missing").check()
+    job = steps.start(page, [*SMALL_FILES[:2], "no-such-file"])
+    steps.expect_status(job, "completed")
+    job.get_by_role("button", name=re.compile("^Details")).click()
+    expect(job).to_contain_text("1 file was missing")
+
+
+def test_a_queued_job_shows_its_place(world: World, page: Page) -> None:
+    world.set_pool(paused=True, minRunners=0)
+    eventually_blocking(
+        "no runner", lambda: "runner" not in world.kubectl("get", "pods", "-o", "name"), within=60
+    )
+    first, second = steps.start(page, SMALL_FILES[:1]), steps.start(page, SMALL_FILES[:2])
+    expect(first).to_contain_text("1st in the queue", timeout=20_000)
+    expect(second).to_contain_text("2nd in the queue", timeout=20_000)
+    waiting = second.get_by_role("progressbar")
+    expect(waiting).to_have_attribute("aria-valuetext", "Waiting for a runner")
+    world.set_pool(paused=False, minRunners=1)
+    steps.expect_status(first, "completed")
+    steps.expect_status(second, "completed")
+
+
+def test_a_double_click_makes_one_job(world: World, page: Page) -> None:
+    page.get_by_label("File ids").fill(" ".join(SMALL_FILES))
+    page.get_by_role("button", name="Bundle 12 files").dblclick()
+    steps.expect_status(page.locator("#recent-title ~ ul [data-job]"), "completed")
+    assert len(world.jobs()) == 1
+
+
+def test_wrong_ids_are_refused_with_a_sentence(world: World, page: Page) -> None:
+    page.get_by_label("File ids").fill("1..10001")
+    expect(page.get_by_role("alert")).to_contain_text("10,000 files")
+    expect(page.get_by_role("button", name="Bundle")).to_be_disabled()
+    page.get_by_label("File ids").fill("tab\u0001inside")
+    page.get_by_role("button", name=re.compile("^Bundle")).click()
+    expect(page.get_by_role("alert")).to_contain_text("control character")
+    assert world.jobs() == []
+
+
+def test_filter_search_and_pages(world: World, page: Page) -> None:
+    world.set_pool(paused=True, minRunners=0)
+    failed = steps.start(page, ["no-such-file"])
+    for _ in range(24):
+        world.kubectl("create", "-f", str(manifest(world)))
+    world.set_pool(paused=False, minRunners=1)
+    steps.expect_status(failed, "failed")
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    rows = page.locator("#jobs-title").locator("xpath=../..").locator("[data-job]")
+    expect(rows).to_have_count(20)
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text("Page 2")).to_be_visible()
+    expect(rows).to_have_count(5)
+    expect(page.get_by_role("button", name="Next")).to_be_disabled()
+    page.get_by_role("button", name="Failed", exact=True).click()
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("no-such-file")
+    page.get_by_role("button", name="All", exact=True).click()
+    find = page.get_by_label(re.compile("^Find by id"))
+    find.fill(steps.job_id_of(rows.last))
+    expect(rows).to_have_count(1)
+    find.fill("zebra")
+    expect(page.get_by_text("Nothing matches.")).to_be_visible()
+
+
+def manifest(world: World) -> str:
+    """Return the path of a manifest that makes a job with a name of its own."""
+    file = world.folder / "job.json"
+    file.write_text(
+        '{"apiVersion":"wherry.dev/v1","kind":"DownloadJob","metadata":{"generateName":"made-"},'
+        '"spec":{"fileIDs":["70000"],"pool":"default"}}'
+    )
+    return str(file)

@@ -1,0 +1,54 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { RequestError } from '@wherry/use-download';
+import { useMemo } from 'react';
+import { listJobs } from './api.ts';
+import { credentials } from './credentials.ts';
+import { JobList } from './jobs/JobList.tsx';
+import { RecentJobs } from './jobs/RecentJobs.tsx';
+import { addRecent, useRecent } from './recent.ts';
+import { Header } from './shell/Header.tsx';
+import { Notice } from './shell/Notice.tsx';
+import { SignIn } from './shell/SignIn.tsx';
+import { StartForm } from './start/StartForm.tsx';
+
+export function App() {
+  const recent = useRecent();
+  const queries = useQueryClient();
+  const token = credentials.use();
+  const recentIds = useMemo(() => new Set(recent.map((job) => job.jobId)), [recent]);
+  // The same query as the list's first page: its failure tells whether the server can be reached.
+  const probe = useQuery({
+    queryKey: ['jobs', 'all', null],
+    queryFn: ({ signal }) => listJobs('all', null, signal),
+  });
+  const refused = probe.error instanceof RequestError && [401, 403].includes(probe.error.status);
+  const unreachable = probe.failureCount > 0 && !(probe.failureReason instanceof RequestError);
+
+  return (
+    <>
+      <a className="skip" href="#main">
+        To the downloads
+      </a>
+      <Header />
+      <main id="main" tabIndex={-1}>
+        {unreachable && (
+          <Notice
+            title="No connection to the server"
+            onRetry={() => void queries.invalidateQueries()}
+          >
+            Downloads that run go on without you; this page catches up when it is back.
+          </Notice>
+        )}
+        {refused && probe.error ? (
+          <SignIn key={token} reason={probe.error.message} />
+        ) : (
+          <>
+            <StartForm onStarted={(jobId, archiveName) => addRecent({ jobId, archiveName })} />
+            <RecentJobs jobs={recent} />
+            <JobList recentIds={recentIds} />
+          </>
+        )}
+      </main>
+    </>
+  );
+}

@@ -1,0 +1,53 @@
+import { ago, bytes, count, duration, ordinal, speed } from '../format.ts';
+import { useNow } from '../now.ts';
+import { type Job, lookOf } from './job.ts';
+import { useSpeed } from './speed.ts';
+
+const CONNECTION_TEXT: Partial<Record<Job['connection'], string>> = {
+  streaming: 'live',
+  polling: 'checking every 2 s',
+  offline: 'reconnecting',
+};
+
+/** One line of facts below a job's name: what matters in its state, and nothing else. */
+export function JobFacts({ job }: { job: Job }) {
+  const now = useNow();
+  const filesPerSecond = useSpeed(job.completedFiles, job.status === 'processing');
+  const facts: string[] = [];
+  const files = count(job.totalFiles, 'file');
+  switch (lookOf(job)) {
+    case 'queued':
+      facts.push(
+        job.queuePosition ? `${ordinal(job.queuePosition)} in the queue` : 'Waiting',
+        files,
+      );
+      if (job.estimatedTimeSeconds) facts.push(`takes about ${duration(job.estimatedTimeSeconds)}`);
+      break;
+    case 'processing':
+      facts.push(`${job.completedFiles.toLocaleString('en')} of ${files}`);
+      if (filesPerSecond) facts.push(speed(filesPerSecond));
+      if (job.estimatedTimeSeconds) facts.push(`${duration(job.estimatedTimeSeconds)} left`);
+      break;
+    case 'completed':
+      facts.push(files);
+      if (job.size !== null) facts.push(bytes(job.size));
+      if (job.completedAt) facts.push(ago(job.completedAt, now));
+      break;
+    default:
+      facts.push(files);
+      if (job.completedAt) facts.push(ago(job.completedAt, now));
+  }
+  const news = CONNECTION_TEXT[job.connection];
+  return (
+    <p className="facts">
+      {facts.map((fact) => (
+        <span key={fact}>{fact}</span>
+      ))}
+      {news && (
+        <span className="news" data-connection={job.connection}>
+          {news}
+        </span>
+      )}
+    </p>
+  );
+}

@@ -1,0 +1,200 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useId, useRef, useState } from 'react';
+import { useAnnounce } from '../announcer.tsx';
+import { cancelJob, linkTo, retryJob } from '../api.ts';
+import { credentials } from '../credentials.ts';
+import {
+  CheckIcon,
+  ChevronIcon,
+  ClockIcon,
+  DownloadIcon,
+  RetryIcon,
+  StopIcon,
+  WarningIcon,
+} from '../icons.tsx';
+import { addRecent } from '../recent.ts';
+import { JobDetails } from './JobDetails.tsx';
+import { JobFacts } from './JobFacts.tsx';
+import { ended, type Job, type Look, lookOf, nameOf } from './job.ts';
+import { Progress } from './Progress.tsx';
+
+const LOOK_TEXT: Record<Look, string> = {
+  queued: 'Waiting',
+  processing: 'Running',
+  completed: 'Ready',
+  failed: 'Failed',
+  cancelled: 'Cancelled',
+};
+
+function LookMark({ look, progress }: { look: Look; progress: number }) {
+  if (look === 'processing') return <span className="mark percent">{progress}%</span>;
+  const Icon = {
+    queued: ClockIcon,
+    completed: CheckIcon,
+    failed: WarningIcon,
+    cancelled: StopIcon,
+  }[look];
+  return (
+    <span className={`mark ${look}`}>
+      <Icon />
+      <span className="visually-hidden">{LOOK_TEXT[look]}</span>
+    </span>
+  );
+}
+
+/** One job: what it is, how it stands, what can be done. */
+export function JobRow({ job, archiveName }: { job: Job; archiveName?: string | null }) {
+  const id = useId();
+  const [open, setOpen] = useState(false);
+  const look = lookOf(job);
+  const name = archiveName ?? nameOf(job.jobId);
+  useNews(job, name);
+  return (
+    <li className={`job ${look}`} data-job={job.jobId} data-status={job.status}>
+      <article aria-labelledby={`${id}-name`}>
+        <div className="job-line">
+          <LookMark look={look} progress={job.progress} />
+          <div className="job-text">
+            <h3 id={`${id}-name`} className="job-name">
+              {name}
+            </h3>
+            <JobFacts job={job} />
+          </div>
+          <div className="job-actions">
+            <JobAction job={job} name={name} />
+            <button
+              type="button"
+              className="button quiet square"
+              aria-expanded={open}
+              aria-controls={`${id}-details`}
+              aria-label={`Details of ${name}`}
+              title="Details"
+              onClick={() => setOpen(!open)}
+            >
+              <ChevronIcon />
+            </button>
+          </div>
+        </div>
+        {!ended(job) && <Progress job={job} name={name} />}
+        {look === 'failed' && <p className="reason">{job.error}</p>}
+        <div id={`${id}-details`} hidden={!open}>
+          {open && <JobDetails job={job} />}
+        </div>
+      </article>
+    </li>
+  );
+}
+
+/** Tell a screen reader of quarters and of the end. */
+function useNews(job: Job, name: string): void {
+  const announce = useAnnounce();
+  const look = lookOf(job);
+  const quarter = look === 'processing' ? Math.floor(job.progress / 25) * 25 : 0;
+  const last = useRef({ look, quarter });
+  useEffect(() => {
+    const before = last.current;
+    last.current = { look, quarter };
+    if (before.look !== look) {
+      const sentence: Record<Look, string> = {
+        queued: `${name} waits again.`,
+        processing: `${name} is running.`,
+        completed: `${name} is ready.`,
+        failed: `${name} failed. ${job.error ?? ''}`,
+        cancelled: `${name} was cancelled.`,
+      };
+      announce(sentence[look]);
+    } else if (quarter > before.quarter) {
+      announce(`${name}: ${quarter} per cent.`);
+    }
+  }, [look, quarter, name, job.error, announce]);
+}
+
+function JobAction({ job, name }: { job: Job; name: string }) {
+  const queries = useQueryClient();
+  const refresh = () => {
+    void queries.invalidateQueries({ queryKey: ['jobs'] });
+    void queries.invalidateQueries({ queryKey: ['job', job.jobId] });
+  };
+  const cancel = useMutation({ mutationFn: () => cancelJob(job.jobId), onSuccess: refresh });
+  const retry = useMutation({
+    mutationFn: () => retryJob(job.jobId),
+    onSuccess: (jobId) => {
+      addRecent({ jobId, archiveName: null });
+      refresh();
+    },
+  });
+  const open = useMutation({
+    mutationFn: () => linkTo(job.jobId),
+    onSuccess: (url) => window.location.assign(url),
+  });
+  const token = credentials.use();
+  const error = cancel.error ?? retry.error ?? open.error;
+  const failure = error && (
+    <span className="action-error" role="alert">
+      {error.message}
+    </span>
+  );
+
+  if (job.status === 'completed') {
+    return (
+      <>
+        {failure}
+        {token === null ? (
+          <a
+            className="button primary"
+            href={job.downloadUrl ?? `/v1/download/${job.jobId}`}
+            aria-label={`Download ${name}`}
+          >
+            <DownloadIcon />
+            Download
+          </a>
+        ) : (
+          <button
+            type="button"
+            className="button primary"
+            aria-label={`Download ${name}`}
+            onClick={() => open.mutate()}
+          >
+            <DownloadIcon />
+            Download
+          </button>
+        )}
+      </>
+    );
+  }
+  if (job.status === 'failed') {
+    return (
+      <>
+        {failure}
+        <button
+          type="button"
+          className="button"
+          aria-label={`Retry ${name}`}
+          aria-disabled={retry.isPending || retry.isSuccess}
+          onClick={() => {
+            if (!retry.isPending && !retry.isSuccess) retry.mutate();
+          }}
+        >
+          <RetryIcon />
+          {retry.isSuccess ? 'Retried' : 'Retry'}
+        </button>
+      </>
+    );
+  }
+  return (
+    <>
+      {failure}
+      <button
+        type="button"
+        className="button"
+        aria-label={`Cancel ${name}`}
+        aria-disabled={cancel.isPending || cancel.isSuccess}
+        onClick={() => {
+          if (!cancel.isPending && !cancel.isSuccess) cancel.mutate();
+        }}
+      >
+        {cancel.isPending || cancel.isSuccess ? 'Cancelling…' : 'Cancel'}
+      </button>
+    </>
+  );
+}

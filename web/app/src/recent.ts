@@ -1,0 +1,34 @@
+/** Jobs that were started in this browser: the server lists jobs by id, people look for their own. */
+
+import { createLocalValue } from './local-value.ts';
+
+const MOST = 30;
+
+export interface RecentJob {
+  readonly jobId: string;
+  readonly archiveName: string | null;
+}
+
+function read(text: string | null): readonly RecentJob[] {
+  const parsed: unknown = text ? JSON.parse(text) : [];
+  if (!Array.isArray(parsed)) return [];
+  return parsed.filter((one) => typeof one?.jobId === 'string');
+}
+
+const recent = createLocalValue<readonly RecentJob[]>(
+  () => localStorage,
+  'wherry:recent',
+  read,
+  (jobs) => JSON.stringify(jobs),
+);
+
+export const useRecent = recent.use;
+
+export function addRecent(job: RecentJob): void {
+  const others = recent.get().filter((one) => one.jobId !== job.jobId);
+  recent.set([job, ...others].slice(0, MOST));
+}
+
+export function removeRecent(jobId: string): void {
+  recent.set(recent.get().filter((one) => one.jobId !== jobId));
+}

@@ -1,0 +1,32 @@
+/** The chosen colours; without a choice, those of the system. */
+
+import { useEffect, useState } from 'react';
+import { createLocalValue } from '../local-value.ts';
+
+export type Theme = 'light' | 'dark';
+
+const theme = createLocalValue<Theme | null>(
+  () => localStorage,
+  'wherry:theme',
+  (text) => (text === 'light' || text === 'dark' ? text : null),
+  (value) => value,
+);
+
+const systemDark = window.matchMedia('(prefers-color-scheme: dark)');
+
+/** Return the colours that are shown, and a function that shows the others. */
+export function useTheme(): readonly [Theme, () => void] {
+  const chosen = theme.use();
+  const [dark, setDark] = useState(systemDark.matches);
+  useEffect(() => {
+    const follow = () => setDark(systemDark.matches);
+    systemDark.addEventListener('change', follow);
+    return () => systemDark.removeEventListener('change', follow);
+  }, []);
+  useEffect(() => {
+    if (chosen) document.documentElement.dataset.theme = chosen;
+    else delete document.documentElement.dataset.theme;
+  }, [chosen]);
+  const shown = chosen ?? (dark ? 'dark' : 'light');
+  return [shown, () => theme.set(shown === 'dark' ? 'light' : 'dark')];
+}

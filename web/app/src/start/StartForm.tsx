@@ -1,0 +1,173 @@
+import { createDownload } from '@wherry/use-download';
+import { type ChangeEvent, type KeyboardEvent, useId, useMemo, useRef, useState } from 'react';
+import { useAnnounce } from '../announcer.tsx';
+import { tokenOption } from '../credentials.ts';
+import { count } from '../format.ts';
+import { FileIcon } from '../icons.tsx';
+import { parseFileIds } from './file-ids.ts';
+
+interface StartFormProps {
+  readonly onStarted: (jobId: string, archiveName: string | null) => void;
+}
+
+/** Choose files by id and start a download. */
+export function StartForm({ onStarted }: StartFormProps) {
+  const id = useId();
+  const [text, setText] = useState('');
+  const [archiveName, setArchiveName] = useState('');
+  const [leaveOut, setLeaveOut] = useState(false);
+  const [starting, setStarting] = useState(false);
+  const [error, setError] = useState<string | null>(null);
+  const area = useRef<HTMLTextAreaElement>(null);
+  const announce = useAnnounce();
+
+  const parsed = useMemo(() => parseFileIds(text), [text]);
+  const name = archiveName.trim();
+  // One download for one wish: however often it is sent, the server makes one job of it.
+  const download = useMemo(
+    () =>
+      createDownload({
+        ...tokenOption,
+        fileIds: parsed.ids,
+        request: {
+          ...(name && { archiveName: name }),
+          ...(leaveOut && { onMissing: 'Manifest' }),
+        },
+        storage: null,
+      }),
+    [parsed, name, leaveOut],
+  );
+  const problem = parsed.problem ?? error;
+  const ready = parsed.ids.length > 0 && parsed.problem === null;
+
+  async function start(): Promise<void> {
+    if (!ready || starting) return;
+    setStarting(true);
+    setError(null);
+    const jobId = await download.start();
+    setStarting(false);
+    if (jobId === null) {
+      setError(download.getState().error);
+      return;
+    }
+    setText('');
+    setArchiveName('');
+    announce(`Download of ${count(parsed.ids.length, 'file')} started.`);
+    onStarted(jobId, name || null);
+    area.current?.focus();
+  }
+
+  function startByKeyboard(event: KeyboardEvent): void {
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      void start();
+    }
+  }
+
+  async function readFile(event: ChangeEvent<HTMLInputElement>): Promise<void> {
+    const input = event.target;
+    const file = input.files?.[0];
+    if (!file) return;
+    const content = await file.text();
+    setText((before) => (before.trim() ? `${before.trimEnd()}\n${content}` : content));
+    input.value = '';
+  }
+
+  return (
+    <section className="card start" aria-labelledby={`${id}-title`}>
+      <h1 id={`${id}-title`}>Many files, one archive</h1>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void start();
+        }}
+      >
+        <label htmlFor={`${id}-ids`}>File ids</label>
+        <textarea
+          id={`${id}-ids`}
+          ref={area}
+          rows={3}
+          value={text}
+          onChange={(event) => {
+            setText(event.target.value);
+            setError(null);
+          }}
+          onKeyDown={startByKeyboard}
+          placeholder="70000, 70001, 70002"
+          spellCheck={false}
+          autoCapitalize="off"
+          autoComplete="off"
+          aria-describedby={`${id}-hint ${id}-problem`}
+          aria-invalid={problem !== null}
+        />
+        <div className="start-below">
+          <p id={`${id}-hint`} className="hint">
+            {ready ? (
+              <>
+                <span className="number">{count(parsed.ids.length, 'file')}</span>
+                {parsed.repeated > 0 && `, ${count(parsed.repeated, 'repeated id')} left out`}
+              </>
+            ) : (
+              <>Separated by spaces, commas or lines. 70000..70099 is a range.</>
+            )}
+          </p>
+          <label className="button file-button">
+            <FileIcon />
+            Take ids from a file
+            <input
+              type="file"
+              accept=".txt,.csv,text/plain,text/csv"
+              className="visually-hidden"
+              onChange={(event) => void readFile(event)}
+            />
+          </label>
+        </div>
+        <p id={`${id}-problem`} className="problem" role="alert">
+          {problem}
+        </p>
+        <details className="options">
+          <summary>Options</summary>
+          <div className="options-body">
+            <div>
+              <label htmlFor={`${id}-name`}>Name of the archive</label>
+              <input
+                id={`${id}-name`}
+                type="text"
+                value={archiveName}
+                maxLength={200}
+                placeholder="download.zip"
+                onChange={(event) => setArchiveName(event.target.value)}
+              />
+            </div>
+            <label className="check">
+              <input
+                type="checkbox"
+                checked={leaveOut}
+                onChange={(event) => setLeaveOut(event.target.checked)}
+              />
+              <span>
+                Leave out files that are missing
+                <span className="hint">They are listed in the archive’s manifest.json.</span>
+              </span>
+            </label>
+          </div>
+        </details>
+        <div className="start-end">
+          <button
+            type="submit"
+            className="button primary"
+            disabled={!ready}
+            aria-disabled={starting}
+          >
+            {starting
+              ? 'Starting…'
+              : ready
+                ? `Bundle ${count(parsed.ids.length, 'file')}`
+                : 'Bundle'}
+          </button>
+          <kbd className="hint">Ctrl + Enter</kbd>
+        </div>
+      </form>
+    </section>
+  );
+}

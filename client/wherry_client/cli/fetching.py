@@ -17,6 +17,7 @@ from rich.progress import (
 from rich.text import Text
 
 from wherry_client.cli.screen import Screen
+from wherry_client.cli.words import bar_width
 from wherry_client.client import WherryClient
 
 
@@ -29,7 +30,7 @@ async def fetch(
     if on.is_terminal and not screen.as_json:
         columns = (
             TextColumn("fetching"),
-            BarColumn(bar_width=30, complete_style="cyan", finished_style="green"),
+            BarColumn(bar_width=bar_width(on.width), complete_style="cyan", finished_style="green"),
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeRemainingColumn(compact=True),

@@ -6,10 +6,18 @@ from contextlib import aclosing
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from wherry_client.cli.screen import Screen
-from wherry_client.cli.words import RateMeter, duration, headline, rate_words, worth_a_line
+from wherry_client.cli.words import (
+    RateMeter,
+    bar_width,
+    duration,
+    headline,
+    rate_words,
+    worth_a_line,
+)
 from wherry_client.client import WherryClient
 from wherry_client.models import JobState, JobStatus
 
@@ -66,7 +74,7 @@ async def _as_bar(statuses: AsyncIterator[JobStatus], on: Console) -> JobStatus:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(bar_width=30, complete_style="cyan", finished_style="green"),
+        BarColumn(bar_width=bar_width(on.width), complete_style="cyan", finished_style="green"),
         _Details(meter),
     )
     with Progress(*columns, console=on, transient=True) as progress:
@@ -89,7 +97,7 @@ class _Details(ProgressColumn):
     """Per cent, files, rate and time left, or the place in the queue."""
 
     def __init__(self, meter: RateMeter) -> None:
-        super().__init__()
+        super().__init__(table_column=Column(no_wrap=True, overflow="ellipsis"))
         self._meter = meter
 
     def render(self, task: Task) -> Text:

@@ -99,6 +99,11 @@ class RateMeter:
         return grown / seconds if grown > 0 and seconds >= 1 else None
 
 
+def bar_width(columns: int) -> int:
+    """Return how long a bar may be, so that the figures behind it fit on the same line."""
+    return max(5, min(30, columns - 65))
+
+
 def rate_words(files_per_second: float | None) -> str:
     """Return a rate that is never a fraction below one: files a second, a minute or an hour."""
     if files_per_second is None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
+import kopf
 from kubernetes.aio.client import ApiClient
 from pydantic import ValidationError
 
@@ -322,14 +323,8 @@ class Operator:
         job_watch = watches.job_watch(configuration, self.on_job)
         pool_watch = watches.pool_watch(configuration, self.take_pool, self.take_pod)
         parts = [
-            (
-                "watch of jobs",
-                watches.run_watch(job_watch, self.settings.tenants, self._on_watches_started),
-            ),
-            (
-                "watch of pools",
-                watches.run_watch(pool_watch, (self.settings.namespace,), self._on_watches_started),
-            ),
+            ("watch of jobs", self._watch(job_watch, self.settings.tenants)),
+            ("watch of pools", self._watch(pool_watch, (self.settings.namespace,))),
             ("first load", self._load()),
             ("jobs", self.jobs.run()),
             ("pools", self.pools.run()),
@@ -346,6 +341,16 @@ class Operator:
         if self.settings.leader_election:
             parts.append(("lease", self.leadership.run()))
         return parts
+
+    async def _watch(
+        self, registry: kopf.OperatorRegistry, namespaces: tuple[str, ...] | None
+    ) -> None:
+        await watches.run_watch(
+            registry,
+            namespaces,
+            watches.kopf_settings(self.settings.watch_silence_seconds),
+            self._on_watches_started,
+        )
 
     async def _load(self) -> None:
         started = time.monotonic()

@@ -41,6 +41,10 @@ class OperatorSettings(BaseSettings):
     """Seconds that the Lease outlives a leader that is gone."""
     sweep_seconds: Annotated[float, Field(validation_alias="WHERRY_SWEEP_SECONDS", ge=1)] = 60
     """Seconds between two comparisons of the cache with the API server."""
+    watch_silence_seconds: Annotated[
+        float, Field(validation_alias="WHERRY_WATCH_SILENCE_SECONDS", ge=5)
+    ] = 75
+    """Seconds after which a watch that brings nothing, not even a bookmark, is made anew."""
     archive_sweep_seconds: Annotated[
         float, Field(validation_alias="WHERRY_ARCHIVE_SWEEP_SECONDS", ge=1)
     ] = 3_600

@@ -22,8 +22,6 @@ Take = Callable[[bool, dict[str, Any]], None]
 
 WATCH_SECONDS: Final = 600
 """The server ends a watch after this time, and a new one goes on where it ended."""
-SILENCE_SECONDS: Final = 75.0
-"""A watch that brings nothing for so long, not even a bookmark, is given up: it hangs."""
 PAGE: Final = 100
 """Objects in one answer of the first listing: a job may have 10,000 ids."""
 CONNECT_SECONDS: Final = 5.0
@@ -54,8 +52,12 @@ class NothingKept(kopf.DiffBaseStorage):
         """Keep nothing."""
 
 
-def kopf_settings() -> kopf.OperatorSettings:
-    """Return the settings of a Kopf that only watches."""
+def kopf_settings(silence_seconds: float) -> kopf.OperatorSettings:
+    """Return the settings of a Kopf that only watches.
+
+    A watch that brings nothing for ``silence_seconds``, not even a bookmark (there is one a
+    minute), is given up: it hangs.
+    """
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.scanning.disabled = True
@@ -63,7 +65,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.watching.server_timeout = WATCH_SECONDS
     settings.watching.client_timeout = WATCH_SECONDS + 30
     settings.watching.connect_timeout = CONNECT_SECONDS
-    settings.watching.inactivity_timeout = SILENCE_SECONDS
+    settings.watching.inactivity_timeout = silence_seconds
     settings.watching.chunk_size = PAGE
     settings.watching.label_selectors["pods"] = POOL_LABEL
     settings.networking.request_timeout = REQUEST_SECONDS
@@ -124,6 +126,7 @@ class AskedToEndError(Exception):
 async def run_watch(
     registry: kopf.OperatorRegistry,
     namespaces: tuple[str, ...] | None,
+    settings: kopf.OperatorSettings,
     on_started: Callable[[], None],
 ) -> None:
     """Watch until cancelled.
@@ -140,7 +143,7 @@ async def run_watch(
     try:
         await kopf.operator(
             registry=registry,
-            settings=kopf_settings(),
+            settings=settings,
             standalone=True,
             ready_flag=started,
             **where,

@@ -8,7 +8,13 @@ import pytest
 from tests.harness.api import POOLS, Api, Resource
 from tests.harness.buckets import Bucket
 from tests.harness.cluster import Cluster
-from tests.harness.processes import ComponentProcess, ProcessGroup, health_variables
+from tests.harness.processes import (
+    ComponentProcess,
+    ProcessGroup,
+    answers,
+    health_variables,
+)
+from tests.harness.waiting import eventually
 from tests.integration.operator.played_runner import PlayedRunner
 from wherry_core.redis.client import Redis
 
@@ -36,6 +42,12 @@ class Operated:
         )
         process.ready_url = f"{url}/readyz"
         self.operators.append(process)
+        return process
+
+    async def start_behind(self, **environment: str) -> ComponentProcess:
+        """Start an operator behind a proxy of this event loop, which must not be blocked."""
+        process = self.start_operator(wait=False, **environment)
+        await eventually("the operator to be ready", lambda: answers(process.ready_url))
         return process
 
     @property

@@ -5,6 +5,7 @@ same to DownloadJobs in the tenant's namespace with kubectl. So RBAC is the one 
 who may what.
 """
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Callable
@@ -22,6 +23,8 @@ REVIEWS_OF_ACCESS: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 REFUSAL_SECONDS: Final = 5.0
 """A refusal is kept for less, so that a right that was just granted is soon seen."""
 MAX_TOKEN_LENGTH: Final = 16_384
+REVIEWS_AT_ONCE: Final = 16
+"""Who floods the API with made-up tokens waits here, and does not flood the API server."""
 SERVICE_ACCOUNT: Final = "system:serviceaccount:"
 
 
@@ -40,6 +43,7 @@ class KubernetesTokens:
         self._serves = serves
         self._users: BriefCache[dict[str, Any]] = BriefCache(cache_seconds)
         self._rights: BriefCache[bool] = BriefCache(cache_seconds)
+        self._slots = asyncio.Semaphore(REVIEWS_AT_ONCE)
 
     async def authenticate(self, credentials: Credentials, verb: Verb) -> Caller | None:
         """Return the token's user as a caller for the tenant they mean; None: not allowed."""
@@ -115,9 +119,10 @@ class KubernetesTokens:
         self, path: str, version: str, kind: str, spec: dict[str, Any]
     ) -> dict[str, Any]:
         try:
-            answer = await self._kubernetes.send(
-                "POST", path, {"apiVersion": version, "kind": kind, "spec": spec}
-            )
+            async with self._slots:
+                answer = await self._kubernetes.send(
+                    "POST", path, {"apiVersion": version, "kind": kind, "spec": spec}
+                )
         except KubernetesUnavailableError as error:
             raise problems.unavailable(
                 "Tokens cannot be checked: the Kubernetes API does not answer."

@@ -41,8 +41,8 @@ class Capabilities:
     """What is known of stores in this process: probed once an hour, one probe at a time."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, str], tuple[float, CopyCapability]] = {}
-        self._probing: dict[tuple[str, str, str], asyncio.Lock] = {}
+        self._known: dict[tuple[str, str, str, bool], tuple[float, CopyCapability]] = {}
+        self._probing: dict[tuple[str, str, str, bool], asyncio.Lock] = {}
 
     async def of(
         self,
@@ -52,18 +52,20 @@ class Capabilities:
         source: SourceObject,
         bucket: str,
         key: str,
+        *,
+        with_crc32: bool,
     ) -> CopyCapability:
         """Return what the store can do; ``source`` is a real object, ``key`` may be written to.
 
-        Nothing is stored: the probe's upload is aborted.
+        Nothing is stored: the probe's upload, with or without CRC-32 as the archive's, is aborted.
         """
-        store = (str(client.meta.endpoint_url), source_bucket, bucket)
+        store = (str(client.meta.endpoint_url), source_bucket, bucket, with_crc32)
         lock = self._probing.setdefault(store, asyncio.Lock())
         async with lock:
             until, capability = self._known.get(store, (0.0, NO_COPIES))
             if time.monotonic() < until:
                 return capability
-            upload = await begin(client, bucket, key, PROBE_PLAN)
+            upload = await begin(client, bucket, key, PROBE_PLAN, with_crc32=with_crc32)
             try:
                 capability = await _probe(client, requests, source_bucket, source, upload)
             finally:

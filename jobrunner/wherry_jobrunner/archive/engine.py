@@ -34,7 +34,7 @@ from wherry_jobrunner.archive.resolver import NO_OBJECT, NOT_LISTED, head_all, s
 from wherry_jobrunner.archive.resume import take_over
 from wherry_jobrunner.archive.settings import ArchiveSettings
 from wherry_jobrunner.archive.source_objects import SkippedFile, SourceObject, Target
-from wherry_jobrunner.archive.store_requests import StoreRequests, open_requests
+from wherry_jobrunner.archive.store_requests import READ_BUFFER, StoreRequests, open_requests
 from wherry_jobrunner.archive.upload import Upload
 from wherry_jobrunner.archive.verification import verify
 
@@ -98,14 +98,17 @@ class _Attempt:
         if len(self.ids) == 1:
             return self.single(found[0])
         try:
-            copying = await self.copies(found)
+            with_crc32 = not any(
+                source.crc32 is not None for source in found if source.size >= 2 * MIN_PART
+            )
+            copying = await self.copies(found, with_crc32=with_crc32)
             plan = plan_archive(
                 found,
                 missing,
                 part_bytes=self.tuning.part_mib * MIB,
                 range_bytes=(self.tuning.copy_mib if copying else self.tuning.part_mib) * MIB,
             )
-            return await self.archive(plan, copying=copying)
+            return await self.archive(plan, copying=copying, with_crc32=with_crc32 or not copying)
         except ArchiveError as error:
             if error.reason in {"SourceChanged", "SourceCorrupt"} and self.cache is not None:
                 await self.cache.forget(
@@ -167,7 +170,7 @@ class _Attempt:
             self.settings, request.namespace, request.uid, request.attempt, request.archive_name
         )
 
-    async def copies(self, sources: Sequence[SourceObject]) -> bool:
+    async def copies(self, sources: Sequence[SourceObject], *, with_crc32: bool) -> bool:
         """Tell whether the store shall copy ranges itself; asks it only when there are any."""
         large = next((source for source in sources if source.size >= 2 * MIN_PART), None)
         if large is None or self.tuning.copy_mode == "never":
@@ -179,17 +182,29 @@ class _Attempt:
             large,
             self.settings.archive_bucket,
             f"{self.key}.probe",
+            with_crc32=with_crc32,
         )
         return capability.copies
 
-    async def archive(self, plan: Plan, *, copying: bool) -> ArchiveResult:
-        """Carry out ``plan``, verify what is stored, and put the manifest beside it."""
+    async def archive(self, plan: Plan, *, copying: bool, with_crc32: bool) -> ArchiveResult:
+        """Carry out ``plan``, verify what is stored, and put the manifest beside it.
+
+        A copied part of an object that has a CRC-32 of its own gets that one from some stores,
+        though it is only a range: the upload then goes without (``with_crc32`` false).
+        """
         request = self.request
         key = self.key
         progress = ProgressCounter(plan, len(self.ids), self.report)
         self.report(progress.now())
         earlier = await self.journal.read() if self.journal is not None else None
-        upload = await uploads.begin(self.client, self.settings.archive_bucket, key, plan.digest)
+        resuming = earlier is not None and earlier.digest == plan.digest
+        upload = await uploads.begin(
+            self.client,
+            self.settings.archive_bucket,
+            key,
+            plan.digest,
+            with_crc32=with_crc32 and not resuming,
+        )
         async with _aborted_on_failure(self.client, upload, request.job):
             reused: dict[int, JournalPart] = {}
             if earlier is not None:
@@ -198,7 +213,9 @@ class _Attempt:
                 await self.journal.begin(plan.digest, upload)
             digests = FileDigests(plan) if self.tuning.sha256 else None
             checksums = MemberChecksums(plan)
-            budget = self.tuning.budget_mib * MIB
+            # What lies in the connections' buffers is part of the budget, too.
+            budget = self.tuning.budget_mib * MIB - self.tuning.connections * 2 * READ_BUFFER
+            budget = max(budget, self.tuning.budget_mib * MIB // 2)
             executor = Executor(
                 plan=plan,
                 upload=upload,
@@ -217,7 +234,13 @@ class _Attempt:
             stored = await executor.run(reused)
             await uploads.complete(self.client, upload, list(stored.values()))
         checksum = await verify(
-            self.client, upload, plan, stored, checksums, executor.archive_crc32()
+            self.client,
+            upload,
+            plan,
+            stored,
+            checksums,
+            crc32=executor.archive_crc32(),
+            md5_etags=executor.md5_etags,
         )
         if self.journal is not None:
             await self.journal.forget()

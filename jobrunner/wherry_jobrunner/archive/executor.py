@@ -7,7 +7,7 @@ CRC of a file that goes on in later parts waits, full, until they are read.
 import asyncio
 import hashlib
 import logging
-import re
+import mmap
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
@@ -25,15 +25,14 @@ from wherry_jobrunner.archive.plan import Part, Plan, Range
 from wherry_jobrunner.archive.progress import ProgressCounter
 from wherry_jobrunner.archive.source_objects import SourceObject
 from wherry_jobrunner.archive.store_errors import archive_wrong
-from wherry_jobrunner.archive.store_requests import StoredPart, StoreRequests
-from wherry_jobrunner.archive.upload import Upload
+from wherry_jobrunner.archive.store_requests import Body, StoredPart, StoreRequests
+from wherry_jobrunner.archive.upload import MD5_ETAG, Upload
 
 logger = logging.getLogger(__name__)
 
 WRITE_SLICE: Final = 1 << 18
 PIPE_GRANT: Final = 1 << 20
 """Bytes of the budget that a piped part takes: what lies in the buffers of two connections."""
-MD5_ETAG: Final = re.compile(r'^"?([0-9a-f]{32})"?$')
 
 
 class Executor:
@@ -75,6 +74,8 @@ class Executor:
         self._job = job
         self._stored: dict[int, StoredPart] = {}
         self._crcs: dict[int, int | None] = {}
+        self.md5_etags = True
+        """False once the ETag of a part was seen not to be its MD5 sum."""
         self.copied_bytes = 0
         """Bytes that the store copied from source objects."""
         self.reused_bytes = 0
@@ -153,7 +154,8 @@ class Executor:
 
     async def _build(self, part: Part) -> None:
         """Put the part together in memory, then upload it."""
-        view = memoryview(bytearray(part.size))
+        # A mapping of its own goes back to the system at once; the allocator would keep holes.
+        view = memoryview(mmap.mmap(-1, part.size))
         await self._contents.read_ranges(part, view)
         await self._contents.write_literals(part, view)
         crc32 = await asyncio.to_thread(zlib.crc32, view)
@@ -162,18 +164,34 @@ class Executor:
             for position in range(0, len(view), WRITE_SLICE):
                 yield view[position : position + WRITE_SLICE]
 
-        stored = await self._put(part, body, crc32)
-        if stored.crc32 is None and (etag := MD5_ETAG.match(stored.etag)):
+        if self._upload.with_crc32:
+            stored = await self._put(part, body, crc32=crc32)
+            if stored.crc32 is not None:
+                await self._finish(part, stored, crc32)
+                return
             # The store says nothing of the CRC that it was sent, and may not have looked at it.
-            digest = await asyncio.to_thread(_md5, view)
-            if digest != etag[1]:
-                raise archive_wrong(f"part {part.number} was damaged on its way into the store")
+            md5 = await asyncio.to_thread(_md5, view)
+        else:
+            md5 = await asyncio.to_thread(_md5, view)
+            stored = await self._put(part, body, md5=md5)
+        etag = MD5_ETAG.match(stored.etag)
+        if etag is None or etag[1] != md5.hex():
+            self.md5_etags = False
         await self._finish(part, stored, crc32)
 
-    async def _put(self, part: Part, body: Any, crc32: int | None) -> StoredPart:
+    async def _put(
+        self, part: Part, body: Body, *, crc32: int | None = None, md5: bytes | None = None
+    ) -> StoredPart:
         upload = self._upload
         stored = await self._requests.put_part(
-            upload.bucket, upload.key, upload.upload_id, part.number, part.size, body, crc32
+            upload.bucket,
+            upload.key,
+            upload.upload_id,
+            part.number,
+            part.size,
+            body,
+            crc32=crc32,
+            md5=md5,
         )
         if crc32 is not None and stored.crc32 not in {None, crc32}:
             raise archive_wrong(f"part {part.number} was damaged on its way into the store")
@@ -217,7 +235,7 @@ class Executor:
         for segment in part.segments:
             if self._digests is not None and isinstance(segment, Range):
                 self._digests.gap(segment.member)
-        stored = await self._put(part, body, None)
+        stored = await self._put(part, body)
         if stored.crc32 not in {None, whole}:
             raise archive_wrong(f"part {part.number} was damaged on its way into the store")
         for index, segment in enumerate(part.segments):
@@ -273,8 +291,8 @@ class Executor:
             self._copy_slots.release()
 
 
-def _md5(view: memoryview) -> str:
-    return hashlib.md5(view, usedforsecurity=False).hexdigest()
+def _md5(view: memoryview) -> bytes:
+    return hashlib.md5(view, usedforsecurity=False).digest()
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -19,7 +19,7 @@ from wherry_jobrunner.archive.part_journal import Journal, JournalPart
 from wherry_jobrunner.archive.plan import Plan, Range
 from wherry_jobrunner.archive.source_objects import SourceObject
 from wherry_jobrunner.archive.store_requests import StoredPart
-from wherry_jobrunner.archive.upload import Upload, abort, complete
+from wherry_jobrunner.archive.upload import MD5_ETAG, Upload, abort, complete
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ async def take_over(
             return {}
         # In the order of the plan, so that every part lies behind the ones before it.
         await complete(client, journal.upload, [journal.parts[n].stored for n in numbers])
-        reused = await _copy(client, plan, journal, numbers, upload)
+        reused = await _copy(client, plan, journal, numbers, upload, job)
         await client.delete_object(Bucket=journal.upload.bucket, Key=journal.upload.key)
     except (ArchiveError, ClientError, BotoCoreError) as error:
         logger.info("nothing of the earlier attempt is reused: %s", error, extra={"job": job})
@@ -73,6 +73,12 @@ async def take_over(
         extra={"job": job},
     )
     return reused
+
+
+def _same_bytes(copied: str, uploaded: str) -> bool:
+    """Tell whether two ETags of parts may be of the same bytes: MD5 sums that differ are not."""
+    a, b = MD5_ETAG.match(copied), MD5_ETAG.match(uploaded)
+    return a is None or b is None or a[1] == b[1]
 
 
 async def _list_parts(client: Any, upload: Upload) -> dict[int, tuple[str, int]]:
@@ -87,7 +93,7 @@ async def _list_parts(client: Any, upload: Upload) -> dict[int, tuple[str, int]]
 
 
 async def _copy(
-    client: Any, plan: Plan, journal: Journal, numbers: list[int], upload: Upload
+    client: Any, plan: Plan, journal: Journal, numbers: list[int], upload: Upload, job: str
 ) -> dict[int, JournalPart]:
     head = await client.head_object(Bucket=journal.upload.bucket, Key=journal.upload.key)
     partial = SourceObject(
@@ -106,10 +112,11 @@ async def _copy(
                 stored = await copy_part(
                     client, upload, journal.upload.bucket, partial, segment, parts[number]
                 )
-            except (CopyFailedError, ArchiveError):
+            except (CopyFailedError, ArchiveError) as error:
+                logger.info("part %d is not reused: %s", number, error, extra={"job": job})
                 # The part is uploaded anew; what is wrong with the new upload shows itself there.
                 return
-        if stored.crc32 in {None, noted.crc32}:
+        if _same_bytes(stored.etag, noted.stored.etag):
             told = StoredPart(number, stored.etag, stored.size, stored.crc32)
             reused[number] = JournalPart(told, noted.crc32, noted.range_crcs)
 

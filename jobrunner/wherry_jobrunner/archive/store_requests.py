@@ -4,6 +4,7 @@ aiobotocore stays the client for everything rare. One of its requests costs abou
 Python; for thousands of small objects that, and not the network, would be the limit.
 """
 
+import base64
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -35,7 +36,13 @@ CREDENTIALS_SECONDS: Final = 30.0
 """How long credentials are used before the chain is asked again."""
 READ_BUFFER: Final = 1 << 17
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
-PASSING_CODES: Final = ("BadDigest", "IncompleteBody", "RequestTimeout", "XAmzContentChecksum")
+PASSING_CODES: Final = (
+    "BadDigest",
+    "InvalidDigest",
+    "IncompleteBody",
+    "RequestTimeout",
+    "XAmzContentChecksum",
+)
 
 Body = Callable[[], AsyncIterator[bytes | memoryview]]
 
@@ -153,15 +160,19 @@ class StoreRequests:
         number: int,
         size: int,
         body: Body,
-        crc32: int | None,
+        *,
+        crc32: int | None = None,
+        md5: bytes | None = None,
     ) -> StoredPart:
         """Upload one part; ``body`` is called anew for every try.
 
-        With ``crc32`` the store refuses bytes that were damaged on the way.
+        With ``crc32`` or ``md5`` the store refuses bytes that were damaged on the way.
         """
         headers = {"content-length": str(size)}
         if crc32 is not None:
             headers["x-amz-checksum-crc32"] = encode_crc32(crc32)
+        if md5 is not None:
+            headers["content-md5"] = base64.b64encode(md5).decode()
         query = [("partNumber", str(number)), ("uploadId", upload_id)]
         what = "write a part of the archive"
 

@@ -1,5 +1,6 @@
 """The multipart upload of one attempt: begin, complete, abort."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +12,8 @@ from wherry_jobrunner.archive.interface import ArchiveError
 from wherry_jobrunner.archive.store_errors import refused, store_unavailable, upload_lost
 from wherry_jobrunner.archive.store_requests import StoredPart
 
+MD5_ETAG: Final = re.compile(r'^"?([0-9a-f]{32})"?$')
+"""An ETag that may be an MD5 sum; with some encryptions it only looks like one."""
 PLAN_METADATA: Final = "wherry-plan"
 """Name of the object metadata that holds the plan's digest."""
 UNSUPPORTED: Final = frozenset(

@@ -8,11 +8,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from wherry_jobrunner.archive.checksum_text import decode_crc32, encode_crc32
 from wherry_jobrunner.archive.checksums import MemberChecksums
-from wherry_jobrunner.archive.executor import MD5_ETAG
 from wherry_jobrunner.archive.plan import Plan
 from wherry_jobrunner.archive.store_errors import archive_wrong
 from wherry_jobrunner.archive.store_requests import StoredPart
-from wherry_jobrunner.archive.upload import Upload, as_archive_error
+from wherry_jobrunner.archive.upload import MD5_ETAG, Upload, as_archive_error
 
 
 def expected_etag(stored: Mapping[int, StoredPart]) -> str | None:
@@ -32,12 +31,15 @@ async def verify(
     plan: Plan,
     stored: Mapping[int, StoredPart],
     checksums: MemberChecksums,
+    *,
     crc32: int | None,
+    md5_etags: bool,
 ) -> str:
     """Check the stored archive against the plan; return its checksum as ``<algorithm>:<value>``.
 
-    Checked are the size, the store's CRC-32 of the whole (or the ETag made of the parts'), the
-    central directory with every offset and CRC, and the local headers at some of the offsets.
+    Checked are the size, the store's CRC-32 of the whole (or the ETag made of the parts', where
+    these are MD5 sums), the central directory with every offset and CRC, and the local headers at
+    some of the offsets.
 
     Raises ArchiveError (ArchiveVerificationFailed, retryable) when something differs.
     """
@@ -51,7 +53,7 @@ async def verify(
     told = decode_crc32(head.get("ChecksumCRC32"))
     if told is not None and crc32 is not None and told != crc32:
         raise archive_wrong("its CRC-32 is another one")
-    etag = expected_etag(stored)
+    etag = expected_etag(stored) if md5_etags else None
     if told is None and etag is not None and head["ETag"].strip('"') != etag:
         raise archive_wrong("its parts are not those that were sent")
     await _verify_directory(client, where, plan, checksums)

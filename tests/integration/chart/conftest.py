@@ -14,11 +14,13 @@ import pytest
 
 from localcluster import assets
 from localcluster.controlplane import ControlPlane, start_control_plane
+from tests.harness.waiting import eventually_blocking
 from tests.unit.chart.renders import CHART, MINIMAL, RELEASE, Values, merged
 
 Question = tuple[str, str, str, str]
 """Service account of the release, verb, resource, namespace."""
 
+CRD_PATIENCE_SECONDS: Final = 240.0
 RESTRICTED: Final = "pod-security.kubernetes.io/enforce=restricted"
 
 
@@ -133,6 +135,20 @@ def _attributes(verb: str, resource: str, namespace: str) -> dict[str, str]:
     }
 
 
+def delete_crds(plane: ControlPlane) -> None:
+    """Delete all CRDs and wait until they are gone.
+
+    An API server takes a minute and more when it has to try a second time.
+    """
+    plane.kubectl("delete", "crd", "--all", "--wait=false")
+    eventually_blocking(
+        "all CRDs to be gone",
+        lambda: plane.kubectl("get", "crd", "--output", "name"),
+        lambda left: not left.strip(),
+        within=CRD_PATIENCE_SECONDS,
+    )
+
+
 @pytest.fixture(scope="session")
 def chart_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane with the controller manager, without CRDs and without nodes."""
@@ -151,4 +167,4 @@ def admin(chart_plane: ControlPlane) -> Iterator[Admin]:
     yield made
     if made.helm("status", RELEASE).returncode == 0:
         made.uninstall()
-    chart_plane.kubectl("delete", "crd", "--all", "--wait=true", "--timeout=110s")
+    delete_crds(chart_plane)

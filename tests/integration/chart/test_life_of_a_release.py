@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.chart.conftest import Admin
+from tests.integration.chart.conftest import CRD_PATIENCE_SECONDS, Admin
 from tests.unit.chart.renders import CHART, RELEASE
 
 JOB = {
@@ -113,7 +113,7 @@ def test_the_operator_s_replicas_go_up_and_down(admin: Admin) -> None:
 def test_crds_go_when_they_are_not_kept(admin: Admin) -> None:
     admin.install({"crds": {"keep": False}})
     admin.uninstall()
-    eventually(lambda: not admin.get("crds")["items"])
+    eventually(lambda: not admin.get("crds")["items"], CRD_PATIENCE_SECONDS)
 
 
 def test_a_dry_run_changes_nothing(admin: Admin) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from localcluster.controlplane import ControlPlane
-from tests.integration.chart.conftest import RESTRICTED
+from tests.integration.chart.conftest import RESTRICTED, delete_crds
 from tests.integration.chart.gateway_api_crds import gateway_api_crds
 from tests.unit.chart.renders import (
     NAMESPACE,
@@ -36,7 +36,7 @@ def prepared(chart_plane: ControlPlane) -> Iterator[ControlPlane]:
     account = ("serviceaccount/default", "--namespace", NAMESPACE)
     chart_plane.kubectl("wait", "--for=create", "--timeout=60s", *account)
     yield chart_plane
-    chart_plane.kubectl("delete", "crd", "--all", "--wait=true", "--timeout=110s")
+    delete_crds(chart_plane)
 
 
 def _lines(documents: list[Document]) -> str:

@@ -52,7 +52,11 @@ CHECKS = (
         "run: make generate",
     ),
     Check("unit", ([*PYTEST, "-n", "2", "tests/unit"],), "run one test: pytest tests/unit -k NAME"),
-    Check("packages", ([*LOCALCLUSTER, "packages"],), "install the named packages by hand"),
+    Check(
+        "packages",
+        ([*LOCALCLUSTER, "packages", "--set", "tests"],),
+        "install the named packages by hand",
+    ),
     Check(
         "assets",
         ([*LOCALCLUSTER, "assets"],),

@@ -15,7 +15,7 @@ def _assets(options: argparse.Namespace) -> None:
 
 
 def _packages(options: argparse.Namespace) -> None:
-    installed = packages.ensure(packages.NODE if options.set == "node" else packages.SERVICES)
+    installed = packages.ensure(packages.SETS[options.set])
     say.line(f"installed: {' '.join(installed)}" if installed else "every package is there")
 
 
@@ -83,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
     each.set_defaults(call=_assets)
 
     each = commands.add_parser("packages", help="install missing Debian packages")
-    each.add_argument("--set", choices=["services", "node"], default="node")
+    each.add_argument("--set", choices=list(packages.SETS), default="node")
     each.set_defaults(call=_packages)
 
     _add_control_plane(commands)

@@ -24,6 +24,17 @@ NODE = (
     "iptables",
     "runc",
 )
+# For every test: other readers of archives, a real proxy, a real browser, a real Prometheus.
+TESTS = (
+    *NODE,
+    "chromium",
+    "default-jdk-headless",
+    "libarchive-tools",
+    "nginx",
+    "p7zip-full",
+    "prometheus",
+)
+SETS = {"services": SERVICES, "node": NODE, "tests": TESTS}
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _LISTS = Path("/var/lib/apt/lists")

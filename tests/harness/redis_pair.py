@@ -32,12 +32,14 @@ async def command(server: RedisServer, *words: str) -> Any:
 
 async def follow(replica: RedisServer, primary: RedisServer) -> None:
     """Make ``replica`` a replica of ``primary`` and wait until it holds the same."""
+    # Without the pause in which more replicas could join the same transfer.
+    await command(primary, "CONFIG", "SET", "repl-diskless-sync-delay", "0")
     await command(replica, "CONFIG", "SET", "masterauth", primary.password)
     await command(replica, "REPLICAOF", primary.host, str(primary.port))
 
     async def linked() -> bool:
         found = await command(replica, "INFO", "replication")
-        return "master_link_status:up" in str(found)
+        return bool(found["master_link_status"] == "up")
 
     await eventually("the replica to follow its primary", linked)
 

@@ -20,6 +20,32 @@ RUNNER_RULES: Final[list[Resource]] = [
 ]
 """All that a runner may do in a tenant's namespace."""
 
+OPERATOR_RULES: Final[list[Resource]] = [
+    {
+        "apiGroups": ["wherry.dev"],
+        "resources": ["downloadjobs"],
+        "verbs": ["get", "list", "watch", "create", "patch", "delete"],
+    },
+    {"apiGroups": ["wherry.dev"], "resources": ["runnerpools"], "verbs": ["get", "list", "watch"]},
+    {
+        "apiGroups": ["wherry.dev"],
+        "resources": ["downloadjobs/status", "runnerpools/status"],
+        "verbs": ["patch"],
+    },
+    {
+        "apiGroups": [""],
+        "resources": ["pods"],
+        "verbs": ["get", "list", "watch", "create", "delete"],
+    },
+    {
+        "apiGroups": ["coordination.k8s.io"],
+        "resources": ["leases"],
+        "verbs": ["get", "create", "update"],
+    },
+    {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
+]
+"""All that the operator may do where jobs, pools and runners share a namespace."""
+
 
 async def create_namespace(api: Api, prefix: str = "tenant") -> str:
     """Create a namespace with a name of its own and return the name."""

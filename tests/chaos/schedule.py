@@ -1,0 +1,105 @@
+"""Which faults strike when: a pure function of the seed."""
+
+import random
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Kind(StrEnum):
+    """What strikes. :mod:`tests.chaos.faults` has one function for each."""
+
+    OPERATOR_KILLED = "operator killed"
+    OPERATOR_KILLED_AT_A_WRITE = "operator killed at a write"
+    OPERATOR_FROZEN = "operator frozen"
+    OPERATOR_PARTED = "operator parted from the API server"
+    API_SERVER_RESTARTED = "API server restarted"
+    API_ERRORS = "API server answers 409, 429, 500, resets, lost answers"
+    WATCHES_EXPIRED = "watches end with 410 Gone"
+    WATCHES_RESET = "watches reset"
+    WATCHES_SILENT = "watches fall silent"
+    DELETE_SWALLOWED = "a pod is deleted and the event swallowed"
+    RUNNER_KILLED = "runner killed"
+    RUNNER_FROZEN = "runner frozen"
+    RUNNER_TERMINATED = "runner's pod deleted"
+    RUNNER_EVICTED = "runner evicted"
+    RUNNER_OUT_OF_MEMORY = "runner out of memory"
+    RUNNER_VANISHED = "runner's pod vanished with its node"
+    RUNNER_WITHOUT_REDIS = "runner parted from Redis"
+    RUNNER_WITHOUT_API = "runner parted from the API server"
+    RUNNER_WITHOUT_STORE = "runner parted from the store"
+    REDIS_FLUSHED = "Redis flushed"
+    REDIS_RESTARTED_EMPTY = "Redis restarted with an empty disk"
+    REDIS_FAILED_OVER = "Redis failed over to a stale replica"
+    REDIS_AWAY = "Redis away"
+    STORE_RESTARTED = "store restarted"
+    JOB_CANCELLED = "job cancelled"
+    JOB_SUSPENDED = "job suspended, and resumed"
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How long faults last, in seconds: least and most."""
+
+    freeze: tuple[float, float]
+    parting: tuple[float, float]
+    redis_away: tuple[float, float]
+    store_away: tuple[float, float] = (0.5, 3.0)
+
+
+SHORT: Final = Lengths(freeze=(1, 14), parting=(2, 8), redis_away=(2, 6))
+"""For a heartbeat timeout of 6 s: a frozen runner is fenced."""
+LONG: Final = Lengths(freeze=(2, 120), parting=(2, 45), redis_away=(5, 60))
+"""For the heartbeat timeout of 30 s that the operator has by itself."""
+
+RARE: Final = {Kind.RUNNER_OUT_OF_MEMORY: 2, Kind.API_SERVER_RESTARTED: 4}
+"""Kinds that strike only so often. OutOfMemory is the job's own failure, and it has but three
+attempts; a restarting API server stops everything for seconds."""
+
+
+@dataclass(frozen=True)
+class Strike:
+    """One fault of the schedule."""
+
+    at: float
+    """Seconds from the start."""
+    kind: Kind
+    seconds: float
+    """How long it lasts, where it lasts."""
+    chance: float
+    """From 0 to 1: chooses the victim, the point and the like."""
+
+
+def schedule(seed: int, seconds: float, count: int, lengths: Lengths) -> tuple[Strike, ...]:
+    """Return ``count`` strikes over ``seconds``, oldest first; the same for the same arguments.
+
+    Every kind strikes at least once when there are as many strikes as kinds.
+    """
+    chooser = random.Random(seed)
+    kinds = list(Kind)
+    chooser.shuffle(kinds)
+    chosen = kinds[:count]
+    while len(chosen) < count:
+        kind = chooser.choice(kinds)
+        if chosen.count(kind) < RARE.get(kind, count):
+            chosen.append(kind)
+    strikes = [
+        Strike(
+            at=chooser.uniform(0, seconds),
+            kind=kind,
+            seconds=chooser.uniform(*_length(kind, lengths)),
+            chance=chooser.random(),
+        )
+        for kind in chosen
+    ]
+    return tuple(sorted(strikes, key=lambda strike: strike.at))
+
+
+def _length(kind: Kind, lengths: Lengths) -> tuple[float, float]:
+    if kind in {Kind.OPERATOR_FROZEN, Kind.RUNNER_FROZEN}:
+        return lengths.freeze
+    if kind is Kind.REDIS_AWAY:
+        return lengths.redis_away
+    if kind in {Kind.STORE_RESTARTED, Kind.RUNNER_WITHOUT_STORE}:
+        return lengths.store_away
+    return lengths.parting

@@ -1,12 +1,14 @@
 """What the ways of making an archive have in common, and who can read it."""
 
 import asyncio
+import base64
 import hashlib
 import io
 import json
 import re
 import subprocess
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,28 @@ async def test_streamed_and_copied_archives_are_the_same_bytes(bench: Bench) -> 
         small = hashlib.sha256(contents["a/b/c"]).hexdigest()
         assert by_name["a/b/c"]["sha256"] == small
     assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("all_of_them", [True, False])
+async def test_ranges_of_objects_with_a_crc32_of_their_own_are_copied_rightly(
+    bench: Bench, all_of_them: bool
+) -> None:
+    # versitygw tells the CRC-32 of the whole source object as that of a copied range.
+    contents = {f"file {n}": pattern(n, (11 + n) * MIB) for n in range(4)}
+    for number, (name, body) in enumerate(contents.items()):
+        with_crc = {"ChecksumAlgorithm": "CRC32"} if all_of_them or number % 2 else {}
+        await bench.put(name, body, **with_crc)
+    bench.tuning = ArchiveSettings(WHERRY_ARCHIVE_COPY_MIB=5)
+    result = await bench.bundle(list(contents))
+    archive = await bench.get(result.archive.key)
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        assert opened.testzip() is None
+        assert {name: opened.read(name) for name in contents} == contents
+    head = await bench.client.head_object(
+        Bucket=bench.store.bucket, Key=result.archive.key, ChecksumMode="ENABLED"
+    )
+    told = head.get("ChecksumCRC32")
+    assert told in {None, base64.b64encode(zlib.crc32(archive).to_bytes(4, "big")).decode()}
 
 
 async def test_an_archive_larger_than_the_buffers_is_piped(bench: Bench) -> None:

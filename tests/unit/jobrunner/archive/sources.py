@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Callable
 from typing import BinaryIO
 
+from wherry_jobrunner.archive.crc32 import combine
 from wherry_jobrunner.archive.manifest import manifest
 from wherry_jobrunner.archive.plan import Directory, Header, ManifestBody, Plan, Range
 from wherry_jobrunner.archive.planner import plan_archive
@@ -56,3 +57,15 @@ def write(plan: Plan, file: BinaryIO, content: Callable[[int], bytes], crcs: lis
             if not isinstance(segment, Range):
                 assert file.tell() == position
     assert position == plan.size
+
+
+def zeros_crc32(size: int) -> int:
+    """Return the CRC-32 of ``size`` zero bytes."""
+    crc, step, length = 0, zlib.crc32(b"\0"), 1
+    while size:
+        if size & 1:
+            crc = combine(crc, step, length)
+        step = combine(step, step, length)
+        length *= 2
+        size >>= 1
+    return crc

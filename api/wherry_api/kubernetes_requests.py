@@ -16,6 +16,7 @@ import orjson
 from kubernetes.aio.client import ApiClient
 
 from wherry_api.metrics import KUBERNETES_SECONDS
+from wherry_core import kubernetes_metrics
 
 TIMEOUT_SECONDS: Final = 10.0
 CONNECT_TIMEOUT_SECONDS: Final = 2.0
@@ -111,6 +112,7 @@ class KubernetesRequests:
             raise KubernetesUnavailableError(f"{type(error).__name__}: {error}") from error
         finally:
             KUBERNETES_SECONDS.labels(method, status).observe(time.perf_counter() - began)
+            kubernetes_metrics.count(method, path, int(status) if status.isdigit() else 0)
         # "etcdserver: request is too large" comes as a 500 and is the client's matter.
         if answer.status == TOO_MANY_REQUESTS or (
             answer.status >= SERVER_ERRORS and "too large" not in answer.message

@@ -8,14 +8,14 @@ REQUESTS = Counter(
     ("route", "method", "status"),
 )
 REQUEST_SECONDS = Histogram(
-    "wherry_api_request_seconds",
-    "Time to answer a request, streams left out",
+    "wherry_api_request_duration_seconds",
+    "Time until an answer began",
     ("route", "method"),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 FAULTS = Counter("wherry_api_faults", "Requests that ended in a fault of ours", ("route",))
 KUBERNETES_SECONDS = Histogram(
-    "wherry_api_kubernetes_request_seconds",
+    "wherry_api_kubernetes_request_duration_seconds",
     "Time of a request to the Kubernetes API server",
     ("method", "status"),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),

@@ -11,8 +11,8 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 
+from wherry_core import kubernetes_metrics
 from wherry_core.resources import DOWNLOAD_JOBS, GROUP, VERSION, DownloadJob
-from wherry_jobrunner import metrics
 from wherry_jobrunner.api_endpoint import Endpoint
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=15, connect=5)
@@ -125,9 +125,10 @@ class ApiServer:
         self, verb: str, namespace: str, name: str, patch: Patch | None, patience_seconds: float
     ) -> Any:
         deadline = time.monotonic() + patience_seconds
+        path = _path(namespace, name, patch)
         for pause in pauses():
-            answer = await self._once(verb, namespace, name, patch)
-            metrics.API_REQUESTS.labels(verb, str(answer.status or "lost")).inc()
+            answer = await self._once(verb, path, patch)
+            kubernetes_metrics.count(verb, path, answer.status)
             if 200 <= answer.status < 300:
                 return answer.body
             if answer.status == 401:
@@ -143,13 +144,10 @@ class ApiServer:
             await asyncio.sleep(wait)
         raise AssertionError("pauses never end")
 
-    async def _once(self, verb: str, namespace: str, name: str, patch: Patch | None) -> Answer:
-        path = f"/apis/{GROUP}/{VERSION}/namespaces/{quote(namespace, safe='')}"
-        path += f"/{DOWNLOAD_JOBS}/{quote(name, safe='')}"
+    async def _once(self, verb: str, path: str, patch: Patch | None) -> Answer:
         headers = {"Accept": "application/json"}
         data = None
         if patch is not None:
-            path += "/status"
             headers["Content-Type"] = MERGE_PATCH if isinstance(patch, dict) else JSON_PATCH
             data = orjson.dumps(patch)
         try:
@@ -167,6 +165,12 @@ class ApiServer:
                 return _answer(response.status, response.headers, await response.read())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return Answer(0, None, problem=type(error).__name__)
+
+
+def _path(namespace: str, name: str, patch: Patch | None) -> str:
+    path = f"/apis/{GROUP}/{VERSION}/namespaces/{quote(namespace, safe='')}"
+    path += f"/{DOWNLOAD_JOBS}/{quote(name, safe='')}"
+    return path if patch is None else f"{path}/status"
 
 
 def _answer(status: int, headers: Any, text: bytes) -> Answer:

@@ -66,6 +66,7 @@ async def claim(api: ApiServer, job_key: str, runner: str) -> DownloadJob | None
                     namespace, name, claim_patch(job, runner, now), patience_seconds=0
                 )
             except ConflictError:
+                metrics.CLAIM_CONFLICTS.inc()
                 conflicts += 1
                 if conflicts == TRIES:
                     return None

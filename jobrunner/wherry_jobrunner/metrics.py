@@ -7,19 +7,17 @@ from prometheus_client import Counter, Gauge, Histogram
 CLAIMS: Final = Counter(
     "wherry_runner_claims", "Jobs taken from the queue, by what became of them", ["result"]
 )
+CLAIM_CONFLICTS: Final = Counter(
+    "wherry_runner_claim_conflicts", "Claims refused because somebody else changed the job first"
+)
 ATTEMPTS: Final = Counter("wherry_runner_attempts", "Attempts that ended, by outcome", ["outcome"])
 ATTEMPT_SECONDS: Final = Histogram(
-    "wherry_runner_attempt_seconds",
+    "wherry_runner_attempt_duration_seconds",
     "Time from the claim of an attempt to its end",
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600),
 )
 ACTIVE_JOBS: Final = Gauge("wherry_runner_active_jobs", "Jobs that the runner works on now")
 ARCHIVED_FILES: Final = Counter("wherry_runner_archived_files", "Files in completed archives")
 ARCHIVED_BYTES: Final = Counter("wherry_runner_archived_bytes", "Bytes of completed archives")
-API_REQUESTS: Final = Counter(
-    "wherry_runner_api_requests",
-    "Requests to the Kubernetes API server, by verb and status code (lost: no answer came)",
-    ["verb", "code"],
-)
 REDIS_LOST: Final = Counter("wherry_runner_redis_lost", "Times that Redis stopped answering")
 FAULTS: Final = Counter("wherry_runner_faults", "Errors in the runner itself", ["where"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from wherry_core.resources import Phase
@@ -34,6 +35,18 @@ class JobController:
     plan_pool: Callable[[str], None]
     completed: set[str] = field(default_factory=set)
     """Jobs that were seen to become Completed and have not been announced yet."""
+
+    def forget_announced(self, until: datetime | None) -> None:
+        """Drop the completions that another replica has announced: those before ``until``."""
+        if until is None:
+            return
+        moment = until.replace(microsecond=0)
+        ends = {key: self._completion_time(key) for key in self.completed}
+        self.completed = {key for key, ended in ends.items() if ended and ended >= moment}
+
+    def _completion_time(self, key: str) -> datetime | None:
+        view = self.cache.jobs.get(key)
+        return view.job.status.completion_time if view else None
 
     async def reconcile(self, key: str) -> float | None:
         """Do what is to be done about a job; return when to look again, in seconds."""

@@ -10,7 +10,13 @@ from wherry_core.resources import Phase
 from wherry_core.resources.base import API_VERSION
 from wherry_operator import metrics
 from wherry_operator.event_recorder import EventRecorder, Regarding
-from wherry_operator.job_plan import JobPlan, QueueChange, Story, status_patch
+from wherry_operator.job_plan import (
+    JobPlan,
+    QueueChange,
+    Story,
+    condition_is_true,
+    status_patch,
+)
 from wherry_operator.job_view import RETRY_OF_LABEL, JobView
 from wherry_operator.kubernetes_api import (
     MERGE_PATCH,
@@ -104,6 +110,8 @@ class JobExecutor:
             ),
         )
         metrics.JOBS_ENDED.labels(phase=Phase.COMPLETED.value, reason="Completed").inc()
+        metrics.ARCHIVED_BYTES.inc(size)
+        metrics.ARCHIVED_FILES.inc(status.files.completed)
         if status.attempt > 1:
             await self.archives.tidy(view)
 
@@ -135,6 +143,7 @@ class JobExecutor:
             return
         if after.phase in {Phase.FAILED, Phase.CANCELLED}:
             metrics.JOBS_ENDED.labels(phase=after.phase.value, reason=plan.reason).inc()
+            metrics.JOBS_DEAD_LETTERED.inc(condition_is_true(after, "DeadLettered"))
         if after.lost_attempts > view.job.status.lost_attempts:
             metrics.ATTEMPTS_LOST.labels(reason=plan.reason).inc()
         logger.info("%s: %s", plan.reason, plan.message, extra={"job": view.key})

@@ -8,7 +8,8 @@ import aiohttp
 import orjson
 from kubernetes.aio.client import ApiClient
 
-from wherry_operator import fault_points, metrics
+from wherry_core import kubernetes_metrics
+from wherry_operator import fault_points
 
 REQUEST_TIMEOUT_SECONDS: Final = 15.0
 MERGE_PATCH: Final = "application/merge-patch+json"
@@ -90,7 +91,7 @@ class KubernetesApi:
             auth_settings=["BearerToken"],
         )
         writes = method != "GET"
-        name = f"{method.lower()}-{_resource(path)}"
+        name = f"{method.lower()}-{kubernetes_metrics.resource_of(path)}"
         if writes:
             fault_points.reach(f"before-{name}")
         try:
@@ -98,11 +99,11 @@ class KubernetesApi:
                 response = await self._client.call_api(method, url, header_params=signed, body=body)
                 answer: bytes = await response.read()  # type: ignore[no-untyped-call]
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self._count(method, path, 0)
+            kubernetes_metrics.count(method, path, 0)
             raise KubernetesError(0, "Unreachable", str(error) or type(error).__name__) from error
         if writes:
             fault_points.reach(f"after-{name}")
-        self._count(method, path, response.status)
+        kubernetes_metrics.count(method, path, response.status)
         if response.status >= 400:
             raise _error(response.status, answer)
         return orjson.loads(answer)
@@ -118,19 +119,6 @@ class KubernetesApi:
             if not more:
                 return
             query = {"labelSelector": selector, "limit": str(PAGE), "continue": more}
-
-    @staticmethod
-    def _count(method: str, path: str, status: int) -> None:
-        metrics.API_CALLS.labels(verb=method, resource=_resource(path), code=str(status)).inc()
-
-
-def _resource(path: str) -> str:
-    """Return the resource of a path, with its subresource: of a bounded set, for metrics."""
-    parts = path.strip("/").split("/")
-    after = parts[2:] if parts[0] == "api" else parts[3:]
-    if after and after[0] == "namespaces":
-        after = after[2:]
-    return after[0] if len(after) < 3 else f"{after[0]}/{after[2]}"
 
 
 def jobs_path(namespace: str | None, name: str | None = None, part: str | None = None) -> str:

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from wherry_operator import metrics
 from wherry_operator.kubernetes_api import (
     AlreadyExistsError,
     ConflictError,
@@ -56,6 +55,8 @@ class Leadership:
         self._renewed = float("-inf")
         self._seen: tuple[str, float] = ("", float("-inf"))
         self._told = False
+        self.other_acted_until: datetime | None = None
+        """When the replica that acted before this one last renewed the lease."""
 
     @property
     def holding(self) -> bool:
@@ -81,7 +82,6 @@ class Leadership:
 
     def _tell(self) -> None:
         holding = self.holding
-        metrics.LEADER.set(int(holding))
         if holding and not self._told:
             logger.info("this replica acts now (%s)", self._identity)
             self._on_gain()
@@ -116,6 +116,7 @@ class Leadership:
         if holder not in {"", self._identity} and alive:
             return False
         if holder != self._identity:
+            self.other_acted_until = _parsed(spec.get("renewTime"))
             spec["acquireTime"] = _micro_time()
             spec["leaseTransitions"] = (spec.get("leaseTransitions") or 0) + 1
         spec["holderIdentity"] = self._identity
@@ -151,6 +152,10 @@ class Leadership:
             "PUT", leases_path(self._namespace, LEASE_NAME), body=lease
         )
         self._seen = (answer["metadata"]["resourceVersion"], time.monotonic())
+
+
+def _parsed(moment: str | None) -> datetime | None:
+    return datetime.fromisoformat(moment) if moment else None
 
 
 def _micro_time() -> str:

@@ -1,8 +1,11 @@
-"""What the operator counts, for Prometheus. Only the operator exports these."""
+"""What the operator counts, for Prometheus; the replica that acts counts, the others do not.
+
+The gauges of the whole cluster are in :mod:`wherry_operator.cluster_metrics`.
+"""
 
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 RECONCILE_SECONDS: Final = Histogram(
     "wherry_reconcile_duration_seconds",
@@ -13,23 +16,12 @@ RECONCILE_SECONDS: Final = Histogram(
 RECONCILE_ERRORS: Final = Counter(
     "wherry_reconcile_errors_total", "Decisions that could not be carried out.", ["kind"]
 )
-API_CALLS: Final = Counter(
-    "wherry_kubernetes_requests_total",
-    "Requests to the Kubernetes API, without the watches.",
-    ["verb", "resource", "code"],
-)
-JOBS: Final = Gauge("wherry_jobs", "Jobs by phase.", ["phase"])
-QUEUE_DEPTH: Final = Gauge("wherry_queue_depth", "Jobs that wait for a runner.", ["pool"])
-QUEUE_OLDEST_AGE: Final = Gauge(
-    "wherry_queue_oldest_age_seconds", "Age of the job that has waited longest.", ["pool"]
-)
-RUNNERS: Final = Gauge("wherry_runners", "Runner pods by state.", ["pool", "state"])
-RUNNER_SLOTS: Final = Gauge(
-    "wherry_runner_slots", "Jobs that the ready runners could take at once.", ["pool"]
-)
-CLAIMED_JOBS: Final = Gauge("wherry_claimed_jobs", "Jobs that runners work on.", ["pool"])
-DEAD_LETTERS: Final = Gauge("wherry_dead_letters", "Dead-lettered jobs that still exist.")
 JOBS_ENDED: Final = Counter("wherry_jobs_ended_total", "Jobs that ended.", ["phase", "reason"])
+JOBS_DEAD_LETTERED: Final = Counter(
+    "wherry_jobs_dead_lettered_total", "Jobs that failed with all attempts used up."
+)
+ARCHIVED_BYTES: Final = Counter("wherry_archived_bytes_total", "Bytes of completed archives.")
+ARCHIVED_FILES: Final = Counter("wherry_archived_files_total", "Files in completed archives.")
 PROCESSING_SECONDS: Final = Histogram(
     "wherry_job_processing_duration_seconds",
     "Time from a job's first start to its completion.",
@@ -52,8 +44,6 @@ REDIS_RESYNCS: Final = Counter(
 REDIS_REPAIRS: Final = Counter(
     "wherry_redis_repairs_total", "Queue entries added or removed by a rebuild.", ["change"]
 )
-REDIS_UP: Final = Gauge("wherry_redis_up", "1 while Redis answers the operator.")
-LEADER: Final = Gauge("wherry_leader", "1 on the replica that acts.")
 SWEEP_REPAIRS: Final = Counter(
     "wherry_cache_repairs_total", "Objects that the watches had missed.", ["kind", "change"]
 )

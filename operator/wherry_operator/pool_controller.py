@@ -9,6 +9,7 @@ from typing import Any, Final
 from wherry_core.resources import Condition, RunnerPool, RunnerPoolStatus
 from wherry_operator import clock, metrics
 from wherry_operator.cache import ClusterCache, PoolJobs, PoolView
+from wherry_operator.cluster_metrics import PoolFigures
 from wherry_operator.event_recorder import EventRecorder, Regarding
 from wherry_operator.job_plan import Story, status_patch
 from wherry_operator.kubernetes_api import (
@@ -65,7 +66,7 @@ class PoolController:
         observed = self._observe(view, memory)
         plan = plan_pool(observed)
         await self._execute(view, observed, plan, memory)
-        self._measure(observed, plan)
+        memory.figures = figures_of(observed, plan)
         return self._look_again(view, observed, plan, memory)
 
     def forget_drains(self) -> None:
@@ -279,22 +280,27 @@ class PoolController:
             moments.append(min(memory.draining.values()) + LEAVE_SECONDS - now)
         return max(0.05, min(moments)) if moments else None
 
-    @staticmethod
-    def _measure(observed: ObservedPool, plan: PoolPlan) -> None:
-        pool = observed.pool.metadata.name
-        ready = sum(pod.ready for pod in observed.pods if not pod.ended)
-        states = {
+    def figures(self) -> dict[str, PoolFigures]:
+        """Return what the last decision about each pool saw, for the metrics."""
+        return {name: memory.figures for name, memory in self.memories.items() if memory.figures}
+
+
+def figures_of(observed: ObservedPool, plan: PoolPlan) -> PoolFigures:
+    """Return the figures of one decision."""
+    living = [pod for pod in observed.pods if not pod.ended]
+    ready = sum(pod.ready for pod in living)
+    return PoolFigures(
+        waiting=observed.waiting,
+        claimed=sum(observed.claimed.values()),
+        slots=ready * observed.pool.spec.concurrency,
+        runners={
             "desired": plan.desired,
-            "living": sum(not pod.ended for pod in observed.pods),
+            "living": len(living),
             "ready": ready,
             "busy": len(observed.claimed),
             "draining": len(observed.draining),
-        }
-        for state, count in states.items():
-            metrics.RUNNERS.labels(pool=pool, state=state).set(count)
-        metrics.RUNNER_SLOTS.labels(pool=pool).set(ready * observed.pool.spec.concurrency)
-        metrics.QUEUE_DEPTH.labels(pool=pool).set(observed.waiting)
-        metrics.CLAIMED_JOBS.labels(pool=pool).set(sum(observed.claimed.values()))
+        },
+    )
 
 
 def _dated(old: RunnerPoolStatus, new: RunnerPoolStatus) -> RunnerPoolStatus:

@@ -4,6 +4,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
+from wherry_operator.cluster_metrics import PoolFigures
+
 FIRST_PAUSE_SECONDS: Final = 5.0
 LONGEST_PAUSE_SECONDS: Final = 300.0
 QUICK_END_SECONDS: Final = 30.0
@@ -86,3 +88,4 @@ class PoolMemory:
     worked: set[str] = field(default_factory=set)
     """Uids of pods that have had a job."""
     status_written: float = float("-inf")
+    figures: PoolFigures | None = None

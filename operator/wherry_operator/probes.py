@@ -9,12 +9,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 @asynccontextmanager
 async def serve_probes(
-    port: int, *, alive: Callable[[], bool], ready: Callable[[], bool], measure: Callable[[], None]
+    port: int, *, alive: Callable[[], bool], ready: Callable[[], bool]
 ) -> AsyncIterator[None]:
-    """Serve /healthz, /readyz and /metrics on ``port`` while the context is open; 0: do not.
-
-    ``measure`` brings gauges up to date before they are read.
-    """
+    """Serve /healthz, /readyz and /metrics on ``port`` while the context is open; 0: do not."""
     if port == 0:
         yield
         return
@@ -26,7 +23,6 @@ async def serve_probes(
         return _answer(ready(), "ready", "the cache is not loaded yet")
 
     async def show_metrics(_: web.Request) -> web.Response:
-        measure()
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     application = web.Application()

@@ -205,7 +205,6 @@ class QueueIndex:
             logger.warning("Redis does not answer, going on without it: %s", error)
             metrics.FAULTS.labels(kind="redis").inc()
         self.up = False
-        metrics.REDIS_UP.set(0)
         self._wake.set()
 
     async def run(self) -> None:
@@ -229,7 +228,6 @@ class QueueIndex:
         if not self.up or lost_writes:
             reason = "lost_writes" if self.up or not self._marker else "reconnected"
             self.up = True
-            metrics.REDIS_UP.set(1)
             await self._rebuild(reason)
             return
         for pool in self._pools():

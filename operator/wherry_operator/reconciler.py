@@ -41,9 +41,17 @@ class Reconciler:
     """
 
     def __init__(
-        self, name: str, reconcile: Reconcile, *, workers: int, backoff: Backoff | None = None
+        self,
+        name: str,
+        reconcile: Reconcile,
+        *,
+        workers: int,
+        backoff: Backoff | None = None,
+        measured: Callable[[], bool] = lambda: True,
     ) -> None:
+        """``measured`` tells whether times count: those of a replica that only looks do not."""
         self.name = name
+        self._measured = measured
         self._reconcile = reconcile
         self._workers = workers
         self._backoff = backoff or Backoff()
@@ -83,8 +91,8 @@ class Reconciler:
 
     @property
     def waiting(self) -> int:
-        """How many keys wait for a worker."""
-        return len(self._ready)
+        """How many keys wait for a worker or are worked on."""
+        return len(self._ready) + len(self._active)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -128,7 +136,8 @@ class Reconciler:
             else:
                 self.add_after(key, look_again)
         finally:
-            metrics.RECONCILE_SECONDS.labels(kind=self.name).observe(time.monotonic() - started)
+            if self._measured():
+                metrics.RECONCILE_SECONDS.labels(kind=self.name).observe(time.monotonic() - started)
 
     async def _run_timers(self) -> None:
         while True:

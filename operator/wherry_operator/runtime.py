@@ -23,11 +23,12 @@ from wherry_operator import clock, metrics, watches
 from wherry_operator.archive_store import ArchiveStore
 from wherry_operator.cache import ClusterCache, PoolView
 from wherry_operator.cache_sweep import CacheSweep, SweptKind
+from wherry_operator.cluster_metrics import ClusterMetrics, exported
 from wherry_operator.event_recorder import EventRecorder
 from wherry_operator.heartbeats import HeartbeatWatch
 from wherry_operator.job_controller import JobController
 from wherry_operator.job_execution import JobExecutor
-from wherry_operator.job_plan import JobRules, condition_is_true
+from wherry_operator.job_plan import JobRules
 from wherry_operator.job_view import JobView, read_job
 from wherry_operator.kubernetes_api import (
     KubernetesApi,
@@ -79,15 +80,19 @@ class Operator:
         self.index = QueueIndex(redis, self.cache, state_ttl_seconds=lifetimes.completed)
         self.events = EventRecorder(self.api, identity)
         self.store = ArchiveStore(store_client, store_settings)
-        self.jobs = Reconciler("job", self._reconcile_job, workers=settings.workers)
-        self.pools = Reconciler("pool", self._reconcile_pool, workers=POOL_WORKERS)
+        self.jobs = Reconciler(
+            "job", self._reconcile_job, workers=settings.workers, measured=self._may_act
+        )
+        self.pools = Reconciler(
+            "pool", self._reconcile_pool, workers=POOL_WORKERS, measured=self._may_act
+        )
         self.tenant_limit = TenantLimit(settings.tenant_running_limit, self.jobs.add)
         self.leadership = Leadership(
             self.api,
             settings.namespace,
             identity,
             lease_seconds=settings.lease_seconds,
-            on_gain=self._look_at_everything,
+            on_gain=self._take_over,
         )
         executor = JobExecutor(
             api=self.api,
@@ -252,6 +257,10 @@ class Operator:
         for key in self.cache.jobs_of(pool).queued:
             self.jobs.add(key)
 
+    def _take_over(self) -> None:
+        self._job_controller.forget_announced(self.leadership.other_acted_until)
+        self._look_at_everything()
+
     def _look_at_everything(self) -> None:
         for key in self.cache.jobs:
             self.jobs.add(key)
@@ -310,9 +319,16 @@ class Operator:
                     self.settings.health_port,
                     alive=lambda: True,
                     ready=self.synced.is_set,
-                    measure=self._measure,
                 )
             )
+            figures = ClusterMetrics(
+                self.cache,
+                acting=self._may_act,
+                pools=self._pool_controller.figures,
+                redis_up=lambda: self.index.up,
+                now=clock.now,
+            )
+            stack.enter_context(exported(figures))
             stack.push_async_callback(self.leadership.release)
             async with asyncio.TaskGroup() as tasks:
                 for name, work in self._parts():
@@ -425,38 +441,6 @@ class Operator:
                 for pool in self.cache.pools_with_jobs():
                     for key in self.cache.jobs_of(pool).by_runner.get(name, ()):
                         self.jobs.add(key)
-
-    def _measure(self) -> None:
-        """Bring the gauges up to date that are counted from the cache."""
-        queued = sum(len(self.cache.jobs_of(name).queued) for name in self._pool_names())
-        claimed = sum(len(self.cache.jobs_of(name).claimed) for name in self._pool_names())
-        counts = {Phase.QUEUED: queued, Phase.PROCESSING: claimed, **self.cache.ended}
-        acting = self._may_act()
-        for phase in Phase:
-            metrics.JOBS.labels(phase=phase.value).set(counts.get(phase, 0) if acting else 0)
-        if not acting:
-            return
-        now = clock.now()
-        for name in self._pool_names():
-            oldest = min(
-                (
-                    view.job.status.queued_time
-                    for key in self.cache.jobs_of(name).queued
-                    if (view := self.cache.jobs.get(key)) and view.job.status.queued_time
-                ),
-                default=now,
-            )
-            metrics.QUEUE_OLDEST_AGE.labels(pool=name).set((now - oldest).total_seconds())
-        metrics.DEAD_LETTERS.set(
-            sum(
-                condition_is_true(view.job.status, "DeadLettered")
-                for view in self.cache.jobs.values()
-                if view.job.status.phase is Phase.FAILED
-            )
-        )
-
-    def _pool_names(self) -> set[str]:
-        return {*self.cache.pools, *self.cache.pools_with_jobs()}
 
     def _swept_kinds(self) -> tuple[SweptKind, ...]:
         namespace, tenants = self.settings.namespace, self.settings.tenants

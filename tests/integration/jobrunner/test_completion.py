@@ -56,7 +56,8 @@ async def test_queued_job_is_claimed_bundled_and_completed(
     assert violations(job_history.changes) == []
     page = fetch(runner.ready_url.replace("/readyz", "/metrics"))
     assert 'wherry_runner_attempts_total{outcome="completed"} 1.0' in page
-    assert 'wherry_runner_api_requests_total{code="200",verb="PATCH"} 2.0' in page
+    labels = 'code="200",resource="downloadjobs/status",verb="PATCH"'
+    assert f"wherry_kubernetes_requests_total{{{labels}}} 2.0" in page
 
 
 async def test_as_many_jobs_at_once_as_there_are_places(

@@ -134,7 +134,9 @@ async def test_api_server_away_at_the_end_of_a_job(
         await eventually(
             "a lost request",
             lambda: fetch(url),
-            lambda page: 'api_requests_total{code="lost",verb="PATCH"}' in page,
+            lambda page: (
+                'requests_total{code="lost",resource="downloadjobs/status",verb="PATCH"}' in page
+            ),
         )
     finally:
         await asyncio.to_thread(plane.start_apiserver)

@@ -1,0 +1,151 @@
+"""The gauges of the cluster: told by the replica that acts, and by no other."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from tests.harness.waiting import eventually
+from tests.unit.operator.builders import (
+    NOW,
+    ago,
+    ahead,
+    condition,
+    ended,
+    pod,
+    pool,
+    processing,
+    queued,
+)
+from wherry_core.resources import DownloadJob, Phase
+from wherry_operator import metrics
+from wherry_operator.cache import ClusterCache, PoolView
+from wherry_operator.cluster_metrics import ClusterMetrics, exported, waited_seconds
+from wherry_operator.job_controller import JobController
+from wherry_operator.job_view import JobView
+from wherry_operator.pool_controller import figures_of
+from wherry_operator.pool_plan import ObservedPool, PoolPlan
+from wherry_operator.reconciler import Reconciler
+
+
+def view(seen: DownloadJob, name: str = "job") -> JobView:
+    metadata = seen.metadata.model_copy(update={"name": name, "uid": name})
+    return JobView(job=seen.model_copy(update={"metadata": metadata}), files=1)
+
+
+def cache_of(**jobs: DownloadJob) -> ClusterCache:
+    cache = ClusterCache()
+    cache.put_pool(PoolView(pool()))
+    for name, seen in jobs.items():
+        cache.put_job(view(seen, name))
+    return cache
+
+
+def samples(cache: ClusterCache, *, acting: bool = True, **figures: Any) -> dict[str, float]:
+    """Return what a scrape brings, by the name with its labels."""
+    registry = CollectorRegistry()
+    collector = ClusterMetrics(
+        cache,
+        acting=lambda: acting,
+        pools=lambda: figures,
+        redis_up=lambda: True,
+        now=lambda: NOW,
+    )
+    with exported(collector, registry):
+        lines = generate_latest(registry).decode().splitlines()
+    assert generate_latest(registry) == b""
+    return {
+        name: float(value)
+        for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")
+    }
+
+
+def test_jobs_by_phase_the_oldest_and_dead_letters() -> None:
+    found = samples(
+        cache_of(
+            a=queued(),
+            b=queued(queued_time=ago(90)),
+            c=processing(),
+            d=ended(Phase.COMPLETED),
+            e=ended(Phase.FAILED),
+            f=ended(Phase.FAILED, conditions=(condition("DeadLettered"),)),
+        )
+    )
+    assert found["wherry_leader"] == 1
+    assert found["wherry_redis_up"] == 1
+    assert found['wherry_jobs{phase="Queued"}'] == 2
+    assert found['wherry_jobs{phase="Processing"}'] == 1
+    assert found['wherry_jobs{phase="Completed"}'] == 1
+    assert found['wherry_jobs{phase="Failed"}'] == 2
+    assert found['wherry_jobs{phase="Cancelled"}'] == 0
+    assert found["wherry_dead_letters"] == 1
+    assert found['wherry_queue_oldest_age_seconds{pool="default"}'] == 90
+
+
+def test_a_replica_that_does_not_act_tells_only_that() -> None:
+    assert samples(cache_of(a=queued()), acting=False) == {"wherry_leader": 0}
+
+
+def test_nothing_waits_so_nothing_is_old() -> None:
+    found = samples(cache_of())
+    assert found['wherry_queue_oldest_age_seconds{pool="default"}'] == 0
+
+
+def test_suspended_jobs_and_jobs_in_a_pause_do_not_wait() -> None:
+    assert waited_seconds(view(queued(spec={"suspend": True})), NOW) == 0
+    assert waited_seconds(view(queued(next_attempt_time=ahead(5))), NOW) == 0
+    assert waited_seconds(view(queued(next_attempt_time=ago(3))), NOW) == 3
+    assert waited_seconds(view(queued()), NOW) == 10
+
+
+def test_figures_of_pools_are_those_of_their_last_decision() -> None:
+    observed = ObservedPool(
+        pool=pool(concurrency=3),
+        pods=(pod(0), pod(1, ready=False), pod(2, phase="Failed")),
+        waiting=4,
+        claimed={"default-runner-0": 2},
+    )
+    figures = figures_of(observed, PoolPlan(desired=3))
+    found = samples(cache_of(), default=figures)
+    assert found['wherry_queue_depth{pool="default"}'] == 4
+    assert found['wherry_claimed_jobs{pool="default"}'] == 2
+    assert found['wherry_runner_slots{pool="default"}'] == 3
+    states = {
+        state: found[f'wherry_runners{{pool="default",state="{state}"}}']
+        for state in ("desired", "living", "ready", "busy", "draining")
+    }
+    assert states == {"desired": 3, "living": 2, "ready": 1, "busy": 1, "draining": 0}
+
+
+async def test_a_replica_that_only_looks_counts_no_reconciles() -> None:
+    counted = metrics.RECONCILE_SECONDS.labels(kind="look")
+    seen: list[str] = []
+
+    async def look(key: str) -> None:
+        seen.append(key)
+
+    before = counted._sum.get()
+    loop = Reconciler("look", look, workers=1, measured=lambda: False)
+    task = asyncio.create_task(loop.run())
+    loop.add("a")
+    await eventually("it to be looked at", lambda: seen == ["a"] and loop.idle)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert counted._sum.get() == before
+
+
+def test_a_new_leader_announces_only_what_the_old_one_did_not() -> None:
+    controller = JobController.__new__(JobController)
+    controller.cache = cache_of(
+        early=ended(Phase.COMPLETED, 30),
+        late=ended(Phase.COMPLETED, 10),
+        same=ended(Phase.COMPLETED, 20),
+    )
+    everything = {f"tenant/{name}" for name in ("early", "late", "same")}
+    controller.completed = set(everything)
+    controller.forget_announced(None)
+    assert controller.completed == everything
+    controller.forget_announced(ago(19.5))
+    assert controller.completed == {"tenant/late", "tenant/same"}

@@ -145,7 +145,7 @@ def measure(
         idle_cpu = memory.cpu_percent()
         after = memory.memory_info().rss
         lost = ask("close")
-    time.sleep(1)
+    time.sleep(options.pause)
     with process(command, **pipes) as child:
         ask = Client(child)
         ask("open", busy)
@@ -172,6 +172,8 @@ def main() -> None:
     parser.add_argument("--idle", type=int, default=10_000)
     parser.add_argument("--busy", type=int, default=1_000)
     parser.add_argument("--rate", type=float, default=5.0)
+    parser.add_argument("--pause", type=float, default=5.0)
+    parser.add_argument("--only", choices=["wherry", "sse-starlette"])
     parser.add_argument("--seconds", type=float, default=15.0)
     options = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -182,7 +184,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         kubeconfig = Path(folder) / "kubeconfig"
         kubeconfig.write_text(KUBECONFIG)
-        for name in ("wherry", "sse-starlette"):
+        for name in (options.only,) if options.only else ("wherry", "sse-starlette"):
             port, redis_port = ports.free_port(), ports.free_port()
             environment = {
                 "PATH": "/usr/bin:/bin",

@@ -25,7 +25,7 @@ def start(page: Page, file_ids: Sequence[str], *, archive_name: str = "") -> Loc
 def open_options(page: Page) -> None:
     """Show the options of the form, unless they are shown."""
     if not page.get_by_label("Name of the archive").is_visible():
-        page.get_by_text("Options").click()
+        page.get_by_role("button", name="Options").click()
 
 
 def row(page: Page, job_id: str) -> Locator:

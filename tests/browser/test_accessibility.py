@@ -62,7 +62,7 @@ def test_no_violations_in_any_state(world: World, looked_at: Page) -> None:
     steps.expect_status(failed, "failed")
     failed.get_by_role("button", name=re.compile("^Details")).click()
     expect(failed.get_by_role("list")).to_be_visible()
-    page.get_by_text("Options").click()
+    steps.open_options(page)
     world.link.bytes_per_second = SLOW
     running = steps.start(page, LARGE_FILES)
     steps.expect_status(running, "processing")

@@ -89,7 +89,6 @@ def test_two_tabs_show_one_job(world: World, new_context: NewContext) -> None:
     job_id = started_slowly(world, first)
     there = steps.row(second, job_id)
     expect(there).to_be_visible()
-    # The tab that is not looked at holds no stream, and is up to date all the same.
     steps.expect_status(there, "completed")
     steps.expect_status(steps.row(first, job_id), "completed")
     assert len(world.jobs()) == 1

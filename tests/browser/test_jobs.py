@@ -38,7 +38,7 @@ def test_a_failed_job_says_why_and_how_often(world: World, page: Page) -> None:
 
 
 def test_missing_files_can_be_left_out(world: World, page: Page) -> None:
-    page.get_by_text("Options").click()
+    steps.open_options(page)
     page.get_by_label("Leave out files that are missing").check()
     job = steps.start(page, [*SMALL_FILES[:2], "no-such-file"])
     steps.expect_status(job, "completed")

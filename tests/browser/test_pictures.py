@@ -29,7 +29,9 @@ def shoot(page: Page, name: str, **options: Any) -> None:
 
 
 def test_pictures_of_a_busy_page(world: World, new_context: NewContext) -> None:
-    context = new_context(viewport={"width": 900, "height": 860}, color_scheme="light")
+    context = new_context(
+        viewport={"width": 900, "height": 900}, color_scheme="light", reduced_motion="reduce"
+    )
     page = context.new_page()
     page.goto("/")
     expect(page.get_by_text("No downloads yet.")).to_be_visible()
@@ -54,18 +56,20 @@ def test_pictures_of_a_busy_page(world: World, new_context: NewContext) -> None:
 
 
 def test_pictures_of_a_failure(world: World, new_context: NewContext) -> None:
-    page = new_context(viewport={"width": 900, "height": 760}, color_scheme="light").new_page()
+    page = new_context(viewport={"width": 900, "height": 460}, color_scheme="light").new_page()
     page.goto("/")
     world.link.bytes_per_second = SLOW // 10
     job = steps.start(page, ["no-such-file", *LARGE_FILES])
     steps.expect_status(job, "failed")
     job.get_by_role("button", name=re.compile("^Details")).click()
     expect(job.get_by_role("list")).to_be_visible()
+    job.scroll_into_view_if_needed()
+    page.evaluate("scrollTo(0, document.querySelector('#recent-title').offsetTop - 24)")
     shoot(page, "page-failure")
 
 
 def test_pictures_on_a_phone(world: World, new_context: NewContext) -> None:
-    page = new_context(color_scheme="light", **PHONE).new_page()
+    page = new_context(color_scheme="light", reduced_motion="reduce", **PHONE).new_page()
     page.goto("/")
     steps.expect_status(
         steps.start(page, SMALL_FILES, archive_name="invoices-2030.zip"), "completed"

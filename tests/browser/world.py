@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,19 @@ class World:
     link: SlowLink
     cluster: Cluster
     folder: Path
+    environment: Mapping[str, str]
+    """What an API process needs; WHERRY_HTTP_PORT is to be added."""
+
+    @contextmanager
+    def another_api(self, **variables: str) -> Iterator[str]:
+        """Run another API process, with other settings, and yield its URL."""
+        port = ports.free_port()
+        url = f"http://127.0.0.1:{port}"
+        environment = {**self.environment, "WHERRY_HTTP_PORT": str(port), **variables}
+        with component_process(
+            "wherry-api", environment, self.folder, name=f"api-{port}", ready_url=f"{url}/health"
+        ):
+            yield url
 
     def kubectl(self, *words: str) -> str:
         """Run kubectl in the tenant's namespace."""
@@ -158,19 +171,19 @@ def running_world(
                 ],
             )
         )
+        environment = {
+            **admin,
+            "WHERRY_DEFAULT_TENANT": NAMESPACE,
+            "WHERRY_RATE_LIMIT_REQUESTS": "0",
+            "WHERRY_SHUTDOWN_DELAY_SECONDS": "0",
+            "WHERRY_DRAIN_SECONDS": "0",
+        }
         port = ports.free_port()
         url = f"http://127.0.0.1:{port}"
         api = stack.enter_context(
             component_process(
                 "wherry-api",
-                admin
-                | {
-                    "WHERRY_HTTP_PORT": str(port),
-                    "WHERRY_DEFAULT_TENANT": NAMESPACE,
-                    "WHERRY_RATE_LIMIT_REQUESTS": "0",
-                    "WHERRY_SHUTDOWN_DELAY_SECONDS": "0",
-                    "WHERRY_DRAIN_SECONDS": "0",
-                },
+                environment | {"WHERRY_HTTP_PORT": str(port)},
                 folder,
                 ready_url=f"{url}/health",
             )
@@ -179,4 +192,4 @@ def running_world(
             host=server.host, port=server.port, password=server.password, decode_responses=True
         )
         stack.callback(client.close)
-        yield World(url, api, client, link, cluster, folder)
+        yield World(url, api, client, link, cluster, folder, environment)

@@ -10,7 +10,7 @@ export function EmptyJobs({ filtered, hasRecent }: { filtered: boolean; hasRecen
     );
   }
   if (hasRecent) {
-    return <p className="empty small">No others.</p>;
+    return <p className="empty small">Nothing else here.</p>;
   }
   return (
     <div className="empty">

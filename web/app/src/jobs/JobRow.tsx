@@ -52,32 +52,30 @@ export function JobRow({ job, archiveName }: { job: Job; archiveName?: string | 
   return (
     <li className={`job ${look}`} data-job={job.jobId} data-status={job.status}>
       <article aria-labelledby={`${id}-name`}>
-        <div className="job-line">
-          <LookMark look={look} progress={job.progress} />
-          <div className="job-text">
-            <h3 id={`${id}-name`} className="job-name">
-              {name}
-            </h3>
-            <JobFacts job={job} />
-          </div>
-          <div className="job-actions">
-            <JobAction job={job} name={name} />
-            <button
-              type="button"
-              className="button quiet square"
-              aria-expanded={open}
-              aria-controls={`${id}-details`}
-              aria-label={`Details of ${name}`}
-              title="Details"
-              onClick={() => setOpen(!open)}
-            >
-              <ChevronIcon />
-            </button>
-          </div>
+        <LookMark look={look} progress={job.progress} />
+        <div className="job-text">
+          <h3 id={`${id}-name`} className="job-name">
+            {name}
+          </h3>
+          <JobFacts job={job} />
         </div>
+        <div className="job-action">
+          <JobAction job={job} name={name} />
+        </div>
+        <button
+          type="button"
+          className="button quiet square job-toggle"
+          aria-expanded={open}
+          aria-controls={`${id}-details`}
+          aria-label={`Details of ${name}`}
+          title="Details"
+          onClick={() => setOpen(!open)}
+        >
+          <ChevronIcon />
+        </button>
         {!ended(job) && <Progress job={job} name={name} />}
         {look === 'failed' && <p className="reason">{job.error}</p>}
-        <div id={`${id}-details`} hidden={!open}>
+        <div id={`${id}-details`} className="job-details" hidden={!open}>
           {open && <JobDetails job={job} />}
         </div>
       </article>

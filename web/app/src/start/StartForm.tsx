@@ -3,7 +3,7 @@ import { type ChangeEvent, type KeyboardEvent, useId, useMemo, useRef, useState 
 import { useAnnounce } from '../announcer.tsx';
 import { tokenOption } from '../credentials.ts';
 import { count } from '../format.ts';
-import { FileIcon } from '../icons.tsx';
+import { ChevronIcon, FileIcon } from '../icons.tsx';
 import { parseFileIds } from './file-ids.ts';
 
 interface StartFormProps {
@@ -16,6 +16,7 @@ export function StartForm({ onStarted }: StartFormProps) {
   const [text, setText] = useState('');
   const [archiveName, setArchiveName] = useState('');
   const [leaveOut, setLeaveOut] = useState(false);
+  const [optionsShown, setOptionsShown] = useState(false);
   const [starting, setStarting] = useState(false);
   const [error, setError] = useState<string | null>(null);
   const area = useRef<HTMLTextAreaElement>(null);
@@ -52,6 +53,7 @@ export function StartForm({ onStarted }: StartFormProps) {
     }
     setText('');
     setArchiveName('');
+    setOptionsShown(false);
     announce(`Download of ${count(parsed.ids.length, 'file')} started.`);
     onStarted(jobId, name || null);
     area.current?.focus();
@@ -82,11 +84,23 @@ export function StartForm({ onStarted }: StartFormProps) {
           void start();
         }}
       >
-        <label htmlFor={`${id}-ids`}>File ids</label>
+        <div className="start-above">
+          <label htmlFor={`${id}-ids`}>File ids</label>
+          <p id={`${id}-hint`} className="hint">
+            {ready ? (
+              <>
+                <span className="number">{count(parsed.ids.length, 'file')}</span>
+                {parsed.repeated > 0 && `, ${count(parsed.repeated, 'repeated id')} left out`}
+              </>
+            ) : (
+              'By spaces, commas or lines; 70000..70099 is a range'
+            )}
+          </p>
+        </div>
         <textarea
           id={`${id}-ids`}
           ref={area}
-          rows={3}
+          rows={2}
           value={text}
           onChange={(event) => {
             setText(event.target.value);
@@ -100,18 +114,34 @@ export function StartForm({ onStarted }: StartFormProps) {
           aria-describedby={`${id}-hint ${id}-problem`}
           aria-invalid={problem !== null}
         />
-        <div className="start-below">
-          <p id={`${id}-hint`} className="hint">
-            {ready ? (
-              <>
-                <span className="number">{count(parsed.ids.length, 'file')}</span>
-                {parsed.repeated > 0 && `, ${count(parsed.repeated, 'repeated id')} left out`}
-              </>
-            ) : (
-              <>Separated by spaces, commas or lines. 70000..70099 is a range.</>
-            )}
-          </p>
-          <label className="button file-button">
+        <p id={`${id}-problem`} className="problem" role="alert">
+          {problem}
+        </p>
+        <div className="start-end">
+          <button
+            type="submit"
+            className="button primary"
+            disabled={!ready}
+            aria-disabled={starting}
+            title="Ctrl + Enter"
+          >
+            {starting
+              ? 'Starting…'
+              : ready
+                ? `Bundle ${count(parsed.ids.length, 'file')}`
+                : 'Bundle'}
+          </button>
+          <button
+            type="button"
+            className="button quiet options-toggle"
+            aria-expanded={optionsShown}
+            aria-controls={`${id}-options`}
+            onClick={() => setOptionsShown(!optionsShown)}
+          >
+            Options
+            <ChevronIcon />
+          </button>
+          <label className="button quiet file-button">
             <FileIcon />
             Take ids from a file
             <input
@@ -122,50 +152,29 @@ export function StartForm({ onStarted }: StartFormProps) {
             />
           </label>
         </div>
-        <p id={`${id}-problem`} className="problem" role="alert">
-          {problem}
-        </p>
-        <details className="options">
-          <summary>Options</summary>
-          <div className="options-body">
-            <div>
-              <label htmlFor={`${id}-name`}>Name of the archive</label>
-              <input
-                id={`${id}-name`}
-                type="text"
-                value={archiveName}
-                maxLength={200}
-                placeholder="download.zip"
-                onChange={(event) => setArchiveName(event.target.value)}
-              />
-            </div>
-            <label className="check">
-              <input
-                type="checkbox"
-                checked={leaveOut}
-                onChange={(event) => setLeaveOut(event.target.checked)}
-              />
-              <span>
-                Leave out files that are missing
-                <span className="hint">They are listed in the archive’s manifest.json.</span>
-              </span>
-            </label>
+        <div id={`${id}-options`} className="options" hidden={!optionsShown}>
+          <div>
+            <label htmlFor={`${id}-name`}>Name of the archive</label>
+            <input
+              id={`${id}-name`}
+              type="text"
+              value={archiveName}
+              maxLength={200}
+              placeholder="download.zip"
+              onChange={(event) => setArchiveName(event.target.value)}
+            />
           </div>
-        </details>
-        <div className="start-end">
-          <button
-            type="submit"
-            className="button primary"
-            disabled={!ready}
-            aria-disabled={starting}
-          >
-            {starting
-              ? 'Starting…'
-              : ready
-                ? `Bundle ${count(parsed.ids.length, 'file')}`
-                : 'Bundle'}
-          </button>
-          <kbd className="hint">Ctrl + Enter</kbd>
+          <label className="check">
+            <input
+              type="checkbox"
+              checked={leaveOut}
+              onChange={(event) => setLeaveOut(event.target.checked)}
+            />
+            <span>
+              Leave out files that are missing
+              <span className="hint">The archive’s manifest.json lists them.</span>
+            </span>
+          </label>
         </div>
       </form>
     </section>

@@ -138,6 +138,7 @@ export function createDownload(options: DownloadOptions): Download {
       timing,
       onMessage: take,
       onConnection: (connection: Connection) => set({ ...state, connection }),
+      onUnauthorized: (error) => set({ ...state, error: error.message }),
       onRefused: refuse,
     });
   }

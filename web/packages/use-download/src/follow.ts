@@ -33,6 +33,8 @@ export interface FollowRequest {
   /** Take a message; return the status that the download has after it. */
   readonly onMessage: (name: string, fields: Fields) => Status;
   readonly onConnection: (connection: Connection) => void;
+  /** The token is not accepted; it may be with the next one. */
+  readonly onUnauthorized: (error: RequestError) => void;
   /** The server refuses for good: unknown job, or no right to see it. */
   readonly onRefused: (error: RequestError) => void;
 }
@@ -101,6 +103,7 @@ export function follow(request: FollowRequest): () => void {
         if (signal.aborted || refused(error)) return;
         misses += 1;
         onConnection('offline');
+        if (error instanceof RequestError && error.status === 401) request.onUnauthorized(error);
       }
       await pause(misses ? backoff(misses, timing.pollEveryMs) : timing.pollEveryMs, signal);
     }

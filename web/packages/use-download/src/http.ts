@@ -24,7 +24,7 @@ export class RequestError extends Error {
 
   /** True when asking about this job again cannot help: no right to see it, unknown, or gone. */
   get final(): boolean {
-    return [401, 403, 404, 410].includes(this.status);
+    return [403, 404, 410].includes(this.status);
   }
 
   /** True when the same request may succeed later. */

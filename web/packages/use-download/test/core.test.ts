@@ -246,6 +246,26 @@ describe('the way of the news', () => {
     expect(server.requests('GET', 'stream')).toHaveLength(1);
   });
 
+  it('says so when the token is not accepted, and goes on with a fresh one', async () => {
+    let token = 'old';
+    server.intercept = (request, response) => {
+      if (request.method === 'POST' || request.headers.authorization === 'Bearer new') return false;
+      response.writeHead(401).end(JSON.stringify({ detail: 'The token has expired.' }));
+      return true;
+    };
+    const download = watched({ token: () => token });
+    await download.start();
+    await until('the reason is told', () => download.getState().error !== null);
+    expect(download.getState()).toMatchObject({
+      status: 'queued',
+      error: 'The token has expired.',
+      connection: 'offline',
+    });
+    token = 'new';
+    await streaming(download);
+    expect(download.getState().error).toBeNull();
+  });
+
   it('stops at once when the job may not be seen', async () => {
     const download = watched({ fileIds: [], jobId: 'unknown' });
     await until('it has failed', () => download.getState().status === 'failed');

@@ -44,6 +44,10 @@ async def follow(replica: RedisServer, primary: RedisServer) -> None:
     await eventually("the replica to follow its primary", linked)
 
 
+async def _restarted(server: RedisServer) -> RedisServer:
+    return await asyncio.to_thread(start_redis, server.state, password=PASSWORD)
+
+
 @dataclass
 class RedisPair:
     """What tests break, and the address that clients know."""
@@ -73,7 +77,7 @@ class RedisPair:
         """Crash, and come back at once with nothing."""
         async with self.lock:
             self.primary.kill()
-            self.primary = await asyncio.to_thread(start_redis, self.primary.state)
+            self.primary = await _restarted(self.primary)
             await follow(self.replica, self.primary)
 
     async def be_away(self, seconds: float, how: Link) -> None:
@@ -91,7 +95,7 @@ class RedisPair:
             self.primary.kill()
             self.primary, self.replica = self.replica, self.primary
             self.service.lead_to(self.primary.host, self.primary.port)
-            self.replica = await asyncio.to_thread(start_redis, self.replica.state)
+            self.replica = await _restarted(self.replica)
             await follow(self.replica, self.primary)
 
 

@@ -1,0 +1,58 @@
+"""Posting jobs and noting when each one is Completed."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import aiohttp
+
+from tests.harness.api import JOBS, Api
+
+STREAMS: Final = 16
+"""Requests that the client has under way at once."""
+
+
+@dataclass
+class Completions:
+    """When each job was first seen to be Completed, by its name; seconds of a monotonic clock."""
+
+    at: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, Any] = field(default_factory=dict)
+    enough: asyncio.Event = field(default_factory=asyncio.Event)
+    wanted: int = 0
+
+    async def watch(self, api: Api, namespace: str, version: str) -> None:
+        """Note until cancelled."""
+        async for kind, body in api.watch(JOBS, namespace, version, timeout_seconds=3_600):
+            if kind == "BOOKMARK":
+                continue
+            name, status = body["metadata"]["name"], body.get("status", {})
+            if status.get("phase") == "Completed":
+                self.at.setdefault(name, time.monotonic())
+            elif status.get("phase") in {"Failed", "Cancelled"}:
+                self.failed[name] = status
+            if len(self.at) + len(self.failed) >= self.wanted:
+                self.enough.set()
+
+
+async def post_all(url: str, bodies: list[dict[str, Any]], rate: float | None) -> dict[str, float]:
+    """Post every body, at ``rate`` a second or as fast as it goes; return the times by job id."""
+    posted: dict[str, float] = {}
+    started = time.monotonic()
+    left = iter(enumerate(bodies))
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=STREAMS)) as session:
+
+        async def work() -> None:
+            for number, body in left:
+                if rate is not None:
+                    await asyncio.sleep(max(0.0, started + number / rate - time.monotonic()))
+                begun = time.monotonic()
+                async with session.post(f"{url}/v1/download/initiate", json=body) as answer:
+                    document = await answer.json()
+                    if answer.status != 200:
+                        raise RuntimeError(f"the API answered {answer.status}: {document}")
+                posted[document["jobId"]] = begun
+
+        await asyncio.gather(*(work() for _ in range(STREAMS)))
+    return posted

@@ -99,7 +99,7 @@ class _Attempt:
             return self.single(found[0])
         try:
             with_crc32 = not any(
-                source.crc32 is not None for source in found if source.size >= 2 * MIN_PART
+                source.crc32 is not None for source in found if source.size >= MIN_PART
             )
             copying = await self.copies(found, with_crc32=with_crc32)
             plan = plan_archive(
@@ -170,9 +170,15 @@ class _Attempt:
             self.settings, request.namespace, request.uid, request.attempt, request.archive_name
         )
 
+    @property
+    def budget(self) -> int:
+        """Bytes of parts in memory; what lies in the connections' buffers is taken off."""
+        whole = self.tuning.budget_mib * MIB
+        return max(whole - self.tuning.connections * 2 * READ_BUFFER, whole // 2)
+
     async def copies(self, sources: Sequence[SourceObject], *, with_crc32: bool) -> bool:
         """Tell whether the store shall copy ranges itself; asks it only when there are any."""
-        large = next((source for source in sources if source.size >= 2 * MIN_PART), None)
+        large = next((source for source in sources if source.size >= MIN_PART), None)
         if large is None or self.tuning.copy_mode == "never":
             return False
         capability = await CAPABILITIES.of(
@@ -198,12 +204,18 @@ class _Attempt:
         self.report(progress.now())
         earlier = await self.journal.read() if self.journal is not None else None
         resuming = earlier is not None and earlier.digest == plan.digest
+        # A piped part has no checksum before it is sent, and a store may then refuse it.
+        piping = any(
+            part.size > self.budget // BUFFERS_IN_BUDGET
+            for part in plan.parts
+            if part.copyable is None or not copying
+        )
         upload = await uploads.begin(
             self.client,
             self.settings.archive_bucket,
             key,
             plan.digest,
-            with_crc32=with_crc32 and not resuming,
+            with_crc32=with_crc32 and not resuming and not piping,
         )
         async with _aborted_on_failure(self.client, upload, request.job):
             reused: dict[int, JournalPart] = {}
@@ -213,9 +225,6 @@ class _Attempt:
                 await self.journal.begin(plan.digest, upload)
             digests = FileDigests(plan) if self.tuning.sha256 else None
             checksums = MemberChecksums(plan)
-            # What lies in the connections' buffers is part of the budget, too.
-            budget = self.tuning.budget_mib * MIB - self.tuning.connections * 2 * READ_BUFFER
-            budget = max(budget, self.tuning.budget_mib * MIB // 2)
             executor = Executor(
                 plan=plan,
                 upload=upload,
@@ -225,8 +234,8 @@ class _Attempt:
                 checksums=checksums,
                 digests=digests,
                 progress=progress,
-                share=budget_of_process(budget).share(),
-                buffer_bytes=budget // BUFFERS_IN_BUDGET,
+                share=budget_of_process(self.budget).share(),
+                buffer_bytes=self.budget // BUFFERS_IN_BUDGET,
                 copies=self.tuning.copies if copying else 0,
                 journal=self.journal,
                 job=request.job,

@@ -10,7 +10,6 @@ import logging
 import mmap
 import zlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing
 from typing import Any, Final
 
 from wherry_jobrunner.archive.byte_budget import Share
@@ -21,6 +20,7 @@ from wherry_jobrunner.archive.file_digests import FileDigests
 from wherry_jobrunner.archive.interface import ArchiveError
 from wherry_jobrunner.archive.part_contents import PartContents
 from wherry_jobrunner.archive.part_journal import JournalPart, PartJournal
+from wherry_jobrunner.archive.piping import RangeReader, prepare_pipe
 from wherry_jobrunner.archive.plan import Part, Plan, Range
 from wherry_jobrunner.archive.progress import ProgressCounter
 from wherry_jobrunner.archive.source_objects import SourceObject
@@ -65,6 +65,7 @@ class Executor:
         self._checksums = checksums
         self._digests = digests
         self._contents = PartContents(plan, source_bucket, requests, checksums, digests)
+        self._reader = RangeReader(plan, source_bucket, requests)
         self._progress = progress
         self._share = share
         self._buffer_bytes = buffer_bytes
@@ -198,66 +199,26 @@ class Executor:
         return stored
 
     async def _pipe(self, part: Part) -> None:
-        """Send a part too large for memory from one connection into the other.
-
-        Literal bytes need CRCs before they are sent, so the part's own ranges are then read twice.
-        """
-        literals: dict[int, bytes] = {}
-        counted: set[int] = set()
-        if part.copyable is None:
-            for index, segment in enumerate(part.segments):
-                if isinstance(segment, Range) and self._checksums.known(segment.member) is None:
-                    crc32 = await self._crc32_by_reading(segment)
-                    self._checksums.add(segment.member, segment.start, segment.size, crc32)
-                    counted.add(index)
-            for index, segment in enumerate(part.segments):
-                if not isinstance(segment, Range):
-                    literals[index] = await self._contents.literal(segment)
-        sent: dict[int, int] = {}
-        whole = 0
-
-        async def body() -> AsyncIterator[bytes]:
-            nonlocal whole
-            whole = 0
-            for index, segment in enumerate(part.segments):
-                if not isinstance(segment, Range):
-                    whole = zlib.crc32(literals[index], whole)
-                    yield literals[index]
-                    continue
-                crc32 = 0
-                async with aclosing(self._chunks(segment)) as chunks:
-                    async for chunk in chunks:
-                        crc32 = zlib.crc32(chunk, crc32)
-                        yield chunk
-                whole = combine(whole, crc32, segment.size)
-                sent[index] = crc32
-
+        """Send a part too large for memory from one connection into the other."""
         for segment in part.segments:
             if self._digests is not None and isinstance(segment, Range):
                 self._digests.gap(segment.member)
-        stored = await self._put(part, body)
-        if stored.crc32 not in {None, whole}:
-            raise archive_wrong(f"part {part.number} was damaged on its way into the store")
+        with_crc32 = self._upload.with_crc32
+        piped = await prepare_pipe(
+            part, self._reader, self._contents, self._checksums, crc_first=with_crc32
+        )
+        told = piped.crc32(piped.known) if with_crc32 else None
+        stored = await self._put(part, piped.body, crc32=told)
         for index, segment in enumerate(part.segments):
-            if isinstance(segment, Range) and index not in counted:
-                self._checksums.add(segment.member, segment.start, segment.size, sent[index])
-        await self._finish(part, stored, whole)
-
-    def _chunks(self, segment: Range) -> Any:
-        return self._requests.read(self._bucket, self._source(segment), segment.start, segment.size)
+            if isinstance(segment, Range) and index not in piped.known:
+                self._checksums.add(segment.member, segment.start, segment.size, piped.sent[index])
+        await self._finish(part, stored, piped.crc32(piped.sent))
 
     def _source(self, segment: Range) -> SourceObject:
         source = self._plan.members[segment.member].source
         if source is None:
             raise ValueError("a range of the manifest")
         return source
-
-    async def _crc32_by_reading(self, segment: Range) -> int:
-        crc32 = 0
-        async with aclosing(self._chunks(segment)) as chunks:
-            async for chunk in chunks:
-                crc32 = zlib.crc32(chunk, crc32)
-        return crc32
 
     async def _copy(self, part: Part, segment: Range) -> None:
         """Have the store copy the part; stream it when the store does not."""
@@ -282,7 +243,7 @@ class Executor:
             crc32 = stored.crc32
             if crc32 is None and self._checksums.known(segment.member) is None:
                 # Still cheaper than streaming: the bytes come in, but need not go out again.
-                crc32 = await self._crc32_by_reading(segment)
+                crc32 = await self._reader.crc32(segment)
             if crc32 is not None:
                 self._checksums.add(segment.member, segment.start, segment.size, crc32)
             self.copied_bytes += part.size

@@ -71,7 +71,7 @@ async def test_ranges_of_objects_with_a_crc32_of_their_own_are_copied_rightly(
     bench: Bench, all_of_them: bool
 ) -> None:
     # versitygw tells the CRC-32 of the whole source object as that of a copied range.
-    contents = {f"file {n}": pattern(n, (11 + n) * MIB) for n in range(4)}
+    contents = {f"file {n}": pattern(n, (5 + 3 * n) * MIB) for n in range(5)}
     for number, (name, body) in enumerate(contents.items()):
         with_crc = {"ChecksumAlgorithm": "CRC32"} if all_of_them or number % 2 else {}
         await bench.put(name, body, **with_crc)

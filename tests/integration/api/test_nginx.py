@@ -85,13 +85,16 @@ async def test_a_hundred_streams_through_nginx(
     async with httpx.AsyncClient(
         base_url=url, trust_env=False, limits=limits, timeout=30
     ) as client:
+        beaten, advanced = asyncio.Semaphore(0), asyncio.Semaphore(0)
 
         async def follow() -> list[str]:
             async with open_stream(client, name) as (answer, stream):
                 assert answer.headers["transfer-encoding"] == "chunked"
                 assert answer.headers["content-type"].startswith("text/event-stream")
                 seen = [(await stream.next()).name, (await stream.named("heartbeat")).name]
+                beaten.release()
                 seen.append((await stream.named("progress")).name)
+                advanced.release()
                 completed = await stream.named("failed")
                 assert await stream.ended()
                 again = await client.get(
@@ -104,13 +107,15 @@ async def test_a_hundred_streams_through_nginx(
         followers = [asyncio.create_task(follow()) for _ in range(CLIENTS)]
         hub = wherry.components.hub
         await eventually("all streams to be open", lambda: hub.streams == CLIENTS)
-        await asyncio.sleep(2.5)
+        for _ in followers:
+            await beaten.acquire()
         running = snapshot_of(job).model_copy(
             update={"status": JobStatus.PROCESSING, "attempt": 1, "step": 1, "progress": 50}
         )
         # Each event comes at once: a buffering proxy would keep this one until the end.
         await job_states.publish(redis, running, 3600)
-        await asyncio.sleep(1)
+        for _ in followers:
+            await advanced.acquire()
         over = running.model_copy(update={"status": JobStatus.FAILED, "error": "It broke."})
         await job_states.publish(redis, over, 3600)
         for seen in await asyncio.gather(*followers):

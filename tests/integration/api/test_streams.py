@@ -34,17 +34,26 @@ async def job(api: Api, redis: Redis, namespace: str) -> DownloadJob:
 async def test_many_followers_of_one_job_share_one_subscription(
     wherry: RunningApi, redis: Redis, job: DownloadJob
 ) -> None:
+    advanced = asyncio.Semaphore(0)
+
     async def follow() -> list[Any]:
         async with open_stream(wherry.client, job.metadata.name) as (_, stream):
             await stream.named("connected")
-            return [(await stream.named("progress")).data, await stream.named("failed")]
+            progress = await stream.named("progress")
+            advanced.release()
+            return [progress.data, await stream.named("failed")]
 
     followers = [asyncio.create_task(follow()) for _ in range(20)]
-    await eventually("all streams to be open", lambda: wherry.components.hub.streams == 20)
+    hub = wherry.components.hub
+    await eventually("all streams to be open", lambda: hub.streams == 20)
+    watch = hub.watches[(job.metadata.namespace, job.metadata.name)]
+    await eventually("all to follow", lambda: len(watch.followers) == 20)
     channel = keys.job_updates(job.metadata.name)
     assert dict(await redis.pubsub_numsub(channel))[channel] == 1
     await publish(redis, job, 1, progress=10)
-    await asyncio.sleep(0.3)
+    # The end would replace progress that a client has not got yet.
+    for _ in followers:
+        await advanced.acquire()
     await publish(redis, job, 2, status=JobStatus.FAILED, error="It broke.")
     for follower in followers:
         progress, failed = await follower

@@ -2,7 +2,6 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { RequestError } from '@wherry/use-download';
 import { useMemo } from 'react';
 import { listJobs } from './api.ts';
-import { credentials } from './credentials.ts';
 import { JobList } from './jobs/JobList.tsx';
 import { RecentJobs } from './jobs/RecentJobs.tsx';
 import { addRecent, useRecent } from './recent.ts';
@@ -14,14 +13,15 @@ import { StartForm } from './start/StartForm.tsx';
 export function App() {
   const recent = useRecent();
   const queries = useQueryClient();
-  const token = credentials.use();
   const recentIds = useMemo(() => new Set(recent.map((job) => job.jobId)), [recent]);
   // The same query as the list's first page: its failure tells whether the server can be reached.
   const probe = useQuery({
     queryKey: ['jobs', 'all', null],
     queryFn: ({ signal }) => listJobs('all', null, signal),
   });
-  const refused = probe.error instanceof RequestError && [401, 403].includes(probe.error.status);
+  // 422: the token is good for several tenants and none was named.
+  const refused =
+    probe.error instanceof RequestError && [401, 403, 422].includes(probe.error.status);
   const unreachable = probe.failureCount > 0 && !(probe.failureReason instanceof RequestError);
 
   return (
@@ -40,7 +40,7 @@ export function App() {
           </Notice>
         )}
         {refused && probe.error ? (
-          <SignIn key={token} reason={probe.error.message} />
+          <SignIn reason={probe.error.message} />
         ) : (
           <>
             <StartForm onStarted={(jobId, archiveName) => addRecent({ jobId, archiveName })} />

@@ -1,7 +1,8 @@
-/** The token or API key, kept in this tab only: it is gone when the tab is closed. */
+/** Who is asking: kept in this tab only, gone when the tab is closed. */
 
 import { createLocalValue } from './local-value.ts';
 
+/** The token or API key. */
 export const credentials = createLocalValue<string | null>(
   () => sessionStorage,
   'wherry:token',
@@ -9,4 +10,17 @@ export const credentials = createLocalValue<string | null>(
   (token) => token,
 );
 
-export const tokenOption = { token: () => credentials.get() };
+/** The tenant that is meant, where the token is good for several. */
+export const tenant = createLocalValue<string | null>(
+  () => sessionStorage,
+  'wherry:tenant',
+  (text) => text,
+  (name) => name,
+);
+
+export const tokenOption = { token: () => credentials.get(), tenant: () => tenant.get() };
+
+export function signOut(): void {
+  tenant.set(null);
+  credentials.set(null);
+}

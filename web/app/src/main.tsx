@@ -4,7 +4,7 @@ import { StrictMode, useMemo } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './App.tsx';
 import { Announcer } from './announcer.tsx';
-import { credentials } from './credentials.ts';
+import { credentials, tenant } from './credentials.ts';
 import './styles/tokens.css';
 import './styles/base.css';
 import './styles/start.css';
@@ -28,7 +28,7 @@ function newQueries(): QueryClient {
 
 /** Other credentials show other jobs: nothing that was read with the old ones is kept. */
 function Page() {
-  const token = credentials.use();
+  const token = `${credentials.use() ?? ''} ${tenant.use() ?? ''}`;
   // biome-ignore lint/correctness/useExhaustiveDependencies: the token is why there is a new one
   const queries = useMemo(newQueries, [token]);
   return (

@@ -1,4 +1,4 @@
-import { credentials } from '../credentials.ts';
+import { credentials, signOut } from '../credentials.ts';
 import { MoonIcon, Sail, SunIcon } from '../icons.tsx';
 import { useTheme } from './theme.ts';
 
@@ -17,7 +17,7 @@ export function Header() {
           API
         </a>
         {token && (
-          <button type="button" className="button quiet" onClick={() => credentials.set(null)}>
+          <button type="button" className="button quiet" onClick={signOut}>
             Sign out
           </button>
         )}

@@ -1,9 +1,10 @@
 import { useState } from 'react';
-import { credentials } from '../credentials.ts';
+import { credentials, tenant } from '../credentials.ts';
 
 /** Shown when the server asks who is calling. */
 export function SignIn({ reason }: { reason: string }) {
-  const [token, setToken] = useState('');
+  const [token, setToken] = useState(credentials.get() ?? '');
+  const [name, setName] = useState(tenant.get() ?? '');
   return (
     <section className="card sign-in" aria-labelledby="sign-in-title">
       <h1 id="sign-in-title">Sign in</h1>
@@ -11,11 +12,13 @@ export function SignIn({ reason }: { reason: string }) {
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          if (token.trim()) credentials.set(token.trim());
+          if (!token.trim()) return;
+          tenant.set(name.trim() || null);
+          credentials.set(token.trim());
         }}
       >
-        <label htmlFor="token">Access token or API key</label>
-        <div className="sign-in-line">
+        <div>
+          <label htmlFor="token">Access token or API key</label>
           <input
             id="token"
             type="password"
@@ -25,13 +28,25 @@ export function SignIn({ reason }: { reason: string }) {
             onChange={(event) => setToken(event.target.value)}
             aria-describedby="token-hint"
           />
-          <button type="submit" className="button primary" disabled={!token.trim()}>
-            Continue
-          </button>
+        </div>
+        <div>
+          <label htmlFor="tenant">Tenant</label>
+          <input
+            id="tenant"
+            type="text"
+            autoComplete="off"
+            spellCheck={false}
+            placeholder="if the token is good for several"
+            value={name}
+            onChange={(event) => setName(event.target.value)}
+          />
         </div>
         <p id="token-hint" className="hint">
           Kept in this tab only, and forgotten when you close it.
         </p>
+        <button type="submit" className="button primary" disabled={!token.trim()}>
+          Continue
+        </button>
       </form>
     </section>
   );

@@ -7,6 +7,8 @@ export interface HttpOptions {
   readonly baseUrl?: string | undefined;
   /** Bearer token, or a function that returns a fresh one before every request. */
   readonly token?: string | (() => string | null | Promise<string | null>) | undefined;
+  /** The tenant that is meant, where the token is good for several. */
+  readonly tenant?: string | (() => string | null) | undefined;
   /** Replaces the global fetch, for cookies or headers of your own. */
   readonly fetch?: typeof fetch | undefined;
 }
@@ -46,6 +48,8 @@ export async function send(
   const headers = new Headers(init.headers);
   const token = typeof options.token === 'function' ? await options.token() : options.token;
   if (token) headers.set('Authorization', `Bearer ${token}`);
+  const tenant = typeof options.tenant === 'function' ? options.tenant() : options.tenant;
+  if (tenant) headers.set('Wherry-Tenant', tenant);
   const call = options.fetch ?? fetch;
   const response = await call(urlOf(options, path), { cache: 'no-store', ...init, headers });
   if (!response.ok) throw await errorOf(response);

@@ -126,10 +126,11 @@ describe('a download', () => {
 
   it('sends the token afresh with every request', async () => {
     let count = 0;
-    const download = watched({ token: async () => `t${++count}` });
+    const download = watched({ token: async () => `t${++count}`, tenant: 'team-a' });
     await download.start();
     await streaming(download);
     expect(server.seen.map((one) => one.headers.authorization)).toEqual(['Bearer t1', 'Bearer t2']);
+    expect(server.seen.map((one) => one.headers['wherry-tenant'])).toEqual(['team-a', 'team-a']);
   });
 
   it('can be cancelled', async () => {

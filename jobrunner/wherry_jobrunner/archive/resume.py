@@ -63,6 +63,8 @@ async def take_over(
         await complete(client, journal.upload, [journal.parts[n].stored for n in numbers])
         reused = await _copy(client, plan, journal, numbers, upload, job)
         await client.delete_object(Bucket=journal.upload.bucket, Key=journal.upload.key)
+        # A part that was still under way may have brought the upload back in some stores.
+        await abort(client, journal.upload)
     except (ArchiveError, ClientError, BotoCoreError) as error:
         logger.info("nothing of the earlier attempt is reused: %s", error, extra={"job": job})
         return {}

@@ -79,7 +79,7 @@ async def running(settings: Settings) -> AsyncIterator[Components]:
             tickets=Tickets(gate),
             jobs=Jobs(resources, snapshots, estimates, api.default_pool),
             snapshots=snapshots,
-            downloads=Downloads(snapshots, signer, settings.lifetimes),
+            downloads=Downloads(snapshots, signer, settings.store, settings.lifetimes),
             estimates=estimates,
             limits=RateLimits(api.rate_limit_requests, api.rate_limit_seconds),
             hub=hub,

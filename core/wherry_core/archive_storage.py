@@ -20,6 +20,18 @@ def archive_key(
     return f"{archive_folder(settings, namespace, uid)}{attempt}/{archive_name}"
 
 
+def is_result_of(settings: StoreSettings, namespace: str, uid: str, bucket: str, key: str) -> bool:
+    """Return whether an object may be a job's result: in its own folder, or a source as it is.
+
+    A job of one file has that file itself as its result, wherever the catalogue says it lies in
+    the source bucket. Anything else was put into a status by somebody who is not a runner, and
+    must not be handed out.
+    """
+    if bucket == settings.archive_bucket and key.startswith(settings.archive_prefix):
+        return key.startswith(archive_folder(settings, namespace, uid))
+    return bucket == settings.source_bucket
+
+
 async def abort_uploads(client: Any, settings: StoreSettings, folder: str) -> int:
     """Abort every multipart upload under ``folder``; return how many there were."""
     aborted = 0

@@ -1,13 +1,17 @@
 """Signing a download at the moment of the click."""
 
+import logging
 from typing import Any
 from urllib.parse import quote
 
 from wherry_api import problems
 from wherry_api.problems import ProblemError
 from wherry_api.services.snapshots import Snapshots
+from wherry_core.archive_storage import is_result_of
 from wherry_core.job_snapshot import JobSnapshot, JobStatus, StoredArchive
-from wherry_core.settings import LifetimeSettings
+from wherry_core.settings import LifetimeSettings, StoreSettings
+
+logger = logging.getLogger(__name__)
 
 
 def content_disposition(name: str) -> str:
@@ -45,15 +49,31 @@ def ready_archive(snapshot: JobSnapshot) -> StoredArchive:
 class Downloads:
     """Signs URLs with the client of the store's public endpoint; nothing is sent to the store."""
 
-    def __init__(self, snapshots: Snapshots, signer: Any, lifetimes: LifetimeSettings) -> None:
+    def __init__(
+        self, snapshots: Snapshots, signer: Any, store: StoreSettings, lifetimes: LifetimeSettings
+    ) -> None:
         self._snapshots = snapshots
         self._signer = signer
+        self._store = store
         self._lifetimes = lifetimes
 
     async def signed_url(self, tenant: str, name: str) -> str:
-        """Return a fresh URL of the archive; raises ProblemError 404, 409, 410 or 503."""
+        """Return a fresh URL of the archive; raises ProblemError 404, 409, 410 or 503.
+
+        Only the job's own result is signed, whatever its status or Redis says.
+        """
         snapshot = await self._snapshots.read(tenant, name)
         archive = ready_archive(snapshot)
+        if not is_result_of(self._store, tenant, snapshot.uid, archive.bucket, archive.key):
+            logger.error(
+                "refused to sign an object that is no result of the job: %s in %s",
+                archive.key,
+                archive.bucket,
+                extra={"job": f"{tenant}/{name}"},
+            )
+            raise ProblemError(
+                problems.JOB_FAILED, f"The job {name} names a result that is not its own."
+            )
         parameters = {
             "Bucket": archive.bucket,
             "Key": archive.key,

@@ -11,6 +11,7 @@ from tests.harness.cluster import Cluster
 from tests.harness.fixtures import redis_environment
 from tests.harness.jobs import create_job, patch_status, queue_job
 from tests.harness.waiting import eventually
+from tests.integration.api.archives import completed
 from tests.integration.api.conftest import MakeApi, RunningApi
 from tests.integration.api.streams import open_stream
 from wherry_core.job_snapshot import JobStatus, snapshot_of
@@ -18,14 +19,6 @@ from wherry_core.redis import client as redis_client
 from wherry_core.redis import job_states
 from wherry_core.redis.client import Redis
 from wherry_core.settings import RedisSettings
-
-ARCHIVE = {"bucket": "wherry", "key": "archives/t/u/1/a.zip", "name": "a.zip", "size": 4711}
-DONE = {
-    "phase": "Completed",
-    "progress": 100,
-    "completionTime": "2030-01-01T00:00:09Z",
-    "archive": ARCHIVE,
-}
 
 
 async def status_of(wherry: RunningApi) -> str:
@@ -73,7 +66,7 @@ async def test_without_redis(
             later = snapshot_of(running).model_copy(update={"step": 4, "progress": 40})
             await job_states.publish(redis, later, 3600)
             assert (await stream.named("progress")).data["progress"] == 40
-            done = await patch_status(api, job, **DONE)
+            done = await patch_status(api, job, **completed(job))
             await job_states.publish(redis, snapshot_of(done), 3600)
             assert (await stream.named("completed")).data["size"] == 4711
     finally:
@@ -102,7 +95,7 @@ async def test_a_loss_of_redis_swallows_no_last_event(
             server.kill()
             await eventually("the loss to be seen", lambda: not watch.confirmed.is_set())
             start_redis(server.state)
-            done = await patch_status(api, job, **DONE)
+            done = await patch_status(api, job, **completed(job))
 
             async def stored() -> bool:
                 return await job_states.publish(redis, snapshot_of(done), 3600)
@@ -145,7 +138,7 @@ async def test_without_the_kubernetes_api(
             done = job.model_copy(
                 update={
                     "status": job.status.model_validate(
-                        {**job.status.to_wire(), **DONE, "attempt": 1}
+                        {**job.status.to_wire(), **completed(job), "attempt": 1}
                     )
                 }
             )
@@ -173,10 +166,12 @@ async def test_without_the_store_the_redirect_still_signs(
     api_environment["WHERRY_S3_ENDPOINT_URL"] = "http://127.0.0.1:9"
     wherry = await make_api()
     job = await create_job(api, namespace, ["1"])
-    await patch_status(api, job, **DONE)
+    await patch_status(api, job, **completed(job))
     answer = await wherry.client.get(f"/v1/download/{job.metadata.name}")
     assert answer.status_code == 302
-    assert answer.headers["location"].startswith("http://127.0.0.1:9/wherry/archives/t/u/1/a.zip?")
+    assert answer.headers["location"].startswith(
+        f"http://127.0.0.1:9/{bucket.name}/archives/{namespace}/{job.metadata.uid}/1/a.zip?"
+    )
 
 
 async def test_a_silent_job_is_looked_up_in_the_resource(

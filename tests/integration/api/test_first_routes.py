@@ -8,6 +8,7 @@ import httpx
 
 from tests.harness.api import JOBS, Api
 from tests.harness.jobs import create_job, patch_status, queue_job, read_job
+from tests.integration.api.archives import archive_of
 from tests.integration.api.conftest import RunningApi
 from tests.integration.api.streams import Events, open_stream
 from wherry_core.job_snapshot import JobStatus, snapshot_of
@@ -28,7 +29,6 @@ STATUS_FIELDS = [
     "updatedAt",
     "completedAt",
 ]
-ARCHIVE = {"bucket": "wherry", "key": "archives/t/u/1/ä b.zip", "name": "ä b.zip", "size": 4711}
 
 
 async def complete(api: Api, redis: Redis, job: DownloadJob, **archive: Any) -> DownloadJob:
@@ -40,7 +40,7 @@ async def complete(api: Api, redis: Redis, job: DownloadJob, **archive: Any) -> 
         files={"total": 2, "completed": 2},
         completionTime="2030-01-01T00:00:09Z",
         startTime="2030-01-01T00:00:01Z",
-        archive={**ARCHIVE, **archive},
+        archive={**archive_of(job, name="ä b.zip"), **archive},
     )
     await job_states.publish(redis, snapshot_of(done), 3600)
     return done

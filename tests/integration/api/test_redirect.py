@@ -8,6 +8,7 @@ import pytest
 from tests.harness.api import Api
 from tests.harness.buckets import Bucket
 from tests.harness.jobs import create_job, patch_status
+from tests.integration.api.archives import archive_of
 from tests.integration.api.conftest import MakeApi, RunningApi
 
 BODY = b"PK\x05\x06" + b"\0" * 18
@@ -22,11 +23,10 @@ def bucket(request: pytest.FixtureRequest) -> Bucket:
 
 
 async def completed_job(api: Api, namespace: str, bucket: Bucket) -> str:
-    key = f"archives/{namespace}/u/1/{NAME}"
-    async with bucket.connect() as client:
-        await client.put_object(Bucket=bucket.name, Key=key, Body=BODY)
     job = await create_job(api, namespace, ["1"])
-    archive = {"bucket": bucket.name, "key": key, "name": NAME, "size": len(BODY)}
+    archive = archive_of(job, bucket.name, NAME, len(BODY))
+    async with bucket.connect() as client:
+        await client.put_object(Bucket=bucket.name, Key=archive["key"], Body=BODY)
     await patch_status(
         api, job, phase="Completed", completionTime="2030-01-01T00:00:00Z", archive=archive
     )
@@ -101,3 +101,20 @@ async def test_every_click_is_signed_anew(
     assert "X-Amz" not in str(status)
     location = httpx.URL((await wherry.client.get(f"/v1/download/{name}")).headers["location"])
     assert location.params["X-Amz-Expires"] == "900"
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["archives/another-team/u/1/a.zip", "archives/../private", "archives/"],
+)
+async def test_only_the_job_s_own_result_is_signed(
+    wherry: RunningApi, api: Api, namespace: str, bucket: Bucket, key: str
+) -> None:
+    job = await create_job(api, namespace, ["1"])
+    forged = archive_of(job, bucket.name) | {"key": key}
+    await patch_status(
+        api, job, phase="Completed", completionTime="2030-01-01T00:00:00Z", archive=forged
+    )
+    answer = await wherry.client.get(f"/v1/download/{job.metadata.name}")
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:wherry:problem:job-failed")
+    assert "location" not in answer.headers

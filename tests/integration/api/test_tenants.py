@@ -13,6 +13,7 @@ from tests.harness import tenants
 from tests.harness.api import JOBS, Api, path
 from tests.harness.fixtures import NamespaceFactory
 from tests.harness.jobs import create_job, patch_status, read_job
+from tests.integration.api.archives import archive_of
 from tests.integration.api.conftest import MakeApi, RunningApi
 from tests.integration.api.identity_provider import AUDIENCE, identity_provider
 from wherry_api.auth.api_keys import make_key
@@ -38,7 +39,6 @@ USER_RULES = [
         "verbs": ["create", "get", "list", "patch"],
     }
 ]
-ARCHIVE = {"bucket": "wherry", "key": "archives/t/u/1/a.zip", "name": "a.zip", "size": 4711}
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ async def two_tenants(
                 job,
                 phase="Completed",
                 completionTime="2030-01-01T00:00:09Z",
-                archive=ARCHIVE,
+                archive=archive_of(job),
             )
             await job_states.publish(redis, snapshot_of(done), 3600)
             sides.append(Side(name, server, secret, job))

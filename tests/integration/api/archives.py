@@ -1,0 +1,25 @@
+"""Where a test says that a job's archive lies: in the job's own folder, as runners put it."""
+
+import os
+from typing import Any
+
+from wherry_core.resources import DownloadJob
+
+
+def archive_of(
+    job: DownloadJob, bucket: str = "", name: str = "a.zip", size: int = 4711
+) -> dict[str, Any]:
+    """Return ``status.archive`` of a completed job; the bucket is the API's, if none is given."""
+    bucket = bucket or os.environ["WHERRY_ARCHIVE_BUCKET"]
+    key = f"archives/{job.metadata.namespace}/{job.metadata.uid}/1/{name}"
+    return {"bucket": bucket, "key": key, "name": name, "size": size}
+
+
+def completed(job: DownloadJob) -> dict[str, Any]:
+    """Return what the status of a job gains by its completion."""
+    return {
+        "phase": "Completed",
+        "progress": 100,
+        "completionTime": "2030-01-01T00:00:09Z",
+        "archive": archive_of(job),
+    }

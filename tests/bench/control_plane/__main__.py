@@ -133,7 +133,12 @@ async def measure(bench: Bench, count: int, files: int, rate: float | None) -> N
     posted = await post_all(bench.url, bodies, rate)
     posting = time.monotonic() - started
     async with asyncio.timeout(600):
-        await completions.enough.wait()
+        await asyncio.wait(
+            {watching, asyncio.ensure_future(completions.enough.wait())},
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+    if watching.done():
+        watching.result()
     ended = max(completions.at.values())
     # Events and the pool's counts come a little later, and belong to the jobs as well.
     await asyncio.sleep(SETTLE_SECONDS)

@@ -23,17 +23,21 @@ class Completions:
     wanted: int = 0
 
     async def watch(self, api: Api, namespace: str, version: str) -> None:
-        """Note until cancelled."""
-        async for kind, body in api.watch(JOBS, namespace, version, timeout_seconds=3_600):
-            if kind == "BOOKMARK":
-                continue
-            name, status = body["metadata"]["name"], body.get("status", {})
-            if status.get("phase") == "Completed":
-                self.at.setdefault(name, time.monotonic())
-            elif status.get("phase") in {"Failed", "Cancelled"}:
-                self.failed[name] = status
-            if len(self.at) + len(self.failed) >= self.wanted:
-                self.enough.set()
+        """Note until cancelled. The server ends watches that do not keep up; it is gone on with."""
+        while True:
+            async for kind, body in api.watch(JOBS, namespace, version, timeout_seconds=3_600):
+                version = body["metadata"]["resourceVersion"]
+                if kind != "BOOKMARK":
+                    self._note(body)
+
+    def _note(self, body: dict[str, Any]) -> None:
+        name, status = body["metadata"]["name"], body.get("status", {})
+        if status.get("phase") == "Completed":
+            self.at.setdefault(name, time.monotonic())
+        elif status.get("phase") in {"Failed", "Cancelled"}:
+            self.failed[name] = status
+        if len(self.at) + len(self.failed) >= self.wanted:
+            self.enough.set()
 
 
 async def post_all(url: str, bodies: list[dict[str, Any]], rate: float | None) -> dict[str, float]:

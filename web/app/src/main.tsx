@@ -7,8 +7,11 @@ import { Announcer } from './announcer.tsx';
 import { credentials, tenant } from './credentials.ts';
 import './styles/tokens.css';
 import './styles/base.css';
+import './styles/controls.css';
 import './styles/start.css';
-import './styles/jobs.css';
+import './styles/lists.css';
+import './styles/row.css';
+import './styles/narrow.css';
 
 function newQueries(): QueryClient {
   return new QueryClient({

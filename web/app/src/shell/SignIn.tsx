@@ -36,7 +36,7 @@ export function SignIn({ reason }: { reason: string }) {
             type="text"
             autoComplete="off"
             spellCheck={false}
-            placeholder="if the token is good for several"
+            placeholder="optional"
             value={name}
             onChange={(event) => setName(event.target.value)}
           />

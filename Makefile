@@ -36,6 +36,28 @@ test-integration: ## Tests against a real kube-apiserver, Redis and S3 stores
 test-e2e: ## Tests on a real node with real pods from the chart
 	@python3 hack/run_checks.py e2e
 
+.PHONY: test-web
+test-web: venv ## Lint, types, size and tests of the hook and the page
+	@python3 hack/run_checks.py web
+
+.PHONY: test-browser
+test-browser: ## The page in a real browser against real servers
+	@python3 hack/run_checks.py packages assets browser
+
+.PHONY: chaos
+chaos: ## 1,000 jobs under random faults (JOBS=1000, SEED=a new one)
+	@python3 hack/run_checks.py packages assets
+	@PYTHONPATH=hack $(PYTHON) -m pytest -q -s tests/chaos --jobs $(or $(JOBS),1000) \
+		$(if $(SEED),--seed $(SEED)) --timeout 7200
+
+.PHONY: bench
+bench: ## Benchmarks, one after the other (docs/performance.md has the single commands)
+	@python3 hack/run_checks.py packages assets
+	@PYTHONPATH=hack:. $(PYTHON) -m tests.bench.archive
+	@PYTHONPATH=hack:. $(PYTHON) -m tests.bench.sse
+	@PYTHONPATH=hack:. $(PYTHON) -m tests.bench.api
+	@PYTHONPATH=hack:. $(PYTHON) -m tests.bench.control_plane
+
 .PHONY: lint
 lint: venv ## Lint, format check, types, layers, generated files
 	@python3 hack/run_checks.py lint types layers generated

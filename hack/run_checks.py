@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,7 +26,6 @@ class Check:
     commands: tuple[list[str], ...]
     on_failure: str
     """What a person does about it."""
-    environment: dict[str, str] = field(default_factory=dict)
 
 
 CHECKS = (
@@ -51,21 +50,41 @@ CHECKS = (
         ),
         "run: make generate",
     ),
-    Check("unit", ([*PYTEST, "-n", "2", "tests/unit"],), "run one test: pytest tests/unit -k NAME"),
     Check(
         "packages",
         ([*LOCALCLUSTER, "packages", "--set", "tests"],),
         "install the named packages by hand",
     ),
     Check(
+        "unit",
+        ([*PYTEST, "-n", "2", "tests/unit", "--ignore", "tests/unit/chart"],),
+        "run one test: pytest tests/unit -k NAME",
+    ),
+    Check(
+        "web",
+        (["npm", "--prefix", "web", "ci", "--silent"], ["npm", "--prefix", "web", "test"]),
+        "go on in web/ with: npm test",
+    ),
+    Check(
         "assets",
         ([*LOCALCLUSTER, "assets"],),
         "read the end of the build log named above; run it again, it goes on where it stopped",
     ),
+    Check("chart", ([*PYTEST, "-n", "2", "tests/unit/chart"],), "render it: helm template"),
     Check(
         "integration",
         ([*PYTEST, "tests/integration"],),
         "logs of the servers lie in the folder that pytest names",
+    ),
+    Check(
+        "chaos",
+        ([*PYTEST, "tests/chaos"],),
+        "the failure names its seed and the command that runs it again",
+    ),
+    Check(
+        "browser",
+        ([*PYTEST, "tests/browser"],),
+        "pictures and logs lie in the folder that pytest names",
     ),
     Check("e2e", ([*PYTEST, "tests/e2e"],), "look with: make up, then kubectl get pods -A"),
 )
@@ -73,7 +92,9 @@ CHECKS = (
 
 def run(check: Check) -> int:
     """Run one check; return its exit status."""
-    environment = os.environ | {"PYTHONPATH": "hack"} | check.environment
+    # The environment's own Node comes first, so that everybody runs the locked one.
+    programs = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    environment = os.environ | {"PYTHONPATH": "hack", "PATH": programs}
     for command in check.commands:
         finished = subprocess.run(command, cwd=ROOT, env=environment, check=False)
         if finished.returncode != 0:

@@ -129,4 +129,13 @@ BUILDS: tuple[Build, ...] = (
         group="tools",
         packages={"versitygw": "github.com/versity/versitygw/cmd/versitygw"},
     ),
+    Build(
+        name="jaeger",
+        # The release that is called 2.13.0 elsewhere: a Go module cannot be of a second version
+        # without saying so in its path.
+        version="v1.76.0",
+        module="jaeger",
+        group="tools",
+        packages={"jaeger": "github.com/jaegertracing/jaeger/cmd/jaeger"},
+    ),
 )

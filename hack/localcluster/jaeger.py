@@ -1,0 +1,125 @@
+"""Jaeger as a process of this machine: takes traces by OTLP over HTTP, answers questions on them.
+
+The Go module holds Jaeger's server without its page for browsers, which is built with other
+tools: at the query address there is a page that says so, and Jaeger's API (/api/traces).
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from localcluster import assets, credentials, paths, ports, processes, say
+
+NAME = "jaeger"
+QUERY_PORT = 16686
+KEPT_TRACES = 20_000
+
+
+@dataclass(frozen=True)
+class Jaeger:
+    """A running Jaeger that keeps traces in memory."""
+
+    state: Path
+    otlp_endpoint: str
+    """What OTEL_EXPORTER_OTLP_ENDPOINT takes."""
+    query_url: str
+    pid: int
+
+    def get(self, path: str) -> Any:
+        """The data of an answer of the query API, such as /api/traces/ID; None for a 404."""
+        try:
+            with _open(f"{self.query_url}{path}", 10) as answer:
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return None
+            raise
+
+    def stop(self) -> None:
+        """End it. Its traces are gone: nothing is on disk."""
+        processes.stop(self.state, NAME)
+
+
+def is_built() -> bool:
+    """Whether it can start without a build of several minutes."""
+    return (assets.bin_dir() / NAME).exists()
+
+
+def start_jaeger(
+    state: Path,
+    *,
+    bind: str = "127.0.0.1",
+    otlp_port: int | None = None,
+    query_port: int | None = None,
+) -> Jaeger:
+    """Start Jaeger, or find the one that already runs in this state directory.
+
+    Ports are free ones and stay the same in a state directory, unless they are given. The first
+    start on a machine builds it, which takes minutes.
+    """
+    program = assets.program(NAME)
+    state = paths.ensure_dir(state.resolve(), 0o700)
+    otlp = otlp_port or credentials.remembered_port(state, f"{NAME}-otlp", ports.free_port(bind))
+    query = query_port or credentials.remembered_port(state, f"{NAME}-query", ports.free_port(bind))
+    running = processes.find(state, NAME)
+    for port in (otlp, query):
+        if running is None and not ports.is_free(port, bind):
+            raise say.SetupError(
+                f"Something else listens on {bind}:{port}, where Jaeger should. End it "
+                "(`ss -ltnp` shows what it is) or choose another port."
+            )
+    # JSON is YAML, too.
+    text = json.dumps(_configuration(bind, otlp, query, ports.free_port(bind)), indent=1)
+    config = state / "jaeger.yaml"
+    if running is None:
+        paths.write(config, text)
+    process, _ = processes.ensure(state, NAME, [program, "--config", config])
+    query_url = f"http://{bind}:{query}"
+    processes.wait_until(
+        "Jaeger answers",
+        lambda: _answers(f"{query_url}/api/services"),
+        process=process,
+        patience=30,
+        every=0.1,
+    )
+    return Jaeger(state, f"http://{bind}:{otlp}", query_url, process.pid)
+
+
+def _configuration(bind: str, otlp: int, query: int, query_grpc: int) -> dict[str, Any]:
+    return {
+        "service": {
+            "extensions": ["jaeger_storage", "jaeger_query"],
+            "pipelines": {
+                "traces": {"receivers": ["otlp"], "exporters": ["jaeger_storage_exporter"]}
+            },
+            "telemetry": {"metrics": {"level": "none"}},
+        },
+        "extensions": {
+            "jaeger_storage": {"backends": {"memory": {"memory": {"max_traces": KEPT_TRACES}}}},
+            "jaeger_query": {
+                "storage": {"traces": "memory"},
+                "http": {"endpoint": f"{bind}:{query}"},
+                "grpc": {"endpoint": f"{bind}:{query_grpc}"},
+            },
+        },
+        "receivers": {"otlp": {"protocols": {"http": {"endpoint": f"{bind}:{otlp}"}}}},
+        "exporters": {"jaeger_storage_exporter": {"trace_storage": "memory"}},
+    }
+
+
+def _answers(url: str) -> bool:
+    try:
+        with _open(url, 2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _open(url: str, patience: float) -> Any:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    return opener.open(url, timeout=patience)

@@ -42,7 +42,9 @@ class JobController:
             return
         moment = until.replace(microsecond=0)
         ends = {key: self._completion_time(key) for key in self.completed}
-        self.completed = {key for key, ended in ends.items() if ended and ended >= moment}
+        self.completed.intersection_update(
+            key for key, ended in ends.items() if ended and ended >= moment
+        )
 
     def _completion_time(self, key: str) -> datetime | None:
         view = self.cache.jobs.get(key)

@@ -12,43 +12,38 @@ from typing import Any
 
 import kopf
 from kubernetes.aio.client import ApiClient
-from pydantic import ValidationError
 
 from wherry_core import kubernetes_client, object_store
 from wherry_core.redis import client as redis_client
 from wherry_core.redis.client import Redis
-from wherry_core.resources import Phase, RunnerPool
 from wherry_core.settings import LifetimeSettings, RedisSettings, StoreSettings
-from wherry_operator import clock, metrics, watches
+from wherry_operator import clock, watches
 from wherry_operator.archive_store import ArchiveStore
-from wherry_operator.cache import ClusterCache, PoolView
-from wherry_operator.cache_sweep import CacheSweep, SweptKind
+from wherry_operator.cache import ClusterCache
+from wherry_operator.cache_sweep import CacheSweep
+from wherry_operator.cluster_intake import ClusterIntake
 from wherry_operator.cluster_metrics import ClusterMetrics, exported
 from wherry_operator.event_recorder import EventRecorder
-from wherry_operator.heartbeats import HeartbeatWatch
 from wherry_operator.job_controller import JobController
 from wherry_operator.job_execution import JobExecutor
 from wherry_operator.job_plan import JobRules
-from wherry_operator.job_view import JobView, read_job
+from wherry_operator.job_view import JobView
 from wherry_operator.kubernetes_api import (
     KubernetesApi,
-    jobs_path,
-    pods_path,
-    pools_path,
 )
 from wherry_operator.leadership import Leadership
 from wherry_operator.orphan_sweep import OrphanSweep
-from wherry_operator.pod_view import POOL_LABEL, PodView, read_pod
 from wherry_operator.pool_controller import PoolController
 from wherry_operator.probes import serve_probes
 from wherry_operator.queue_index import QueueIndex
 from wherry_operator.reconciler import Reconciler
+from wherry_operator.runner_watch import RunnerWatch
 from wherry_operator.settings import OperatorSettings
+from wherry_operator.swept_kinds import swept_kinds
 from wherry_operator.tenant_limit import TenantLimit
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 2.0
 POOL_WORKERS = 4
 
 
@@ -71,9 +66,6 @@ class Operator:
         self.synced = asyncio.Event()
         self.leading = asyncio.Event()
         self._client = client
-        self._heartbeats = HeartbeatWatch(settings.heartbeat_timeout_seconds)
-        self._silent: frozenset[str] = frozenset()
-        self._side_tasks: set[asyncio.Task[None]] = set()
         self.cache = ClusterCache()
         self.api = KubernetesApi(client)
         identity = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
@@ -94,13 +86,29 @@ class Operator:
             lease_seconds=settings.lease_seconds,
             on_gain=self._take_over,
         )
+        self.intake = ClusterIntake(
+            self.cache,
+            namespace=settings.namespace,
+            jobs=self.jobs,
+            pools=self.pools,
+            index=self.index,
+            tenant_limit=self.tenant_limit,
+            clear_up=self._clear_up,
+        )
+        self._runner_watch = RunnerWatch(
+            self.cache,
+            self.index,
+            settings.heartbeat_timeout_seconds,
+            on_change=self.intake.look_at_runner,
+            on_draining=self._note_draining,
+        )
         executor = JobExecutor(
             api=self.api,
             index=self.index,
             events=self.events,
             archives=self.store,
-            take_job=self.take_job,
-            drop_job=lambda view: self.drop_job(view.key, view.uid),
+            take_job=self.intake.take_job,
+            drop_job=lambda view: self.intake.drop_job(view.key, view.uid),
             plan_again=self.jobs.add,
         )
         self._job_controller = JobController(
@@ -116,10 +124,11 @@ class Operator:
             tenant_limit=self.tenant_limit,
             namespace=settings.namespace,
             heartbeat_timeout=settings.heartbeat_timeout_seconds,
-            silent_runners=lambda: self._silent,
+            silent_runners=self._runner_watch.silent,
             may_act=self._may_act,
-            take_pod=lambda raw: self.take_pod(False, raw),
+            take_pod=lambda raw: self.intake.take_pod(False, raw),
             plan_pool=self.pools.add,
+            completed=self.intake.completed,
         )
         self._pool_controller = PoolController(
             api=self.api,
@@ -128,13 +137,16 @@ class Operator:
             events=self.events,
             tenant_limit=self.tenant_limit,
             namespace=settings.namespace,
-            silent_runners=lambda: self._silent,
+            silent_runners=self._runner_watch.silent,
             may_act=self._may_act,
-            take_pool=lambda raw: self.take_pool(False, raw),
-            take_pod=lambda raw: self.take_pod(False, raw),
-            drop_pod=lambda pod: self.drop_pod(pod.name, pod.uid),
+            take_pool=lambda raw: self.intake.take_pool(False, raw),
+            take_pod=lambda raw: self.intake.take_pod(False, raw),
+            drop_pod=lambda pod: self.intake.drop_pod(pod.name, pod.uid),
         )
-        self.sweep = CacheSweep(self.api, self._swept_kinds())
+        self.sweep = CacheSweep(
+            self.api,
+            swept_kinds(self.cache, self.intake, settings.namespace, settings.tenants),
+        )
         self.orphans = OrphanSweep(
             self.api,
             self.cache,
@@ -144,128 +156,9 @@ class Operator:
         )
         self.index.on_recovery.append(self._after_redis_recovery)
 
-    # What the watches, the sweeps and the answers to own writes bring.
-
-    def take_job(self, raw: dict[str, Any]) -> JobView:
-        """Take a job into the cache and have what depends on it looked at."""
-        view = read_job(raw)
-        news, before = self.cache.put_job(view)
-        if news:
-            self._job_changed(before, view)
-        return self.cache.jobs.get(view.key, view)
-
-    def on_job(self, deleted: bool, raw: dict[str, Any]) -> None:
-        """Take in a watch event of a job."""
-        metadata = raw["metadata"]
-        if deleted:
-            self.drop_job(f"{metadata['namespace']}/{metadata['name']}", metadata["uid"])
-            return
-        try:
-            self.take_job(raw)
-        except ValidationError as error:
-            metrics.FAULTS.labels(kind="unreadable").inc()
-            logger.error(
-                "this job cannot be read, it is left alone: %s",
-                error,
-                extra={"job": f"{metadata['namespace']}/{metadata['name']}"},
-            )
-
-    def drop_job(self, key: str, uid: str) -> None:
-        """Forget a job that is gone, and what lies in Redis and in the store for it."""
-        view = self.cache.drop_job(key, uid)
-        if view is None:
-            return
-        self.tenant_limit.update(view, wants_work=False)
-        self.jobs.forget(key)
-        self.pools.add(view.pool)
-        self._job_controller.completed.discard(key)
-        self._start(self._clear_up(view), f"clearing up after {key}")
-
-    def take_pool(self, deleted: bool, raw: dict[str, Any]) -> None:
-        """Take in a pool."""
-        metadata = raw["metadata"]
-        if metadata["namespace"] != self.settings.namespace:
-            return
-        name = metadata["name"]
-        if deleted:
-            self.drop_pool(name, metadata["uid"])
-            return
-        view = PoolView(RunnerPool.model_validate(raw))
-        news, before = self.cache.put_pool(view)
-        if news:
-            self.pools.add(name)
-            if before is None:
-                self._look_at_waiting(name)
-
-    def drop_pool(self, name: str, uid: str) -> None:
-        """Forget a pool that is gone."""
-        if self.cache.drop_pool(name, uid) is not None:
-            self.pools.add(name)
-            self.pools.forget(name)
-            self._look_at_waiting(name)
-
-    def take_pod(self, deleted: bool, raw: dict[str, Any]) -> None:
-        """Take in a runner pod."""
-        view = read_pod(raw)
-        if deleted:
-            self.drop_pod(view.name, view.uid)
-            return
-        news, _ = self.cache.put_pod(view)
-        if news:
-            self._pod_changed(view, judge_jobs=view.ended)
-
-    def drop_pod(self, name: str, uid: str) -> None:
-        """Forget a pod that is gone."""
-        view = self.cache.drop_pod(name, uid)
-        if view is not None:
-            self._pod_changed(view, judge_jobs=True)
-
-    def _pod_changed(self, pod: PodView, *, judge_jobs: bool) -> None:
-        self.pools.add(pod.pool)
-        if judge_jobs:
-            for key in self.cache.jobs_of(pod.pool).by_runner.get(pod.name, ()):
-                self.jobs.add(key)
-
-    def _job_changed(self, before: JobView | None, after: JobView) -> None:
-        job = after.job
-        waits = job.status.phase in {None, Phase.QUEUED}
-        deleted = job.metadata.deletion_timestamp is not None
-        if not waits and self.index.left_queue(after.key) and after.claimed_by:
-            self._measure_wait(after)
-        wants_work = not job.ended and not deleted and not (waits and job.spec.suspend)
-        self.tenant_limit.update(after, wants_work=wants_work)
-        became_complete = (
-            job.status.phase is Phase.COMPLETED
-            and before is not None
-            and before.uid == after.uid
-            and not before.job.ended
-        )
-        if became_complete:
-            self._job_controller.completed.add(after.key)
-        self.jobs.add(after.key)
-        if before is None or _scaling_facts(before) != _scaling_facts(after):
-            self.pools.add(after.pool)
-
-    @staticmethod
-    def _measure_wait(view: JobView) -> None:
-        status = view.job.status
-        if status.queued_time and status.attempt_start_time:
-            seconds = (status.attempt_start_time - status.queued_time).total_seconds()
-            metrics.QUEUE_SECONDS.observe(max(0.0, seconds))
-
-    def _look_at_waiting(self, pool: str) -> None:
-        for key in self.cache.jobs_of(pool).queued:
-            self.jobs.add(key)
-
     def _take_over(self) -> None:
         self._job_controller.forget_announced(self.leadership.other_acted_until)
-        self._look_at_everything()
-
-    def _look_at_everything(self) -> None:
-        for key in self.cache.jobs:
-            self.jobs.add(key)
-        for name in {*self.cache.pools, *self.cache.pools_with_jobs()}:
-            self.pools.add(name)
+        self.intake.look_at_everything()
 
     # What may be done, and by whom.
 
@@ -289,27 +182,16 @@ class Operator:
         await self.index.forget(view)
         await self.store.remove(view)
 
+    def _note_draining(self, pool: str, runners: set[str]) -> None:
+        self._pool_controller.note_draining(pool, runners)
+
     def _after_redis_recovery(self) -> None:
-        self._heartbeats.start_over(time.monotonic())
-        self._silent = frozenset()
+        self._runner_watch.start_over()
         self._pool_controller.forget_drains()
         for name in self.cache.pools:
             self.pools.add(name)
 
     # The tasks.
-
-    def _start(self, work: Any, name: str) -> None:
-        task = asyncio.get_running_loop().create_task(self._guarded(work, name), name=name)
-        self._side_tasks.add(task)
-        task.add_done_callback(self._side_tasks.discard)
-
-    @staticmethod
-    async def _guarded(work: Any, name: str) -> None:
-        try:
-            await work
-        except Exception:
-            metrics.FAULTS.labels(kind="clean_up").inc()
-            logger.exception("failed: %s; the sweep of the store does it later", name)
 
     async def run(self) -> None:
         """Work until cancelled. Raises what a part ended with, if one ends."""
@@ -336,8 +218,8 @@ class Operator:
 
     def _parts(self) -> list[tuple[str, Any]]:
         configuration = self._client.configuration
-        job_watch = watches.job_watch(configuration, self.on_job)
-        pool_watch = watches.pool_watch(configuration, self.take_pool, self.take_pod)
+        job_watch = watches.job_watch(configuration, self.intake.on_job)
+        pool_watch = watches.pool_watch(configuration, self.intake.take_pool, self.intake.take_pod)
         parts = [
             ("watch of jobs", self._watch(job_watch, self.settings.tenants)),
             ("watch of pools", self._watch(pool_watch, (self.settings.namespace,))),
@@ -346,7 +228,7 @@ class Operator:
             ("pools", self.pools.run()),
             ("events", self.events.run()),
             ("index", self._run_when_leading(self.index.run)),
-            ("heartbeats", self._run_when_leading(self._watch_heartbeats)),
+            ("heartbeats", self._run_when_leading(self._runner_watch.run)),
             ("sweep", self.sweep.run(self.settings.sweep_seconds)),
             (
                 "orphans",
@@ -379,7 +261,7 @@ class Operator:
             len(self.cache.pods),
             time.monotonic() - started,
         )
-        self._look_at_everything()
+        self.intake.look_at_everything()
 
     async def _watch_role(self) -> None:
         """Keep the event ``leading`` as the role is; losing it stops what runs for leaders."""
@@ -403,96 +285,6 @@ class Operator:
                     await asyncio.wait({task})
             if not task.cancelled():
                 task.result()
-
-    async def _watch_heartbeats(self) -> None:
-        """Read the heartbeats every 2 s; have the jobs of silent runners looked at."""
-        while True:
-            now, answered = time.monotonic(), True
-            counts: dict[str, int] = {}
-            runners: set[str] = set()
-            for pool in {*self.cache.pools, *self.cache.pools_with_jobs()}:
-                names = {pod.name for pod in self.cache.pods_of(pool) if pod.running}
-                names |= self.cache.jobs_of(pool).by_runner.keys()
-                if not names:
-                    continue
-                runners |= names
-                records = await self.index.records(pool, sorted(names))
-                if records is None:
-                    answered = False
-                    break
-                counts |= {name: record.heartbeat for name, record in records.items()}
-                leaving = {name for name, record in records.items() if record.draining}
-                self._pool_controller.note_draining(pool, leaving)
-            if answered:
-                self._heartbeats.note(runners, counts, now)
-            else:
-                self._heartbeats.start_over(now)
-            self._note_silent(self._heartbeats.silent(now))
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-
-    def _note_silent(self, silent: frozenset[str]) -> None:
-        changed = silent ^ self._silent
-        self._silent = silent
-        for name in changed:
-            pod = self.cache.pods.get(name)
-            if pod is not None:
-                self._pod_changed(pod, judge_jobs=True)
-            else:
-                for pool in self.cache.pools_with_jobs():
-                    for key in self.cache.jobs_of(pool).by_runner.get(name, ()):
-                        self.jobs.add(key)
-
-    def _swept_kinds(self) -> tuple[SweptKind, ...]:
-        namespace, tenants = self.settings.namespace, self.settings.tenants
-
-        def job_path(key: str) -> str:
-            where, _, name = key.partition("/")
-            return jobs_path(where, name)
-
-        return (
-            SweptKind(
-                name="pool",
-                list_paths=(pools_path(namespace),),
-                selector="",
-                views=self.cache.pools,
-                key_of=lambda metadata: str(metadata["name"]),
-                path_of=lambda name: pools_path(namespace, name),
-                take=self.take_pool,
-                drop=self.drop_pool,
-            ),
-            SweptKind(
-                name="pod",
-                list_paths=(pods_path(namespace),),
-                selector=POOL_LABEL,
-                views=self.cache.pods,
-                key_of=lambda metadata: str(metadata["name"]),
-                path_of=lambda name: pods_path(namespace, name),
-                take=self.take_pod,
-                drop=self.drop_pod,
-            ),
-            SweptKind(
-                name="job",
-                list_paths=tuple(jobs_path(each) for each in tenants or (None,)),
-                selector="",
-                views=self.cache.jobs,
-                key_of=lambda metadata: f"{metadata['namespace']}/{metadata['name']}",
-                path_of=job_path,
-                take=self.on_job,
-                drop=self.drop_job,
-            ),
-        )
-
-
-def _scaling_facts(view: JobView) -> tuple[object, ...]:
-    job = view.job
-    return (
-        job.status.phase,
-        job.status.runner,
-        job.status.next_attempt_time,
-        job.spec.suspend,
-        job.spec.cancel,
-        job.metadata.deletion_timestamp,
-    )
 
 
 async def run_operator(

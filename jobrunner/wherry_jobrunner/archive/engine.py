@@ -202,6 +202,7 @@ class _Attempt:
         key = self.key
         progress = ProgressCounter(plan, len(self.ids), self.report)
         self.report(progress.now())
+        self.requests.on_read = progress.read
         earlier = await self.journal.read() if self.journal is not None else None
         resuming = earlier is not None and earlier.digest == plan.digest
         # A piped part has no checksum before it is sent, and a store may then refuse it.

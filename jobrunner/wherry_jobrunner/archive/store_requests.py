@@ -92,6 +92,8 @@ class StoreRequests:
         self._client = client
         self._addresses = addresses
         self._attempts = settings.attempts
+        self.on_read: Callable[[int], None] = _ignore
+        """Called with the number of bytes whenever some of a source have come in."""
         self._region: str = client.meta.region_name
         self._credentials: Credentials | None = None
         self._credentials_until = 0.0
@@ -128,6 +130,7 @@ class StoreRequests:
                         raise TruncatedError("the body is too long")
                     view[done : done + len(chunk)] = chunk
                     done += len(chunk)
+                    self.on_read(len(chunk))
                 if done < len(view):
                     raise TruncatedError("the body is too short")
 
@@ -145,6 +148,7 @@ class StoreRequests:
                         if done + len(chunk) > size:
                             raise TruncatedError("the body is too long")
                         done += len(chunk)
+                        self.on_read(len(chunk))
                         yield chunk
                     if done == size:
                         return
@@ -301,3 +305,7 @@ def _object_head(response: aiohttp.ClientResponse) -> ObjectHead:
         crc32=None if composite else decode_crc32(headers.get("x-amz-checksum-crc32")),
         sha256=None if composite else decode_sha256(headers.get("x-amz-checksum-sha256")),
     )
+
+
+def _ignore(_size: int) -> None:
+    """Nobody counts."""

@@ -35,3 +35,8 @@ SUBSCRIPTION_LOST = Counter(
 FALLBACK_READS = Counter(
     "wherry_api_stream_fallback_reads", "Jobs that streams read from the Kubernetes API"
 )
+
+# Series that are there from the start: the first increase of one that appears with it is not seen.
+FAULTS.labels("unknown")
+for _limit in ("requests", "streams"):
+    REFUSED.labels(_limit)

@@ -21,3 +21,18 @@ ARCHIVED_FILES: Final = Counter("wherry_runner_archived_files", "Files in comple
 ARCHIVED_BYTES: Final = Counter("wherry_runner_archived_bytes", "Bytes of completed archives")
 REDIS_LOST: Final = Counter("wherry_runner_redis_lost", "Times that Redis stopped answering")
 FAULTS: Final = Counter("wherry_runner_faults", "Errors in the runner itself", ["where"])
+
+# Series that are there from the start: the first increase of one that appears with it is not seen.
+for _place in (
+    "checking the claim",
+    "claiming",
+    "ending an attempt",
+    "making an archive",
+    "recording an end",
+    "serving a job",
+    "taking jobs",
+    "telling followers",
+    "telling the resource",
+    "the heartbeat",
+):
+    FAULTS.labels(_place)

@@ -52,3 +52,11 @@ ORPHANS_REMOVED: Final = Counter(
 )
 PODS_STARTED: Final = Counter("wherry_runner_pods_started_total", "Runner pods created.", ["pool"])
 FAULTS: Final = Counter("wherry_operator_faults_total", "Faults of the operator.", ["kind"])
+
+# Series that are there from the start: the first increase of one that appears with it is not seen.
+for _reason in ("lost_writes", "reconnected"):
+    REDIS_RESYNCS.labels(reason=_reason)
+for _kind in ("clean_up", "event", "event_dropped", "redis", "store", "sweep", "unreadable"):
+    FAULTS.labels(kind=_kind)
+for _kind in ("job", "pool"):
+    RECONCILE_ERRORS.labels(kind=_kind)

@@ -10,6 +10,7 @@ from redis.asyncio.sentinel import Sentinel
 from redis.backoff import ExponentialBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
+from wherry_core.redis.cancelling import make_cancellable
 from wherry_core.settings import RedisSettings
 
 Redis = redis.Redis | RedisCluster
@@ -46,19 +47,23 @@ def connect(settings: RedisSettings, *, max_connections: int = 10) -> Redis:
     if settings.url is None:
         password = settings.password.get_secret_value() if settings.password else None
         return redis.Redis.from_pool(
-            redis.BlockingConnectionPool(
-                host=settings.host,
-                port=settings.port,
-                db=settings.database,
-                password=password,
-                **pool,
-                **common,
+            make_cancellable(
+                redis.BlockingConnectionPool(
+                    host=settings.host,
+                    port=settings.port,
+                    db=settings.database,
+                    password=password,
+                    **pool,
+                    **common,
+                )
             )
         )
     url = settings.url.get_secret_value()
     parts = urlsplit(url)
     if parts.scheme in {"redis", "rediss", "unix"}:
-        return redis.Redis.from_pool(redis.BlockingConnectionPool.from_url(url, **pool, **common))
+        return redis.Redis.from_pool(
+            make_cancellable(redis.BlockingConnectionPool.from_url(url, **pool, **common))
+        )
     if parts.scheme == "redis+cluster":
         plain = urlunsplit(parts._replace(scheme="redis"))
         return RedisCluster.from_url(plain, max_connections=max_connections, **common)
@@ -86,6 +91,7 @@ def _sentinel_master(url: str, max_connections: int, common: dict[str, Any]) -> 
         max_connections=max_connections,
         **common,
     )
+    make_cancellable(master.connection_pool)
     return master
 
 

@@ -40,6 +40,8 @@ INTRODUCTION: Final = """\
 The three programs read their settings from the environment, check them all at start, and end with status 2 and a sentence for each variable that they cannot use. In a cluster the chart sets them from its values ([its README](../deploy/helm/wherry/README.md)); any other variable goes into `api.extraEnv`, `operator.extraEnv` or `runner.extraEnv`, which replace what the chart sets under the same name.
 
 Credentials of the store come as every AWS SDK takes them: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or the pod's own identity (EKS Pod Identity, IRSA). `AWS_CA_BUNDLE` names the certificates that an own store's certificate is checked against. Outside a pod, `KUBECONFIG` names the cluster.
+
+Traces are sent where `OTEL_EXPORTER_OTLP_ENDPOINT` points (OTLP over HTTP), and nowhere without it; the other standard `OTEL_*` variables hold, too ([observability](observability.md)).
 """  # noqa: E501
 
 Row = tuple[str, str, str, str]

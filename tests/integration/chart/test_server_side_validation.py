@@ -17,6 +17,7 @@ from tests.unit.chart.renders import (
     Values,
     find,
     pod_templates,
+    is_pool_config_map,
     pool_of,
     render,
 )
@@ -56,7 +57,7 @@ def test_server_side_dry_run(prepared: ControlPlane, values: Values) -> None:
 @every_variant
 def test_the_pool_is_valid(prepared: ControlPlane, values: Values) -> None:
     documents = render(values)
-    if any(each["kind"] == "ConfigMap" for each in documents):
+    if any(is_pool_config_map(each) for each in documents):
         told = prepared.kubectl("create", *STRICT, stdin=json.dumps(pool_of(documents)))
         assert "created (server dry run)" in told
 

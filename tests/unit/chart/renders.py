@@ -155,6 +155,10 @@ VARIANTS: Final[Mapping[str, Values]] = {
         "catalogue": {"url": "https://catalogue.example.com/files", "existingSecret": "catalogue"}
     },
     "trusted ca": {"trustedCa": {"configMap": "our-ca"}},
+    "grafana dashboard": {
+        "grafanaDashboard": {"enabled": True, "annotations": {"grafana_folder": "Wherry"}}
+    },
+    "tracing": {"tracing": {"endpoint": "http://collector.tracing:4318"}},
     "everything extra": {
         "commonLabels": {"team": "files"},
         "imagePullSecrets": [{"name": "registry"}],
@@ -179,6 +183,11 @@ OTHER_KINDS: Final[Values] = {
         "metricRelabelings": [
             {"action": "drop", "sourceLabels": ["__name__"], "regex": "python_.*"}
         ],
+    },
+    "prometheusRule": {
+        "enabled": True,
+        "labels": {"release": "prometheus"},
+        "runbookUrl": "https://docs.example.com/alerts/",
     },
     "api": {
         "httpRoute": {
@@ -260,9 +269,14 @@ def find(documents: list[Document], kind: str, name: str) -> Document:
 
 def pool_of(documents: list[Document]) -> Document:
     """Return the RunnerPool that the operator's pod will apply."""
-    (config_map,) = [each for each in documents if each["kind"] == "ConfigMap"]
+    (config_map,) = [each for each in documents if is_pool_config_map(each)]
     pool: Document = json.loads(config_map["data"]["pool.json"])
     return pool
+
+
+def is_pool_config_map(document: Document) -> bool:
+    """Tell the ConfigMap with the default RunnerPool from others."""
+    return document["kind"] == "ConfigMap" and "pool.json" in document["data"]
 
 
 def pod_templates(documents: list[Document]) -> Iterator[tuple[str, Document]]:
@@ -272,7 +286,7 @@ def pod_templates(documents: list[Document]) -> Iterator[tuple[str, Document]]:
             yield each["metadata"]["name"], each["spec"]["template"]
         elif each["kind"] == "Pod":
             yield each["metadata"]["name"], each
-    if any(each["kind"] == "ConfigMap" for each in documents):
+    if any(is_pool_config_map(each) for each in documents):
         yield "runner", pool_of(documents)["spec"]["template"]
 
 

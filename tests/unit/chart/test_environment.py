@@ -23,7 +23,12 @@ SHARED: tuple[type[BaseSettings], ...] = (
     LifetimeSettings,
     LogSettings,
 )
-READ_BY_THE_SDK = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_CA_BUNDLE"}
+READ_BY_THE_SDK = {
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_CA_BUNDLE",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+}
 SECRET = "from-a-secret"
 
 

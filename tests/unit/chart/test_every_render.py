@@ -10,6 +10,7 @@ from tests.unit.chart.renders import (
     VARIANTS,
     Values,
     container,
+    is_pool_config_map,
     pod_templates,
     render,
     render_afresh,
@@ -18,7 +19,9 @@ from tests.unit.chart.renders import (
 
 CLUSTER_SCOPED = {"CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}
 every_variant = pytest.mark.parametrize(
-    "values", [*VARIANTS.values(), OTHER_KINDS], ids=[*VARIANTS, "http route and pod monitor"]
+    "values",
+    [*VARIANTS.values(), OTHER_KINDS],
+    ids=[*VARIANTS, "http route, pod monitor and alerts"],
 )
 
 
@@ -113,7 +116,7 @@ def test_names_and_ports_fit_together(values: Values) -> None:
 
 
 def _has_pool(documents: list[Values]) -> bool:
-    return any(each["kind"] == "ConfigMap" for each in documents)
+    return any(is_pool_config_map(each) for each in documents)
 
 
 @every_variant

@@ -68,6 +68,9 @@ API server refuses to apply a list that has a name twice. */ -}}
 {{ include "wherry.variable" (dict "name" "PRESIGNED_URL_EXPIRY_SECONDS" "value" $v.lifetimes.presignedUrlSeconds) }}
 {{ include "wherry.variable" (dict "name" "WHERRY_LOG_LEVEL" "value" $v.logs.level) }}
 {{ include "wherry.variable" (dict "name" "WHERRY_LOG_FORMAT" "value" $v.logs.format) }}
+{{- with $v.tracing.endpoint }}
+{{ include "wherry.variable" (dict "name" "OTEL_EXPORTER_OTLP_ENDPOINT" "value" .) }}
+{{- end }}
 {{- end -}}
 
 {{- define "wherry.namespaceEnv" -}}

@@ -1,0 +1,125 @@
+"""Grafana's dashboard: as its schema has it, and asking for metrics that there are."""
+
+import importlib
+import json
+import re
+from typing import Any
+
+import pytest
+from grafana_foundation_sdk.cog import plugins
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
+from prometheus_client import REGISTRY, CollectorRegistry
+
+import generate_dashboard
+from wherry_operator import clock
+from wherry_operator.cache import ClusterCache
+from wherry_operator.cluster_metrics import ClusterMetrics
+
+DASHBOARD: dict[str, Any] = json.loads(generate_dashboard.DASHBOARD.read_text(encoding="utf-8"))
+PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
+GRAPHS = [panel for panel in PANELS if panel["type"] != "row"]
+
+
+def test_the_file_is_up_to_date() -> None:
+    assert generate_dashboard.DASHBOARD.read_text(encoding="utf-8") == generate_dashboard.rendered()
+
+
+def test_grafana_s_own_types_hold_every_field() -> None:
+    """Read into the types that Grafana makes of its schema and written again, none is lost."""
+    plugins.register_default_plugins()
+    again = json.loads(
+        JSONEncoder(sort_keys=True, indent=None).encode(Dashboard.from_json(DASHBOARD))
+    )
+    assert lost(DASHBOARD, again, "dashboard") == []
+
+
+def lost(before: Any, after: Any, where: str) -> list[str]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        return [
+            found
+            for key, value in before.items()
+            for found in (
+                lost(value, after[key], f"{where}.{key}") if key in after else [f"{where}.{key}"]
+            )
+        ]
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        pairs = enumerate(zip(before, after, strict=True))
+        return [found for index, (a, b) in pairs for found in lost(a, b, f"{where}[{index}]")]
+    return [] if before == after else [f"{where}: {before!r} became {after!r}"]
+
+
+def test_panels_have_their_own_place_and_number() -> None:
+    numbers = [panel["id"] for panel in PANELS]
+    assert len(set(numbers)) == len(numbers)
+    taken: set[tuple[int, int]] = set()
+    for panel in PANELS:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        taken |= cells
+
+
+@pytest.mark.parametrize("panel", GRAPHS, ids=lambda panel: panel["title"])
+def test_a_panel_says_what_it_shows_and_only_uses_known_variables(panel: dict[str, Any]) -> None:
+    assert panel["description"].endswith(".")
+    known = {each["name"] for each in DASHBOARD["templating"]["list"]} | {"__rate_interval"}
+    assert panel["datasource"]["uid"] == "${datasource}"
+    references = [target["refId"] for target in panel["targets"]]
+    assert len(set(references)) == len(references)
+    for target in panel["targets"]:
+        assert set(re.findall(r"\$\{?(\w+)", target["expr"])) <= known
+
+
+def names_of_metrics() -> set[str]:
+    """Return every name that the three programs export, without the parts of histograms."""
+    for program in ("wherry_api", "wherry_operator", "wherry_jobrunner"):
+        importlib.import_module(f"{program}.metrics")
+    importlib.import_module("wherry_core.kubernetes_metrics")
+    registry = CollectorRegistry()
+    registry.register(
+        ClusterMetrics(
+            ClusterCache(),
+            acting=lambda: True,
+            pools=dict,
+            redis_up=lambda: True,
+            now=clock.now,
+        )
+    )
+    names = set()
+    for source in (REGISTRY, registry):
+        for metric in source.collect():
+            names.add(f"{metric.name}_total" if metric.type == "counter" else metric.name)
+    return names
+
+
+def test_every_metric_that_is_asked_for_exists() -> None:
+    names = names_of_metrics()
+    for panel in GRAPHS:
+        for target in panel["targets"]:
+            for asked in re.findall(r"\b(?:wherry|process)_\w+", target["expr"]):
+                assert asked.removesuffix("_bucket") in names, asked
+
+
+def test_names_follow_the_conventions() -> None:
+    for name in names_of_metrics():
+        if not name.startswith("wherry_"):
+            continue
+        assert re.fullmatch(r"[a-z][a-z0-9_]+", name)
+        if re.search("duration|age|time", name):
+            assert name.endswith("_seconds"), name
+        assert not re.search(r"_(ms|millis|kb|mb|pct|percent)\b", name)
+
+
+def test_no_metric_is_labelled_by_job() -> None:
+    labels = {
+        label
+        for collector in list(REGISTRY._collector_to_names)
+        for label in getattr(collector, "_labelnames", ())
+    }
+    assert not labels & {"job", "job_id", "name", "uid", "namespace", "runner", "attempt"}

@@ -219,7 +219,9 @@ class QueueIndex:
                 await asyncio.sleep(0.5)
                 continue
             try:
-                await asyncio.wait_for(self._wake.wait(), COMPARE_SECONDS)
+                # Not wait_for, which swallows a cancel now and then before Python 3.12.
+                async with asyncio.timeout(COMPARE_SECONDS):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 

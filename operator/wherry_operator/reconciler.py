@@ -150,6 +150,8 @@ class Reconciler:
             pause = self._timers[0][0] - now if self._timers else None
             self._timer_changed.clear()
             try:
-                await asyncio.wait_for(self._timer_changed.wait(), pause)
+                # Not wait_for, which swallows a cancel now and then before Python 3.12.
+                async with asyncio.timeout(pause):
+                    await self._timer_changed.wait()
             except TimeoutError:
                 continue

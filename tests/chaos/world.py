@@ -126,7 +126,9 @@ class World:
         await self.api.patch(POOLS, self.namespace, "default", {"spec": spec})
 
 
-def pool_body(environment: dict[str, str], times: Times, **spec: Any) -> dict[str, Any]:
+def pool_body(
+    environment: dict[str, str], times: Times, grace_seconds: int, **spec: Any
+) -> dict[str, Any]:
     """Return a pool whose runners use these servers."""
     least, most = times.delay_ms
     variables = environment | {
@@ -143,7 +145,7 @@ def pool_body(environment: dict[str, str], times: Times, **spec: Any) -> dict[st
     template = {
         "spec": {
             "serviceAccountName": "runner",
-            "terminationGracePeriodSeconds": 10,
+            "terminationGracePeriodSeconds": grace_seconds,
             "containers": [container],
         }
     }
@@ -205,13 +207,16 @@ async def running_world(
     *,
     replicas: int = 2,
     redis_environment: dict[str, str] | None = None,
+    parted_runners: bool = True,
+    grace_seconds: int = 10,
     operator: dict[str, str] | None = None,
     **pool: Any,
 ) -> AsyncIterator[World]:
     """Start everything and end it afterwards.
 
-    ``redis_environment`` replaces the address of ``redis``; ``operator`` are further variables
-    of the operators, and ``pool`` further fields of the pool's spec.
+    ``redis_environment`` replaces the address of ``redis``; without ``parted_runners`` they have
+    no links of their own; ``operator`` are further variables of the operators, and ``pool``
+    further fields of the pool's spec.
     """
     group = ProcessGroup(folder)
     async with AsyncExitStack() as stack:
@@ -226,14 +231,20 @@ async def running_world(
             await tenants.create_service_account(api, namespace, account)
             await tenants.grant(api, (namespace, account), rules, namespace=namespace)
         servers = (redis_environment or redis.environment) | bucket.environment
-        await api.create(POOLS, namespace, pool_body(servers, times, **pool))
+        await api.create(POOLS, namespace, pool_body(servers, times, grace_seconds, **pool))
         plane = cluster.control_plane
         if plane is None:
             raise RuntimeError("the chaos tests need a control plane of their own")
         history = await stack.enter_async_context(history_in_etcd(plane.etcd_url, namespace))
         links = LinkMaker(stack)
         node = await stack.enter_async_context(
-            process_node(api, cluster, folder / "runners", [namespace], connect=links.connect)
+            process_node(
+                api,
+                cluster,
+                folder / "runners",
+                [namespace],
+                connect=links.connect if parted_runners else None,
+            )
         )
         stack.callback(group.close)
         environment = {

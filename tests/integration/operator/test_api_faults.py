@@ -2,9 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
 
 from tests.harness import jobs, tenants
@@ -18,24 +16,7 @@ from wherry_core.resources import Phase
 
 
 @pytest.fixture
-def no_empty_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the proxy send no body where there is none.
-
-    An empty one gets a Content-Type, which the API server's discovery answers with 415.
-    """
-    send = aiohttp.ClientSession.request
-
-    def request(self: aiohttp.ClientSession, *words: Any, **options: Any) -> Any:
-        options["data"] = options.get("data") or None
-        return send(self, *words, **options)
-
-    monkeypatch.setattr(aiohttp.ClientSession, "request", request)
-
-
-@pytest.fixture
-async def proxy(
-    operated: Operated, cluster: Cluster, no_empty_bodies: None
-) -> AsyncIterator[FaultProxy]:
+async def proxy(operated: Operated, cluster: Cluster) -> AsyncIterator[FaultProxy]:
     """A proxy that the operator takes to the API server; the tests and runners do not."""
     account = (operated.namespace, "operator")
     await tenants.create_service_account(operated.api, *account)

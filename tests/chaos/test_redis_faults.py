@@ -99,7 +99,9 @@ async def run_and_judge(world: World, count: int, strike: Break) -> None:
         assert each.ends == ["completed"]
         assert all(old <= new for old, new in itertools.pairwise(each.seen)), each
     for job in made:
-        document = (await world.client.get(f"/v1/download/status/{job}")).json()
+        answer = await world.client.get(f"/v1/download/status/{job}")
+        assert answer.status_code == 200, answer.text
+        document = answer.json()
         assert (document["status"], document["progress"]) == ("completed", 100)
     asked = {f"{world.namespace}/{job}": COMPLETED for job in made}
     facts = await gather_facts(world.api, world.namespace, world.bucket, world.history, asked)

@@ -10,7 +10,7 @@ from redis.asyncio.sentinel import Sentinel
 from redis.backoff import ExponentialBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
-from wherry_core.redis.cancelling import make_cancellable
+from wherry_core.redis.connections import make_sound
 from wherry_core.settings import RedisSettings
 
 Redis = redis.Redis | RedisCluster
@@ -47,7 +47,7 @@ def connect(settings: RedisSettings, *, max_connections: int = 10) -> Redis:
     if settings.url is None:
         password = settings.password.get_secret_value() if settings.password else None
         return redis.Redis.from_pool(
-            make_cancellable(
+            make_sound(
                 redis.BlockingConnectionPool(
                     host=settings.host,
                     port=settings.port,
@@ -62,7 +62,7 @@ def connect(settings: RedisSettings, *, max_connections: int = 10) -> Redis:
     parts = urlsplit(url)
     if parts.scheme in {"redis", "rediss", "unix"}:
         return redis.Redis.from_pool(
-            make_cancellable(redis.BlockingConnectionPool.from_url(url, **pool, **common))
+            make_sound(redis.BlockingConnectionPool.from_url(url, **pool, **common))
         )
     if parts.scheme == "redis+cluster":
         plain = urlunsplit(parts._replace(scheme="redis"))
@@ -91,7 +91,7 @@ def _sentinel_master(url: str, max_connections: int, common: dict[str, Any]) -> 
         max_connections=max_connections,
         **common,
     )
-    make_cancellable(master.connection_pool)
+    make_sound(master.connection_pool)
     return master
 
 

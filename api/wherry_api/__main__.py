@@ -12,7 +12,7 @@ from wherry_api.app import create_app
 from wherry_api.auth.modes import prove
 from wherry_api.server import listen, make_server, warn_if_open
 from wherry_api.settings import ApiSettings, load_settings
-from wherry_core import kubernetes_client, logs
+from wherry_core import kubernetes_client, logs, tracing
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ def main() -> None:
     host, port = listener.getsockname()[:2]
     log.info("listening on http://%s:%d", host, port)
     server = make_server(create_app(settings), settings)
+    tracing.set_up("api")
     server.run(sockets=[listener])
 
 

@@ -1,5 +1,6 @@
 """The FastAPI application."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -13,6 +14,7 @@ from wherry_api.components import running
 from wherry_api.edge import Edge
 from wherry_api.routes import details, download, health, initiate, jobs, status, stream
 from wherry_api.settings import Settings
+from wherry_core import tracing
 
 EXPOSED = ("RateLimit", "RateLimit-Policy", "Retry-After", "Location")
 ALLOWED = ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID")
@@ -26,6 +28,8 @@ def create_app(settings: Settings) -> FastAPI:
         async with running(settings) as components:
             app.state.components = components
             yield
+        # Here and not after the server: that ends the process by the signal that it was sent.
+        await asyncio.to_thread(tracing.shut_down)
 
     app = FastAPI(
         title="Wherry",

@@ -10,6 +10,8 @@ from wherry_api import problems
 from wherry_api.error_renderer import render
 from wherry_api.metrics import FAULTS, REQUEST_SECONDS, REQUESTS
 from wherry_api.problems import ProblemError
+from wherry_api.request_trace import route_of, traced_request
+from wherry_core import tracing
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +21,6 @@ HEADERS: Final = (
     (b"x-frame-options", b"DENY"),
 )
 PATIENCE: Final = 4
-UNKNOWN_ROUTE: Final = "unknown"
 
 
 class Edge:
@@ -36,7 +37,13 @@ class Edge:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
+        elif tracing.on() and scope["method"] == "POST":
+            with traced_request(scope, send) as send_traced:
+                await self._serve(scope, receive, send_traced)
+        else:
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         status = 0
 
@@ -54,8 +61,8 @@ class Edge:
         except ProblemError as error:
             await render(error)(scope, receive, send_on)
         except Exception:
-            FAULTS.labels(_route(scope)).inc()
-            log.exception("a request ended in a fault: %s %s", scope["method"], _route(scope))
+            FAULTS.labels(route_of(scope)).inc()
+            log.exception("a request ended in a fault: %s %s", scope["method"], route_of(scope))
             if status == 0:
                 fault = ProblemError(
                     problems.INTERNAL_ERROR, "The server made a mistake; its log says which."
@@ -99,11 +106,6 @@ class Edge:
 
     @staticmethod
     def _count(scope: Scope, status: int, began: float) -> None:
-        route = _route(scope)
+        route = route_of(scope)
         REQUESTS.labels(route, scope["method"], str(status)).inc()
         REQUEST_SECONDS.labels(route, scope["method"]).observe(time.perf_counter() - began)
-
-
-def _route(scope: Scope) -> str:
-    """Return the route's template: a label with job ids in it would grow without bound."""
-    return str(getattr(scope.get("route"), "path", UNKNOWN_ROUTE))

@@ -14,6 +14,7 @@ from wherry_api.kubernetes_requests import (
     KubernetesUnavailableError,
 )
 from wherry_api.problems import ProblemError
+from wherry_core import tracing
 from wherry_core.resources import DOWNLOAD_JOBS, GROUP, VERSION, DownloadJob, Phase
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class JobResources:
         Raises ProblemError 413 (too large for the cluster), 422 (refused by its schema), 429 (the
         namespace's quota is used up) or 503.
         """
+        # With tracing on, operator and runners go on in this request's trace.
         manifest = {
             "apiVersion": f"{GROUP}/{VERSION}",
             "kind": "DownloadJob",
@@ -71,7 +73,7 @@ class JobResources:
                 "name": name,
                 "namespace": namespace,
                 "labels": {REQUESTED_BY: "api", **labels},
-                "annotations": dict(annotations),
+                "annotations": {**annotations, **tracing.annotations()},
             },
             "spec": spec,
         }

@@ -8,7 +8,7 @@ import sys
 import aiohttp
 import uvloop
 
-from wherry_core import logs, object_store
+from wherry_core import logs, object_store, tracing
 from wherry_core.redis import client as redis_client
 from wherry_core.settings import (
     LifetimeSettings,
@@ -69,11 +69,14 @@ def main() -> None:
     """Run the runner and end the process with its exit status."""
     logs.set_up(load(LogSettings))
     settings, redis_settings = load(RunnerSettings), load(RedisSettings)
+    tracing.set_up("jobrunner")
     try:
         status = uvloop.run(run(settings, redis_settings))
     except NoEndpointError as error:
         sys.stderr.write(f"{error}\n")
         status = 2
+    finally:
+        tracing.shut_down()
     sys.exit(status)
 
 

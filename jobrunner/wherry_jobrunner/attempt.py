@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Any, Final
 
+from wherry_core import tracing
 from wherry_core.resources import DownloadJob
 from wherry_jobrunner import delay, metrics, status_patches
 from wherry_jobrunner.api_server import NotFoundError, RefusedError, UnavailableError
@@ -93,7 +94,8 @@ class Attempt:
             await asyncio.gather(*helpers, return_exceptions=True)
         ending = Ending(self._tools, self.claim, self.job, self._figures, self._step + 1)
         try:
-            outcome = await self._end(ending, found)
+            with tracing.span("record"):
+                outcome = await self._end(ending, found)
         except Exception:
             metrics.FAULTS.labels("ending an attempt").inc()
             log.exception("the end of the attempt could not be recorded", extra=self._context)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable
 from typing import Final
 
@@ -10,6 +11,7 @@ from wherry_core.redis.job_queue import Waiting
 from wherry_jobrunner import metrics
 from wherry_jobrunner.api_server import pauses
 from wherry_jobrunner.attempt import Attempt, Stop
+from wherry_jobrunner.attempt_trace import traced_attempt
 from wherry_jobrunner.claiming import ApiServerAwayError, claim
 from wherry_jobrunner.ending import HAND_BACK_PATIENCE_SECONDS, Outcome
 from wherry_jobrunner.guarding import guarded
@@ -152,6 +154,7 @@ class Worker:
         self._places.release()
 
     async def _claim_and_work(self, waiting: Waiting) -> None:
+        began = time.time_ns()
         try:
             job = await claim(self._tools.api, waiting.job, self._name)
         except ApiServerAwayError as error:
@@ -162,7 +165,9 @@ class Worker:
             return
         attempt = Attempt(self._tools, job)
         self._attempts[waiting.job] = attempt
-        outcome = await attempt.run()
+        with traced_attempt(job, self._name, began) as ended:
+            outcome = await attempt.run()
+            ended(outcome)
         if outcome is Outcome.GAVE_UP:
             self.gave_up = True
             self.leave("an end could not be recorded")

@@ -7,7 +7,7 @@ import time
 
 import uvloop
 
-from wherry_core import logs
+from wherry_core import logs, tracing
 from wherry_core.settings import LifetimeSettings, LogSettings, RedisSettings, StoreSettings, load
 from wherry_operator.runtime import run_operator
 from wherry_operator.settings import OperatorSettings
@@ -28,8 +28,10 @@ def main() -> None:
     settings = load(OperatorSettings)
     for needed in (LifetimeSettings, RedisSettings, StoreSettings):
         load(needed)
+    tracing.set_up("operator")
     while not _run_once(settings):
         time.sleep(RESTART_SECONDS)
+    tracing.shut_down()
 
 
 def _run_once(settings: OperatorSettings) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from wherry_core.resources import Phase, RunnerPool
-from wherry_operator import metrics
+from wherry_operator import job_traces, metrics
 from wherry_operator.cache import ClusterCache, PoolView
 from wherry_operator.job_view import JobView, read_job
 from wherry_operator.pod_view import PodView, read_pod
@@ -147,6 +147,7 @@ class ClusterIntake:
         deleted = job.metadata.deletion_timestamp is not None
         if not waits and self._index.left_queue(after.key) and after.claimed_by:
             _measure_wait(after)
+            job_traces.trace_wait(after)
         wants_work = not job.ended and not deleted and not (waits and job.spec.suspend)
         self._tenant_limit.update(after, wants_work=wants_work)
         known = before is not None and before.uid == after.uid

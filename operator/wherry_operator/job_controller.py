@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from wherry_core.resources import Phase
-from wherry_operator import clock
+from wherry_operator import clock, job_traces
 from wherry_operator.cache import ClusterCache
 from wherry_operator.job_decision import plan_job
 from wherry_operator.job_execution import JobExecutor
@@ -55,12 +55,16 @@ class JobController:
         view = self.cache.jobs.get(key)
         if view is None or not self.may_act():
             return None
+        with job_traces.within(view):
+            return await self._reconcile(view)
+
+    async def _reconcile(self, view: JobView) -> float | None:
         plan = plan_job(await self._observe(view), clock.now())
         await self.executor.execute(view, plan)
         if plan.queue is QueueChange.PUT:
             self.plan_pool(view.pool)
-        if key in self.completed and view.job.status.phase is Phase.COMPLETED:
-            self.completed.discard(key)
+        if view.key in self.completed and view.job.status.phase is Phase.COMPLETED:
+            self.completed.discard(view.key)
             await self.executor.announce_completion(view)
         if plan.look_again is None:
             return None

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from wherry_core.resources import Phase
 from wherry_core.resources.base import API_VERSION
-from wherry_operator import metrics
+from wherry_operator import job_traces, metrics
 from wherry_operator.event_recorder import EventRecorder, Regarding
 from wherry_operator.job_plan import (
     JobPlan,
@@ -112,6 +112,7 @@ class JobExecutor:
         metrics.JOBS_ENDED.labels(phase=Phase.COMPLETED.value, reason="Completed").inc()
         metrics.ARCHIVED_BYTES.inc(size)
         metrics.ARCHIVED_FILES.inc(status.files.completed)
+        job_traces.trace_job(view, status)
         if status.attempt > 1:
             await self.archives.tidy(view)
 
@@ -144,6 +145,7 @@ class JobExecutor:
         if after.phase in {Phase.FAILED, Phase.CANCELLED}:
             metrics.JOBS_ENDED.labels(phase=after.phase.value, reason=plan.reason).inc()
             metrics.JOBS_DEAD_LETTERED.inc(condition_is_true(after, "DeadLettered"))
+            job_traces.trace_job(view, after, plan.message)
         if after.lost_attempts > view.job.status.lost_attempts:
             metrics.ATTEMPTS_LOST.labels(reason=plan.reason).inc()
         logger.info("%s: %s", plan.reason, plan.message, extra={"job": view.key})

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from wherry_core.resources import DownloadJob, Phase
+from wherry_core.tracing import TRACEPARENT_ANNOTATION
 
 RETRY_ANNOTATION: Final = "wherry.dev/retry"
 """Put on a job that failed: asks for a new job with the same files."""
@@ -71,7 +72,7 @@ def read_job(raw: Mapping[str, Any]) -> JobView:
     annotations = metadata.get("annotations") or {}
     kept["annotations"] = {
         name: annotations[name]
-        for name in (RETRY_ANNOTATION, RETRIES_ANNOTATION)
+        for name in (RETRY_ANNOTATION, RETRIES_ANNOTATION, TRACEPARENT_ANNOTATION)
         if name in annotations
     }
     job = DownloadJob.model_validate(

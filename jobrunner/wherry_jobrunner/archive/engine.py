@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from wherry_core import tracing
 from wherry_core.archive_storage import archive_key
 from wherry_core.redis.client import Redis
 from wherry_core.resources import Archive
@@ -93,21 +94,23 @@ class _Attempt:
         )
 
     async def run(self) -> ArchiveResult:
-        found, missing = await self.resolve()
+        with tracing.span("head", attributes={"wherry.files": len(self.ids)}):
+            found, missing = await self.resolve()
         settle_missing(found, missing, self.request.on_missing)
         if len(self.ids) == 1:
             return self.single(found[0])
         try:
-            with_crc32 = not any(
-                source.crc32 is not None for source in found if source.size >= MIN_PART
-            )
-            copying = await self.copies(found, with_crc32=with_crc32)
-            plan = plan_archive(
-                found,
-                missing,
-                part_bytes=self.tuning.part_mib * MIB,
-                range_bytes=(self.tuning.copy_mib if copying else self.tuning.part_mib) * MIB,
-            )
+            with tracing.span("plan"):
+                with_crc32 = not any(
+                    source.crc32 is not None for source in found if source.size >= MIN_PART
+                )
+                copying = await self.copies(found, with_crc32=with_crc32)
+                plan = plan_archive(
+                    found,
+                    missing,
+                    part_bytes=self.tuning.part_mib * MIB,
+                    range_bytes=(self.tuning.copy_mib if copying else self.tuning.part_mib) * MIB,
+                )
             return await self.archive(plan, copying=copying, with_crc32=with_crc32 or not copying)
         except ArchiveError as error:
             if error.reason in {"SourceChanged", "SourceCorrupt"} and self.cache is not None:
@@ -241,21 +244,34 @@ class _Attempt:
                 journal=self.journal,
                 job=request.job,
             )
-            stored = await executor.run(reused)
-            await uploads.complete(self.client, upload, list(stored.values()))
-        checksum = await verify(
-            self.client,
-            upload,
-            plan,
-            stored,
-            checksums,
-            crc32=executor.archive_crc32(),
-            md5_etags=executor.md5_etags,
-        )
+            with tracing.span("copy" if copying else "upload") as phase:
+                stored = await executor.run(reused)
+                if phase is not None:
+                    phase.set_attributes(
+                        {
+                            "wherry.parts": len(plan.parts),
+                            "wherry.bytes": plan.size,
+                            "wherry.copied_bytes": executor.copied_bytes,
+                            "wherry.reused_bytes": executor.reused_bytes,
+                        }
+                    )
+            with tracing.span("complete"):
+                await uploads.complete(self.client, upload, list(stored.values()))
+        with tracing.span("verify"):
+            checksum = await verify(
+                self.client,
+                upload,
+                plan,
+                stored,
+                checksums,
+                crc32=executor.archive_crc32(),
+                md5_etags=executor.md5_etags,
+            )
         if self.journal is not None:
             await self.journal.forget()
         crcs = await checksums.wait_for_files()
-        manifest_key = await self.put_manifest(plan, key, crcs, digests)
+        with tracing.span("manifest"):
+            manifest_key = await self.put_manifest(plan, key, crcs, digests)
         archive = Archive(
             bucket=upload.bucket,
             key=key,

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from localcluster.stores import start_store
+from tests.chaos.persistence import persist
 from tests.chaos.schedule import Kind, Strike
 from tests.chaos.world import Replica, World
-from tests.harness.api import JOBS, ApiError
+from tests.harness.api import JOBS
 from tests.harness.fault_proxy import Fault, FaultProxy, Rule
 from tests.harness.pod_process import PodProcess
 from tests.harness.tcp_proxy import Link, TcpProxy
@@ -165,12 +166,14 @@ async def runner_frozen(world: World, strike: Strike) -> None:
 
 async def runner_terminated(world: World, strike: Strike) -> None:
     if victim := _runner(world, strike):
-        await world.api.delete("pods", world.namespace, victim.name)
+        name = victim.name
+        await persist(lambda: world.api.delete("pods", world.namespace, name))
 
 
 async def runner_vanished(world: World, strike: Strike) -> None:
     if victim := _runner(world, strike):
-        await world.node.vanish(victim.name)
+        name = victim.name
+        await persist(lambda: world.node.vanish(name))
 
 
 def _parted_runner(link: Callable[[Any], TcpProxy]) -> "Inject":
@@ -212,7 +215,7 @@ async def store_restarted(world: World, strike: Strike) -> None:
 
 
 async def _open_job(world: World, strike: Strike) -> str | None:
-    found = await world.api.list_all(JOBS, world.namespace)
+    found = await persist(lambda: world.api.list_all(JOBS, world.namespace))
     names = [
         each["metadata"]["name"]
         for each in found
@@ -222,16 +225,7 @@ async def _open_job(world: World, strike: Strike) -> str | None:
 
 
 async def _patch_job(world: World, name: str, **spec: Any) -> None:
-    """Patch the spec; the API server may be restarting."""
-    while True:
-        try:
-            await world.api.patch(JOBS, world.namespace, name, {"spec": spec})
-        except (ApiError, OSError) as error:
-            if isinstance(error, ApiError) and error.status < 429:
-                raise
-            await asyncio.sleep(0.3)
-        else:
-            return
+    await persist(lambda: world.api.patch(JOBS, world.namespace, name, {"spec": spec}))
 
 
 async def job_cancelled(world: World, strike: Strike) -> None:

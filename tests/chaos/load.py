@@ -8,8 +8,9 @@ from typing import Final
 
 import httpx
 
+from tests.chaos.persistence import persist
 from tests.chaos.world import FILES, MISSING, World
-from tests.harness.api import JOBS, ApiError
+from tests.harness.api import JOBS
 from tests.harness.waiting import eventually
 from wherry_core.resources import TERMINAL_PHASES, Phase
 
@@ -100,15 +101,9 @@ async def all_ended(world: World, count: int, within: float) -> Mapping[str, int
     Raises TooLateError with the phases that were seen last.
     """
 
-    async def seen() -> dict[str, int]:
-        try:
-            return await phases(world)
-        except (ApiError, OSError):
-            return {}
-
     return await eventually(
         f"{count} jobs to end",
-        seen,
+        lambda: persist(lambda: phases(world)),
         lambda found: sum(found.get(phase, 0) for phase in TERMINAL_PHASES) == count,
         within=within,
         every=0.5,

@@ -35,7 +35,7 @@ class Times:
     heartbeat_timeout: float = 30
     lease: int = 12
     sweep: float = 60
-    delay_ms: tuple[int, int] = (100, 2_000)
+    delay_ms: tuple[int, int] = (200, 4_000)
     """The simulated length of a job."""
 
 

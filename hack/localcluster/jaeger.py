@@ -50,10 +50,23 @@ def is_built() -> bool:
     return (assets.bin_dir() / NAME).exists()
 
 
+def offer(state: Path, *, otlp_bind: str = "127.0.0.1") -> Jaeger | None:
+    """Start Jaeger with its query API on port 16686 if it is built and the port is free.
+
+    ``otlp_bind`` is an address of this machine that what is traced can reach; pods of the bare
+    cluster reach the bridge's.
+    """
+    runs = processes.find(state, NAME) is not None
+    if not is_built() or not (runs or ports.is_free(QUERY_PORT)):
+        return None
+    return start_jaeger(state, query_port=QUERY_PORT, otlp_bind=otlp_bind)
+
+
 def start_jaeger(
     state: Path,
     *,
     bind: str = "127.0.0.1",
+    otlp_bind: str = "",
     otlp_port: int | None = None,
     query_port: int | None = None,
 ) -> Jaeger:
@@ -64,17 +77,24 @@ def start_jaeger(
     """
     program = assets.program(NAME)
     state = paths.ensure_dir(state.resolve(), 0o700)
-    otlp = otlp_port or credentials.remembered_port(state, f"{NAME}-otlp", ports.free_port(bind))
+    otlp_bind = otlp_bind or bind
+    free = ports.free_port(otlp_bind)
+    otlp = otlp_port or credentials.remembered_port(state, f"{NAME}-otlp", free)
     query = query_port or credentials.remembered_port(state, f"{NAME}-query", ports.free_port(bind))
     running = processes.find(state, NAME)
-    for port in (otlp, query):
-        if running is None and not ports.is_free(port, bind):
+    for address, port in ((otlp_bind, otlp), (bind, query)):
+        if running is None and not ports.is_free(port, address):
             raise say.SetupError(
-                f"Something else listens on {bind}:{port}, where Jaeger should. End it "
+                f"Something else listens on {address}:{port}, where Jaeger should. End it "
                 "(`ss -ltnp` shows what it is) or choose another port."
             )
     # JSON is YAML, too.
-    text = json.dumps(_configuration(bind, otlp, query, ports.free_port(bind)), indent=1)
+    wanted = _configuration(
+        query=f"{bind}:{query}",
+        query_grpc=f"{bind}:{ports.free_port(bind)}",
+        otlp=f"{otlp_bind}:{otlp}",
+    )
+    text = json.dumps(wanted, indent=1)
     config = state / "jaeger.yaml"
     if running is None:
         paths.write(config, text)
@@ -87,10 +107,11 @@ def start_jaeger(
         patience=30,
         every=0.1,
     )
-    return Jaeger(state, f"http://{bind}:{otlp}", query_url, process.pid)
+    return Jaeger(state, f"http://{otlp_bind}:{otlp}", query_url, process.pid)
 
 
-def _configuration(bind: str, otlp: int, query: int, query_grpc: int) -> dict[str, Any]:
+def _configuration(*, query: str, query_grpc: str, otlp: str) -> dict[str, Any]:
+    """Jaeger's configuration; each argument is an address with a port."""
     return {
         "service": {
             "extensions": ["jaeger_storage", "jaeger_query"],
@@ -103,11 +124,11 @@ def _configuration(bind: str, otlp: int, query: int, query_grpc: int) -> dict[st
             "jaeger_storage": {"backends": {"memory": {"memory": {"max_traces": KEPT_TRACES}}}},
             "jaeger_query": {
                 "storage": {"traces": "memory"},
-                "http": {"endpoint": f"{bind}:{query}"},
-                "grpc": {"endpoint": f"{bind}:{query_grpc}"},
+                "http": {"endpoint": query},
+                "grpc": {"endpoint": query_grpc},
             },
         },
-        "receivers": {"otlp": {"protocols": {"http": {"endpoint": f"{bind}:{otlp}"}}}},
+        "receivers": {"otlp": {"protocols": {"http": {"endpoint": otlp}}}},
         "exporters": {"jaeger_storage_exporter": {"trace_storage": "memory"}},
     }
 

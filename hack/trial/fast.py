@@ -5,9 +5,11 @@ each of them as a process of this machine. Needs neither root nor containers.
 """
 
 import json
+import os
 import sys
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,8 +23,25 @@ PROGRAMS: Final = Path(sys.executable).parent
 COMPONENTS: Final = ("wherry-api", "wherry-operator", "process-node")
 
 
+@dataclass(frozen=True)
+class Component:
+    """One of Wherry's processes, as the quick form runs it."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+
+
 def up() -> Cluster:
     """Start everything, or what is missing of it; return the cluster. Raises SetupError."""
+    cluster = prepare()
+    with step("operator, API and process node"):
+        start_components(cluster)
+    return cluster
+
+
+def prepare() -> Cluster:
+    """Start all but Wherry itself; return the cluster. Raises SetupError."""
     cluster = clusters.up("process")
     tools = Tools(cluster.kubeconfig)
     with step("custom resources, permissions and the runner pool"):
@@ -33,8 +52,6 @@ def up() -> Cluster:
         tools.kubectl(
             "apply", "--server-side", "--force-conflicts", "--filename", "-", stdin=documents
         )
-    with step("operator, API and process node"):
-        start_components(cluster)
     return cluster
 
 
@@ -58,6 +75,8 @@ def settings(cluster: Cluster) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": cluster.store.secret_key,
         "WHERRY_NAMESPACE": NAMESPACE,
         "WHERRY_LOG_FORMAT": "text",
+        # Where traces go, for whoever has set it.
+        **{name: value for name, value in os.environ.items() if name.startswith("OTEL_")},
     }
 
 
@@ -109,20 +128,30 @@ def objects(cluster: Cluster) -> list[dict[str, Any]]:
     ]
 
 
-def start_components(cluster: Cluster) -> None:
-    """Start the API, the operator and the process node, or those of them that do not run."""
-    state = paths.state_dir()
+def components(cluster: Cluster) -> tuple[Component, ...]:
+    """Return operator, process node and API, in the order in which they start."""
     # In the quick form all three act as the administrator; the chart gives each its own account.
     environment = settings(cluster) | {"KUBECONFIG": str(cluster.kubeconfig)}
-    operator = environment | {"WHERRY_HEALTH_PORT": "0"}
-    _ensure(state, "wherry-operator", [str(PROGRAMS / "wherry-operator")], operator)
     node = [sys.executable, "-m", "tests.harness.process_node"]
     node += ["--kubeconfig", str(cluster.kubeconfig), "--namespace", NAMESPACE]
-    node += ["--folder", str(state / "runners")]
+    node += ["--folder", str(paths.state_dir() / "runners")]
     path = f"{paths.REPOSITORY / 'hack'}:{paths.REPOSITORY}"
-    _ensure(state, "process-node", node, {"PYTHONPATH": path})
-    api = environment | {"WHERRY_DEFAULT_TENANT": NAMESPACE, "WHERRY_AUTH_MODE": "none"}
-    process = _ensure(state, "wherry-api", [str(PROGRAMS / "wherry-api")], api)
+    api = {"WHERRY_DEFAULT_TENANT": NAMESPACE, "WHERRY_AUTH_MODE": "none"}
+    return (
+        Component(
+            "wherry-operator",
+            [str(PROGRAMS / "wherry-operator")],
+            environment | {"WHERRY_HEALTH_PORT": "0"},
+        ),
+        Component("process-node", node, {"PYTHONPATH": path}),
+        Component("wherry-api", [str(PROGRAMS / "wherry-api")], environment | api),
+    )
+
+
+def start_components(cluster: Cluster) -> None:
+    """Start the API, the operator and the process node, or those of them that do not run."""
+    for component in components(cluster):
+        process = _ensure(paths.state_dir(), component)
     processes.wait_until(
         "the API answers", lambda: answers(f"{cluster.api_url}/health"), process=process
     )
@@ -137,13 +166,16 @@ def answers(url: str) -> bool:
         return False
 
 
-def _ensure(
-    state: Path, name: str, command: list[str], environment: dict[str, str]
-) -> processes.Process:
+def _ensure(state: Path, component: Component) -> processes.Process:
     """Start a process, or find it; another environment starts it anew."""
-    told = [f"{variable}={value}" for variable, value in sorted(environment.items())]
+    told = [f"{variable}={value}" for variable, value in sorted(component.environment.items())]
     process, _ = processes.ensure(
-        state, name, command, env=environment, cwd=paths.REPOSITORY, configuration=told
+        state,
+        component.name,
+        component.command,
+        env=component.environment,
+        cwd=paths.REPOSITORY,
+        configuration=told,
     )
     return process
 

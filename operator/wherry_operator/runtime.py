@@ -23,6 +23,7 @@ from wherry_operator.cache import ClusterCache
 from wherry_operator.cache_sweep import CacheSweep
 from wherry_operator.cluster_intake import ClusterIntake
 from wherry_operator.cluster_metrics import ClusterMetrics, exported
+from wherry_operator.discovery import wait_until_served
 from wherry_operator.event_recorder import EventRecorder
 from wherry_operator.job_controller import JobController
 from wherry_operator.job_execution import JobExecutor
@@ -243,6 +244,7 @@ class Operator:
     async def _watch(
         self, registry: kopf.OperatorRegistry, namespaces: tuple[str, ...] | None
     ) -> None:
+        await wait_until_served(self.api)
         await watches.run_watch(
             registry,
             namespaces,

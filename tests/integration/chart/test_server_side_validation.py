@@ -16,8 +16,8 @@ from tests.unit.chart.renders import (
     Document,
     Values,
     find,
-    pod_templates,
     is_pool_config_map,
+    pod_templates,
     pool_of,
     render,
 )

@@ -73,7 +73,7 @@ CHECKS = (
     Check("chart", ([*PYTEST, "-n", "2", "tests/unit/chart"],), "render it: helm template"),
     Check(
         "integration",
-        ([*PYTEST, "tests/integration"],),
+        ([*PYTEST, "-n", "3", "--dist", "loadfile", "tests/integration"],),
         "logs of the servers lie in the folder that pytest names",
     ),
     Check(

@@ -1,0 +1,1 @@
+"""How much of Redis' memory jobs take."""

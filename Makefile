@@ -68,6 +68,10 @@ format: venv ## Format the code and fix what can be fixed by itself
 
 ##@ Change
 
+.PHONY: dev
+dev: venv ## The quick form with API, operator and page started anew on every change (TRACES=1: Jaeger)
+	@PYTHONPATH=hack:. $(PYTHON) hack/dev.py $(if $(TRACES),--traces)
+
 .PHONY: venv
 venv: ## Make .venv with the locked dependencies
 	@hack/make_venv.sh
@@ -75,6 +79,7 @@ venv: ## Make .venv with the locked dependencies
 .PHONY: generate
 generate: venv ## Write the files that are made from others (CRDs, chart, settings page)
 	@$(PYTHON) hack/generate_crds.py
+	@$(PYTHON) hack/generate_dashboard.py
 	@PYTHONPATH=hack $(PYTHON) hack/generate_chart.py
 	@$(PYTHON) hack/generate_settings_page.py
 

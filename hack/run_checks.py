@@ -45,6 +45,7 @@ CHECKS = (
         "generated",
         (
             [PYTHON, "hack/generate_crds.py", "--check"],
+            [PYTHON, "hack/generate_dashboard.py", "--check"],
             [PYTHON, "hack/generate_chart.py", "--check", "--without-helm"],
             [PYTHON, "hack/generate_settings_page.py", "--check"],
         ),

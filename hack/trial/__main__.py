@@ -9,7 +9,7 @@ import os
 import sys
 from dataclasses import dataclass
 
-from localcluster import clusters, paths, say
+from localcluster import addresses, clusters, jaeger, paths, say
 from localcluster.cluster import Cluster
 from localcluster.steps import step
 from trial import chart, fast
@@ -29,8 +29,12 @@ def up(*, quick: bool) -> None:
     else:
         made = clusters.up()
         logs = f"kubectl --kubeconfig {made.kubeconfig} --namespace {chart.NAMESPACE} logs …"
+        # Offered where it is built (make dev TRACES=1 builds it), for a build takes minutes.
+        traces = jaeger.offer(paths.state_dir(), otlp_bind=addresses.GATEWAY)
         with step("chart"):
-            chart.install(made, {}, say.line)
+            chart.install(
+                made, {"tracing.endpoint": traces.otlp_endpoint} if traces else {}, say.line
+            )
     files = list(sample_files())
     with step("sample files"):
         put = asyncio.run(store_files(made, files))

@@ -23,14 +23,16 @@ DOWNLOADS = paths.REPOSITORY / ".wherry" / "downloads"
 
 def up(*, quick: bool) -> None:
     """Set everything up, run the first job, and say what there is now. Raises SetupError."""
+    traces: jaeger.Jaeger | None = None
     if quick:
         made = fast.up()
         logs = f"{paths.state_dir() / 'logs'} and {paths.state_dir() / 'runners'}"
     else:
         made = clusters.up()
         logs = f"kubectl --kubeconfig {made.kubeconfig} --namespace {chart.NAMESPACE} logs …"
-        # Offered where it is built (make dev TRACES=1 builds it), for a build takes minutes.
-        traces = jaeger.offer(paths.state_dir(), otlp_bind=addresses.GATEWAY)
+        if made.kind == "bare":
+            with step("Jaeger"):
+                traces = jaeger.offer(paths.state_dir(), otlp_bind=addresses.GATEWAY)
         with step("chart"):
             chart.install(
                 made, {"tracing.endpoint": traces.otlp_endpoint} if traces else {}, say.line
@@ -45,7 +47,7 @@ def up(*, quick: bool) -> None:
         except JobError as error:
             raise say.SetupError(f"{error}\nThe logs: {logs}") from error
         say.line(f"{archive.size} bytes in {archive.path}: unzip -t passes, every byte is right")
-    print(farewell(made, archive))
+    print(farewell(made, archive, traces))
 
 
 async def store_files(made: Cluster, files: list[SampleFile]) -> int:
@@ -76,7 +78,7 @@ class Line:
     text: str
 
 
-def farewell(made: Cluster, archive: DownloadedArchive) -> str:
+def farewell(made: Cluster, archive: DownloadedArchive, traces: jaeger.Jaeger | None) -> str:
     """Return the addresses, the kubectl line and how to stop."""
     kubectl = f"kubectl --kubeconfig {made.kubeconfig} --namespace {chart.NAMESPACE}"
     ids = "[70000,70001,70002]"
@@ -84,6 +86,7 @@ def farewell(made: Cluster, archive: DownloadedArchive) -> str:
         Line("API", made.api_url),
         Line("Docs", f"{made.api_url}/docs"),
         Line("S3 store", made.store.endpoint),
+        *([Line("Traces", f"{traces.query_url}/api/traces?service=wherry-api")] if traces else []),
         Line("First archive", str(archive.path)),
         Line("See the jobs", f"{kubectl} get dlj,rpool,pods"),
         Line(

@@ -77,6 +77,19 @@ async def middle_of_the_jobs(world: World, count: int) -> None:
     )
 
 
+async def status_of(world: World, job: str) -> tuple[str, int]:
+    """Return status and progress as the API tells them."""
+    answer = await world.client.get(f"/v1/download/status/{job}")
+    assert answer.status_code == 200, answer.text
+    document = answer.json()
+    return document["status"], document["progress"]
+
+
+async def statuses(world: World, made: list[str]) -> list[tuple[str, int]]:
+    """Return status and progress of every job."""
+    return [await status_of(world, job) for job in made]
+
+
 async def run_and_judge(world: World, count: int, strike: Break) -> None:
     """Post jobs, follow some, break Redis in the middle, and check everything afterwards."""
     made = await post_jobs(world, count)
@@ -98,11 +111,12 @@ async def run_and_judge(world: World, count: int, strike: Break) -> None:
     for each in followers:
         assert each.ends == ["completed"]
         assert all(old <= new for old, new in itertools.pairwise(each.seen)), each
-    for job in made:
-        answer = await world.client.get(f"/v1/download/status/{job}")
-        assert answer.status_code == 200, answer.text
-        document = answer.json()
-        assert (document["status"], document["progress"]) == ("completed", 100)
+    await eventually(
+        "every status to tell the job's end",
+        lambda: statuses(world, made),
+        lambda told: set(told) == {("completed", 100)},
+        within=LONGEST_STANDSTILL,
+    )
     asked = {f"{world.namespace}/{job}": COMPLETED for job in made}
     facts = await gather_facts(world.api, world.namespace, world.bucket, world.history, asked)
     assert broken_promises(facts) == []

@@ -7,26 +7,11 @@ from pathlib import Path
 
 import psutil
 
-# Programs of a node or of Wherry; other processes of the machine come and go as they like.
-OURS = frozenset(
-    {
-        "containerd",
-        "containerd-shim-runc-v2",
-        "coredns",
-        "etcd",
-        "kube-apiserver",
-        "kube-controller-manager",
-        "kube-proxy",
-        "kube-scheduler",
-        "kubelet",
-        "pause",
-        "redis-server",
-        "wherry-api",
-        "wherry-operator",
-        "wherry-jobrunner",
-        "weed",
-    }
-)
+from localcluster import paths
+
+IN_THE_IMAGE = "/opt/wherry/"
+"""Where the image holds Wherry: a process with this on its command line runs in a pod."""
+IN_EVERY_POD = frozenset({"pause", "containerd-shim-runc-v2"})
 
 
 @dataclass(frozen=True)
@@ -45,8 +30,8 @@ def machine_now() -> Machine:
     return Machine(
         processes=frozenset(
             f"{process.info['name']} {process.pid}"
-            for process in psutil.process_iter(["name"])
-            if process.info["name"] in OURS
+            for process in psutil.process_iter(["name", "cmdline"])
+            if of_the_trial(process.info["name"], " ".join(process.info["cmdline"] or []))
         ),
         mounts=frozenset(
             line.split()[1] for line in Path("/proc/mounts").read_text("utf-8").splitlines()
@@ -55,6 +40,14 @@ def machine_now() -> Machine:
         namespaces=frozenset(_lines("ip", "netns", "list")),
         rules=frozenset(line for line in _lines("iptables-save") if line.startswith("-A")),
     )
+
+
+def of_the_trial(name: str, command: str) -> bool:
+    """Return whether a process belongs to the node of `make up` or to a pod on it.
+
+    Other clusters may come and go on the machine meanwhile: they have other state directories.
+    """
+    return str(paths.state_dir()) in command or IN_THE_IMAGE in command or name in IN_EVERY_POD
 
 
 def _lines(program: str, *words: str) -> list[str]:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import Final
 
-from wherry_core.resources import Phase
+from wherry_core.resources import TERMINAL_PHASES, DownloadJobStatus, Phase
 from wherry_operator import metrics
 from wherry_operator.archive_store import ArchiveStore, Owner
 from wherry_operator.cache import ClusterCache
@@ -17,6 +17,17 @@ from wherry_operator.kubernetes_api import (
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS: Final = 60.0
+
+
+def attempt_in_use(status: DownloadJobStatus) -> str | None:
+    """Return the attempt whose folder a job still needs: None for any, empty for none.
+
+    A job that failed or was cancelled needs nothing; its runner, which would have cleared up, may
+    have died at the same moment.
+    """
+    if status.phase is Phase.COMPLETED:
+        return str(status.attempt)
+    return "" if status.phase in TERMINAL_PHASES else None
 
 
 class OrphanSweep:
@@ -76,12 +87,7 @@ class OrphanSweep:
 
     def _attempts_in_use(self) -> dict[str, str | None]:
         """Return by uid which attempt's folder is in use; None for all of them."""
-        return {
-            view.uid: str(view.job.status.attempt)
-            if view.job.status.phase is Phase.COMPLETED
-            else None
-            for view in self._cache.jobs.values()
-        }
+        return {view.uid: attempt_in_use(view.job.status) for view in self._cache.jobs.values()}
 
     @staticmethod
     def _unowned(owner: Owner, attempts: dict[str, str | None]) -> bool:

@@ -91,7 +91,11 @@ CHECKS = (
         ([*PYTEST, "tests/browser"],),
         "pictures and logs lie in the folder that pytest names",
     ),
-    Check("e2e", ([*PYTEST, "tests/e2e"],), "look with: make up, then kubectl get pods -A"),
+    Check(
+        "e2e",
+        ([*PYTEST, "--timeout", "1800", "tests/e2e"],),
+        "look with: make up, then kubectl get pods -A",
+    ),
 )
 
 

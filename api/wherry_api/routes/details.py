@@ -4,10 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from wherry_api import problems
 from wherry_api.auth.caller import Caller, Verb
 from wherry_api.dependencies import JobName, Parts, owner_who_may
-from wherry_api.routes.responses import SECURITY, answers
+from wherry_api.routes.responses import OF_ONE_JOB, SECURITY, answers
 from wherry_api.services.details import Details, details_of
 
 router = APIRouter(tags=["jobs"])
@@ -19,14 +18,7 @@ router = APIRouter(tags=["jobs"])
     description="Read from the cluster, not from Redis: for a person who looks, not for polling.",
     response_model=Details,
     openapi_extra=SECURITY,
-    responses=answers(
-        problems.UNAUTHENTICATED,
-        problems.JOB_NOT_FOUND,
-        problems.JOB_EXPIRED,
-        problems.INVALID_REQUEST,
-        problems.RATE_LIMITED,
-        problems.UNAVAILABLE,
-    ),
+    responses=answers(*OF_ONE_JOB),
 )
 async def details(
     parts: Parts, name: JobName, caller: Annotated[Caller, Depends(owner_who_may(Verb.GET))]

@@ -8,7 +8,7 @@ from wherry_api import problems
 from wherry_api.auth.caller import Caller, Verb
 from wherry_api.auth.tickets import TICKET_SECONDS
 from wherry_api.dependencies import JobName, Parts, caller_who_may, owner_who_may
-from wherry_api.routes.responses import SECURITY, answers
+from wherry_api.routes.responses import OF_ONE_JOB, SECURITY, answers
 from wherry_api.schemas import Initiated, JobList, Ticket
 from wherry_api.services.status import status_of
 from wherry_core.job_snapshot import JobStatus, snapshot_of
@@ -71,14 +71,7 @@ async def list_jobs(
     status_code=204,
     response_class=Response,
     openapi_extra=SECURITY,
-    responses=answers(
-        problems.UNAUTHENTICATED,
-        problems.JOB_NOT_FOUND,
-        problems.JOB_EXPIRED,
-        problems.INVALID_REQUEST,
-        problems.RATE_LIMITED,
-        problems.UNAVAILABLE,
-    ),
+    responses=answers(*OF_ONE_JOB),
 )
 async def cancel(
     parts: Parts, name: JobName, caller: Annotated[Caller, Depends(owner_who_may(Verb.CANCEL))]
@@ -124,14 +117,7 @@ async def retry(
     "parameter ticket. It opens the stream or the download of this job, once, within a minute.",
     response_model=Ticket,
     openapi_extra=SECURITY,
-    responses=answers(
-        problems.UNAUTHENTICATED,
-        problems.JOB_NOT_FOUND,
-        problems.JOB_EXPIRED,
-        problems.INVALID_REQUEST,
-        problems.RATE_LIMITED,
-        problems.UNAVAILABLE,
-    ),
+    responses=answers(*OF_ONE_JOB),
 )
 async def ticket(
     parts: Parts, name: JobName, caller: Annotated[Caller, Depends(owner_who_may(Verb.GET))]

@@ -2,11 +2,21 @@
 
 from typing import Any, Final
 
+from wherry_api import problems
 from wherry_api.error_renderer import MEDIA_TYPE
 from wherry_api.problems import ProblemType
 from wherry_api.schemas import Problem
 
 SECURITY: Final[dict[str, Any]] = {"security": [{"HTTPBearer": []}, {"APIKeyHeader": []}, {}]}
+OF_ONE_JOB: Final = (
+    problems.UNAUTHENTICATED,
+    problems.JOB_NOT_FOUND,
+    problems.JOB_EXPIRED,
+    problems.INVALID_REQUEST,
+    problems.RATE_LIMITED,
+    problems.UNAVAILABLE,
+)
+"""What every route that names one job may answer with."""
 
 
 def answers(*kinds: ProblemType) -> dict[int | str, dict[str, Any]]:

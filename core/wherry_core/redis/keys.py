@@ -52,6 +52,11 @@ def ended_job(namespace: str, name: str) -> str:
     return f"wherry:ended:{namespace}/{name}"
 
 
+def tenant_limit(tenant: str) -> str:
+    """String: when the tenant's allowance of requests is whole again, in microseconds."""
+    return f"wherry:limit:{tenant}"
+
+
 def operator_marker() -> str:
     """String that the operator changes every few seconds, to notice a Redis that lost writes."""
     return "wherry:operator-marker"

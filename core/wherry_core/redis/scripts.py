@@ -74,3 +74,29 @@ redis.call('EXPIRE', KEYS[1], ARGV[6])
 redis.call('PUBLISH', ARGV[7], ARGV[5])
 return 1
 """
+
+DRAW_ALLOWANCE: Final = """
+-- Takes requests off a tenant's allowance. KEYS: limit.
+-- ARGV: quota, window in microseconds, how many are wanted.
+-- Returns how many were granted, how many are left, and microseconds until the next one.
+-- The generic cell rate algorithm (ATM Forum, Traffic Management 4.0, section 4.4.2): all that is
+-- kept is when the allowance will be whole again. Redis' clock counts, so processes need not agree.
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local window = tonumber(ARGV[2])
+local step = window / ARGV[1]
+local whole = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
+-- A clock that was set back, or a shorter window than before, refuses nobody for longer than it.
+whole = math.min(whole, now + window)
+-- The time is kept in whole microseconds: a hundredth of a request more than makes up for that.
+local left = math.floor((window - (whole - now)) / step + 0.01)
+local granted = math.min(tonumber(ARGV[3]), left)
+if granted > 0 then
+  whole = whole + granted * step
+  redis.call('SET', KEYS[1], string.format('%.0f', whole),
+             'PX', math.max(math.ceil((whole - now) / 1000), 1))
+end
+left = left - granted
+if left > 0 then return {granted, left, 0} end
+return {granted, 0, math.ceil(math.max(step - (window - (whole - now)), 1))}
+"""

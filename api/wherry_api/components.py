@@ -10,7 +10,7 @@ from wherry_api.auth.modes import authenticator
 from wherry_api.auth.tickets import Tickets
 from wherry_api.job_resources import JobResources
 from wherry_api.kubernetes_requests import KubernetesRequests
-from wherry_api.rate_limits import RateLimits
+from wherry_api.rate_limits import RateLimits, shared_allowance
 from wherry_api.redis_gate import CONNECTIONS, RedisGate
 from wherry_api.services.downloads import Downloads
 from wherry_api.services.estimates import Estimates
@@ -81,7 +81,11 @@ async def running(settings: Settings) -> AsyncIterator[Components]:
             snapshots=snapshots,
             downloads=Downloads(snapshots, signer, settings.store, settings.lifetimes),
             estimates=estimates,
-            limits=RateLimits(api.rate_limit_requests, api.rate_limit_seconds),
+            limits=RateLimits(
+                api.rate_limit_requests,
+                api.rate_limit_seconds,
+                shared_allowance(gate, api.rate_limit_requests, api.rate_limit_seconds),
+            ),
             hub=hub,
             readiness=Readiness(kubernetes, gate),
         )

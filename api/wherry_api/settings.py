@@ -52,7 +52,7 @@ class ApiSettings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1_024, le=67_108_864)] = 3_145_728
     """Bytes of a request body at the most; the Kubernetes API server takes no more than 3 MiB."""
     rate_limit_requests: Annotated[int, Field(ge=0)] = 1_200
-    """Requests that change or list jobs, by tenant, process and window; 0: no limit."""
+    """Requests of a tenant that change or list jobs, in all processes and a window; 0: no limit."""
     rate_limit_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
     """Length of that window."""
     estimate_seconds_per_file: Annotated[float, Field(gt=0, le=86_400)] = 2.0

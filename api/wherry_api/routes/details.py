@@ -24,7 +24,7 @@ async def details(
     parts: Parts, name: JobName, caller: Annotated[Caller, Depends(owner_who_may(Verb.GET))]
 ) -> Response:
     """Return more about a job than its status."""
-    headers = parts.limits.spend(caller.tenant)
+    headers = await parts.limits.spend(caller.tenant)
     job = await parts.snapshots.read_resource(caller.tenant, name)
     return Response(
         details_of(job).model_dump_json(),

@@ -59,7 +59,7 @@ async def initiate(
     ] = None,
 ) -> Response:
     """Create a job, or find the one that the same request created before."""
-    headers = parts.limits.spend(caller.tenant)
+    headers = await parts.limits.spend(caller.tenant)
     media_type = request.headers.get("content-type", "application/json").partition(";")[0]
     if media_type.strip().lower() != "application/json":
         raise ProblemError(

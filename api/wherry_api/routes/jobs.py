@@ -43,7 +43,7 @@ async def list_jobs(
     cursor: Annotated[str | None, Query(min_length=1, max_length=4_096)] = None,
 ) -> Response:
     """Return one page of the tenant's jobs."""
-    headers = parts.limits.spend(caller.tenant)
+    headers = await parts.limits.spend(caller.tenant)
     page = await parts.jobs.list(
         caller.tenant, limit=limit, cursor=cursor, status=status, dead_letter=deadLetter
     )
@@ -77,7 +77,7 @@ async def cancel(
     parts: Parts, name: JobName, caller: Annotated[Caller, Depends(owner_who_may(Verb.CANCEL))]
 ) -> Response:
     """Ask for the end of the job."""
-    headers = parts.limits.spend(caller.tenant)
+    headers = await parts.limits.spend(caller.tenant)
     await parts.jobs.cancel(caller.tenant, name)
     return Response(status_code=204, headers=headers)
 
@@ -105,7 +105,7 @@ async def retry(
     parts: Parts, name: JobName, caller: Annotated[Caller, Depends(owner_who_may(Verb.CREATE))]
 ) -> Response:
     """Create a new job from a failed one."""
-    headers = parts.limits.spend(caller.tenant)
+    headers = await parts.limits.spend(caller.tenant)
     accepted = await parts.jobs.retry(caller.tenant, name)
     return Response(accepted.model_dump_json(), media_type="application/json", headers=headers)
 
@@ -123,7 +123,7 @@ async def ticket(
     parts: Parts, name: JobName, caller: Annotated[Caller, Depends(owner_who_may(Verb.GET))]
 ) -> Response:
     """Return a ticket for the job."""
-    headers = parts.limits.spend(caller.tenant)
+    headers = await parts.limits.spend(caller.tenant)
     await parts.snapshots.read(caller.tenant, name)
     document = Ticket(
         ticket=await parts.tickets.issue(caller, name), expiresInSeconds=TICKET_SECONDS

@@ -1,5 +1,7 @@
 # One image for the three programs: wherry-api, wherry-operator and wherry-jobrunner.
-# Builds with docker and with Debian's buildah; BASE is any image with Python 3.11 or newer and venv.
+# Builds with docker and with Debian's buildah. BASE is any Debian or Ubuntu image with Python 3.11
+# or newer, venv and ca-certificates; of it only what runs is taken: the image has no shell, no
+# package manager and no program but Python.
 ARG BASE=python:3.13-slim-bookworm
 
 FROM ${BASE} AS build
@@ -20,18 +22,18 @@ COPY api api
 COPY operator operator
 COPY jobrunner jobrunner
 COPY core core
-# Bytecode without times of files: the same bytes at every build, and nothing to write at run time.
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /opt/build/dist . \
  && /opt/build/bin/pip --python /opt/wherry/bin/python install \
-      --no-index --no-deps --no-compile /opt/build/dist/*.whl \
- && PYTHONHASHSEED=0 /opt/wherry/bin/python -m compileall -q -f --invalidation-mode unchecked-hash /opt/wherry/lib
+      --no-index --no-deps --no-compile /opt/build/dist/*.whl
+COPY deploy/image/collect_root.py ./
+RUN PYTHONHASHSEED=0 python3 collect_root.py /opt/wherry /image
 
-FROM ${BASE}
+FROM scratch
 LABEL org.opencontainers.image.title="wherry" \
       org.opencontainers.image.description="Bundles S3 objects into one archive on Kubernetes" \
       org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=build /opt/wherry /opt/wherry
-ENV PATH=/opt/wherry/bin:/usr/local/bin:/usr/bin:/bin \
+COPY --from=build /image /
+ENV PATH=/opt/wherry/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 USER 65532:65532

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from wherry_api import error_renderer, openapi, page
+from wherry_api import docs_page, error_renderer, openapi, page, static_files
 from wherry_api.components import running
 from wherry_api.edge import Edge
 from wherry_api.routes import details, download, health, initiate, jobs, status, stream
@@ -35,6 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="Wherry",
         version=version("wherry"),
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
@@ -42,7 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
     # The routes with a fixed word come before the one that takes any job id.
     for module in (initiate, status, stream, jobs, details, download, health):
         app.include_router(module.router)
-    page.install(app)
+    static_files.serve(app, page.read() | docs_page.read())
     error_renderer.install(app)
     if settings.api.cors_origins:
         app.add_middleware(

@@ -175,6 +175,7 @@ async def test_health_and_docs(wherry: RunningApi) -> None:
     assert health.json()["status"] == "ok"
     assert (await wherry.client.get("/health/ready")).status_code == 200
     assert (await wherry.client.get("/docs")).status_code == 200
+    assert (await wherry.client.get("/docs/swagger-ui-bundle.js")).status_code == 200
     document = (await wherry.client.get("/openapi.json")).json()
     assert document["openapi"] == "3.1.0"
     assert json.dumps(document)

@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 async def serve_probes(
     port: int, *, alive: Callable[[], bool], ready: Callable[[], bool]
 ) -> AsyncIterator[None]:
-    """Serve /healthz, /readyz and /metrics on ``port`` while the context is open; 0: do not."""
+    """Serve /healthz, /readyz and /metrics on ``port`` of every address while open; 0: do not."""
     if port == 0:
         yield
         return
@@ -32,7 +32,7 @@ async def serve_probes(
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "0.0.0.0", port).start()
+        await web.TCPSite(runner, port=port).start()
         yield
     finally:
         await runner.cleanup()

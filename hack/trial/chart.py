@@ -58,6 +58,7 @@ def values(cluster: Cluster) -> dict[str, Any]:
             "archiveBucket": cluster.store.bucket,
         },
         # One node: a second replica would only use its memory.
+        "operator": {"replicas": 1},
         "api": {
             "replicas": 1,
             "auth": {"mode": "none"},

@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from localcluster.controlplane import ControlPlane
 from tests.integration.chart.conftest import RESTRICTED, delete_crds
-from tests.integration.chart.gateway_api_crds import gateway_api_crds
+from tests.integration.chart.foreign_crds import gateway_api_crds, prometheus_operator_crds
 from tests.unit.chart.renders import (
     NAMESPACE,
     OTHER_KINDS,
     ROOT,
+    SERVICE_MONITOR,
     VARIANTS,
     Document,
     Values,
@@ -24,6 +26,12 @@ from tests.unit.chart.renders import (
 
 every_variant = pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS)
 STRICT = ("--validate=strict", "--dry-run=server", "-f", "-")
+SANDBOX = {
+    "apiVersion": "node.k8s.io/v1",
+    "kind": "RuntimeClass",
+    "metadata": {"name": "gvisor"},
+    "handler": "runsc",
+}
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +44,7 @@ def prepared(chart_plane: ControlPlane) -> Iterator[ControlPlane]:
     chart_plane.kubectl("label", "namespace", NAMESPACE, RESTRICTED)
     account = ("serviceaccount/default", "--namespace", NAMESPACE)
     chart_plane.kubectl("wait", "--for=create", "--timeout=60s", *account)
+    chart_plane.kubectl("create", "-f", "-", stdin=json.dumps(SANDBOX))
     yield chart_plane
     delete_crds(chart_plane)
 
@@ -90,13 +99,43 @@ def test_a_pod_that_is_not_restricted_would_be_refused(prepared: ControlPlane) -
         prepared.kubectl("create", *STRICT, stdin=json.dumps(template))
 
 
+def _serve(plane: ControlPlane, crd: Path) -> None:
+    plane.kubectl("apply", "--server-side", "-f", str(crd))
+    plane.kubectl("wait", "--for=condition=Established", "-f", str(crd))
+
+
 def test_the_route_is_one_of_the_gateway_api(prepared: ControlPlane) -> None:
-    crd = gateway_api_crds() / "gateway.networking.k8s.io_httproutes.yaml"
-    prepared.kubectl("apply", "--server-side", "-f", str(crd))
-    prepared.kubectl("wait", "--for=condition=Established", "-f", str(crd))
+    _serve(prepared, gateway_api_crds() / "gateway.networking.k8s.io_httproutes.yaml")
     route = find(render(OTHER_KINDS), "HTTPRoute", "wherry-api")
     told = prepared.kubectl("create", *STRICT, stdin=json.dumps(route))
     assert "httproute.gateway.networking.k8s.io/wherry-api created" in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("PodMonitor", OTHER_KINDS),
+        ("PrometheusRule", OTHER_KINDS),
+        ("ServiceMonitor", SERVICE_MONITOR),
+    ],
+)
+def test_monitors_and_alerts_are_those_of_the_prometheus_operator(
+    prepared: ControlPlane, kind: str, values: Values
+) -> None:
+    plural = f"{kind.lower()}s"
+    _serve(prepared, prometheus_operator_crds() / f"monitoring.coreos.com_{plural}.yaml")
+    made = find(render(values), kind, "wherry")
+    told = prepared.kubectl("create", *STRICT, stdin=json.dumps(made))
+    assert f"{kind.lower()}.monitoring.coreos.com/wherry created (server dry run)" in told
+    made["spec"]["neverHeardOf"] = 1
+    with pytest.raises(Exception, match="neverHeardOf"):
+        prepared.kubectl("create", *STRICT, stdin=json.dumps(made))
+
+
+def test_the_services_of_a_service_monitor_are_valid(prepared: ControlPlane) -> None:
+    services = [each for each in render(SERVICE_MONITOR) if each["kind"] == "Service"]
+    told = prepared.kubectl("create", *STRICT, stdin=_lines(services))
+    assert len(told.splitlines()) == 4
 
 
 def test_install_yaml_is_valid(prepared: ControlPlane) -> None:

@@ -46,11 +46,19 @@ _PLACEMENT: Final[Values] = {
 _EXTRAS: Final[Values] = {
     **_PLACEMENT,
     "priorityClassName": "system-cluster-critical",
+    "runtimeClassName": "gvisor",
+    "schedulerName": "our-scheduler",
+    "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["redis.example.com"]}],
+    "dnsPolicy": "None",
+    "dnsConfig": {"nameservers": ["10.0.0.2"]},
     "topologySpreadConstraints": [
         {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
     ],
     "s3ExistingSecret": "s3-of-its-own",
-    "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"}},
+    "serviceAccount": {
+        "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"},
+        "labels": {"azure.workload.identity/use": "true"},
+    },
     "extraEnv": [{"name": "WHERRY_LOG_LEVEL", "value": "debug"}],
     "extraEnvFrom": [{"configMapRef": {"name": "more"}}],
     "extraVolumes": [{"name": "more", "emptyDir": {}}],
@@ -104,7 +112,26 @@ VARIANTS: Final[Mapping[str, Values]] = {
     "one of each": {"api": {"replicas": 1}, "operator": {"replicas": 1}},
     "high availability": {
         "api": {"replicas": 3, "autoscaling": {"enabled": True}},
-        "operator": {"replicas": 2},
+        "operator": {"replicas": 3},
+    },
+    "scaled by streams": {
+        "api": {
+            "autoscaling": {
+                "enabled": True,
+                "targetCPUUtilizationPercentage": None,
+                "targetStreams": 2_000,
+            }
+        }
+    },
+    "ipv6": {
+        "api": {
+            "host": "::",
+            "service": {
+                "ipFamilyPolicy": "SingleStack",
+                "ipFamilies": ["IPv4"],
+                "labels": {"expose": "yes"},
+            },
+        }
     },
     "kubernetes tokens": {"api": {"auth": {"mode": "kubernetes"}}, "tenants": ["team-a"]},
     "oidc": {
@@ -156,12 +183,31 @@ VARIANTS: Final[Mapping[str, Values]] = {
     },
     "trusted ca": {"trustedCa": {"configMap": "our-ca"}},
     "grafana dashboard": {
-        "grafanaDashboard": {"enabled": True, "annotations": {"grafana_folder": "Wherry"}}
+        "metrics": {
+            "grafanaDashboard": {"enabled": True, "annotations": {"grafana_folder": "Wherry"}}
+        }
     },
     "tracing": {"tracing": {"endpoint": "http://collector.tracing:4318"}},
     "everything extra": {
         "commonLabels": {"team": "files"},
+        "global": {"imagePullSecrets": [{"name": "the-parent-s"}, {"name": "registry"}]},
         "imagePullSecrets": [{"name": "registry"}],
+        "revisionHistoryLimit": 1,
+        "extraObjects": [
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {
+                    "name": "{{ .Release.Name }}-more",
+                    "namespace": "{{ .Release.Namespace }}",
+                    "labels": {
+                        "app.kubernetes.io/name": "wherry",
+                        "app.kubernetes.io/instance": "wherry",
+                    },
+                },
+                "data": {"made": "by the admin"},
+            }
+        ],
         "image": {"digest": "sha256:" + "0" * 64},
         "api": {
             **_EXTRAS,
@@ -176,18 +222,23 @@ VARIANTS: Final[Mapping[str, Values]] = {
     "a subchart": {"global": {"anything": ["that", "a", "parent", "chart", "passes"]}},
 }
 
+_MONITOR: Final[Values] = {
+    "enabled": True,
+    "labels": {"release": "prometheus"},
+    "annotations": {"example.com/owner": "files"},
+    "scrapeTimeout": "10s",
+    "relabelings": [{"action": "replace", "targetLabel": "cluster", "replacement": "one"}],
+    "metricRelabelings": [{"action": "drop", "sourceLabels": ["__name__"], "regex": "python_.*"}],
+}
 OTHER_KINDS: Final[Values] = {
-    "podMonitor": {
-        "enabled": True,
-        "labels": {"release": "prometheus"},
-        "metricRelabelings": [
-            {"action": "drop", "sourceLabels": ["__name__"], "regex": "python_.*"}
-        ],
-    },
-    "prometheusRule": {
-        "enabled": True,
-        "labels": {"release": "prometheus"},
-        "runbookUrl": "https://docs.example.com/alerts/",
+    "metrics": {
+        "podMonitor": _MONITOR,
+        "prometheusRule": {
+            "enabled": True,
+            "labels": {"release": "prometheus"},
+            "annotations": {"example.com/owner": "files"},
+            "runbookUrl": "https://docs.example.com/alerts/",
+        },
     },
     "api": {
         "httpRoute": {
@@ -198,6 +249,8 @@ OTHER_KINDS: Final[Values] = {
     },
 }
 """Apart from the others: the kinds come from the Gateway API and the Prometheus operator."""
+SERVICE_MONITOR: Final[Values] = {"metrics": {"serviceMonitor": _MONITOR}}
+"""The same with Services in the place of pods."""
 
 
 def merged(values: Values, more: Values) -> Values:

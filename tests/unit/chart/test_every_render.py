@@ -7,6 +7,7 @@ import pytest
 from tests.unit.chart.renders import (
     NAMESPACE,
     OTHER_KINDS,
+    SERVICE_MONITOR,
     VARIANTS,
     Values,
     container,
@@ -20,8 +21,8 @@ from tests.unit.chart.renders import (
 CLUSTER_SCOPED = {"CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}
 every_variant = pytest.mark.parametrize(
     "values",
-    [*VARIANTS.values(), OTHER_KINDS],
-    ids=[*VARIANTS, "http route, pod monitor and alerts"],
+    [*VARIANTS.values(), OTHER_KINDS, SERVICE_MONITOR],
+    ids=[*VARIANTS, "http route, pod monitor and alerts", "service monitor"],
 )
 
 

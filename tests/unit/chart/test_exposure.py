@@ -1,6 +1,14 @@
 """How the API is reached from outside, and what the pods may reach."""
 
-from tests.unit.chart.renders import OTHER_KINDS, VARIANTS, container, find, pod_templates, render
+from tests.unit.chart.renders import (
+    OTHER_KINDS,
+    SERVICE_MONITOR,
+    VARIANTS,
+    container,
+    find,
+    pod_templates,
+    render,
+)
 
 
 def test_an_ingress_neither_buffers_nor_cuts_streams() -> None:
@@ -40,6 +48,7 @@ def test_metrics_are_not_on_the_public_port() -> None:
 def test_a_pod_monitor_names_ports_that_the_pods_have() -> None:
     documents = render(OTHER_KINDS)
     monitor = find(documents, "PodMonitor", "wherry")["spec"]
+    assert not [each for each in documents if each["metadata"]["name"].endswith("-metrics")]
     ports = {
         port["name"]
         for name, template in pod_templates(documents)
@@ -48,6 +57,49 @@ def test_a_pod_monitor_names_ports_that_the_pods_have() -> None:
         for port in each["ports"]
     }
     assert {each["port"] for each in monitor["podMetricsEndpoints"]} <= ports
+
+
+def test_a_service_monitor_takes_each_pod_once() -> None:
+    documents = render(SERVICE_MONITOR)
+    monitor = find(documents, "ServiceMonitor", "wherry")["spec"]
+    (endpoint,) = monitor["endpoints"]
+    services = {
+        each["metadata"]["name"]: each
+        for each in documents
+        if each["kind"] == "Service"
+        and monitor["selector"]["matchLabels"].items() <= each["metadata"]["labels"].items()
+    }
+    assert set(services) == {f"wherry-{each}-metrics" for each in ("api", "operator", "runner")}
+    templates = dict(pod_templates(documents))
+    for name, service in services.items():
+        (port,) = service["spec"]["ports"]
+        assert port["name"] == endpoint["port"]
+        assert service["spec"]["clusterIP"] == "None"
+        program = name.removeprefix("wherry-").removesuffix("-metrics")
+        template = templates["runner" if program == "runner" else f"wherry-{program}"]
+        assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+        ports = {
+            each["name"]: each["containerPort"] for each in container(template, program)["ports"]
+        }
+        assert ports[port["targetPort"]] == port["port"]
+
+
+def test_an_api_of_an_ipv6_cluster_listens_there() -> None:
+    documents = render(VARIANTS["ipv6"])
+    env = container(dict(pod_templates(documents))["wherry-api"], "api")["env"]
+    assert {"name": "WHERRY_HTTP_HOST", "value": "::"} in env
+    service = find(documents, "Service", "wherry-api")
+    assert service["spec"]["ipFamilyPolicy"] == "SingleStack"
+    assert service["metadata"]["labels"]["expose"] == "yes"
+
+
+def test_an_autoscaler_by_streams_looks_at_nothing_else() -> None:
+    scaler = find(render(VARIANTS["scaled by streams"]), "HorizontalPodAutoscaler", "wherry-api")
+    (metric,) = scaler["spec"]["metrics"]
+    assert metric["pods"] == {
+        "metric": {"name": "wherry_api_streams"},
+        "target": {"type": "AverageValue", "averageValue": "2000"},
+    }
 
 
 def test_only_wherry_s_pods_reach_the_embedded_redis() -> None:
@@ -99,7 +151,7 @@ def test_budgets_only_where_a_second_pod_can_take_over() -> None:
         }
 
     assert budgets("one of each") == set()
-    assert budgets("minimal") == {"wherry-api"}
+    assert budgets("minimal") == {"wherry-api", "wherry-operator"}
     assert budgets("high availability") == {"wherry-api", "wherry-operator"}
 
 
@@ -112,8 +164,8 @@ def test_an_autoscaler_owns_the_replicas() -> None:
 
 
 def test_a_single_operator_is_replaced_and_two_roll() -> None:
-    alone = find(render({}), "Deployment", "wherry-operator")["spec"]
+    alone = find(render(VARIANTS["one of each"]), "Deployment", "wherry-operator")["spec"]
     assert (alone["replicas"], alone["strategy"]) == (1, {"type": "Recreate"})
-    two = find(render(VARIANTS["high availability"]), "Deployment", "wherry-operator")["spec"]
+    two = find(render({}), "Deployment", "wherry-operator")["spec"]
     assert two["replicas"] == 2
     assert "strategy" not in two

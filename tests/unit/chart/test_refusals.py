@@ -29,6 +29,23 @@ from tests.unit.chart.renders import Values, refusal
             "api.defaultTenant team-b is not among the tenants (team-a): add it there",
         ),
         ({"api": {"httpRoute": {"enabled": True}}}, "name the Gateway to attach to"),
+        (
+            {
+                "metrics": {
+                    "podMonitor": {"enabled": True},
+                    "serviceMonitor": {"enabled": True},
+                }
+            },
+            "Prometheus would scrape every pod twice",
+        ),
+        (
+            {"api": {"autoscaling": {"enabled": True, "targetCPUUtilizationPercentage": None}}},
+            "api.autoscaling has nothing to aim at: set",
+        ),
+        (
+            {"api": {"autoscaling": {"enabled": True, "minReplicas": 11}}},
+            "must not be greater than api.autoscaling.maxReplicas",
+        ),
         ({"defaultPool": {"minRunners": 11}}, "must not be greater than defaultPool.maxRunners"),
         (
             {"runner": {"downloadDelay": {"minMs": 200_000}}},
@@ -64,6 +81,10 @@ def test_values_that_need_one_another(values: Values, said: str) -> None:
         ({"tenants": "team-a"}, "/tenants", "got string, want array"),
         ({"api": {"replicas": "2"}}, "/api/replicas", "got string, want integer"),
         ({"api": {"auth": {"mode": "basic"}}}, "/api/auth/mode", "must be one of"),
+        ({"podMonitor": {"enabled": True}}, "", "'podMonitor' not allowed"),
+        ({"metrics": {"podMonitor": {"interval": "1"}}}, "/metrics/podMonitor/interval", "match"),
+        ({"api": {"service": {"ipFamilies": ["ipv6"]}}}, "/api/service/ipFamilies/0", "one of"),
+        ({"global": {"imagePullSecrets": ["a"]}}, "/global/imagePullSecrets/0", "want object"),
         ({"api": {"service": {"type": "ExternalName"}}}, "/api/service/type", "must be one of"),
         ({"api": {"corsOrigins": ["*"]}}, "/api/corsOrigins/0", "does not match pattern"),
         ({"api": {"podLabels": {"a": True}}}, "/api/podLabels/a", "got boolean, want string"),

@@ -42,6 +42,16 @@
 {{- if and $v.api.httpRoute.enabled (not $v.api.httpRoute.parentRefs) -}}
 {{- fail "api.httpRoute.parentRefs is empty: name the Gateway to attach to, as in api.httpRoute.parentRefs[0].name=GATEWAY" -}}
 {{- end -}}
+{{- if and $v.metrics.podMonitor.enabled $v.metrics.serviceMonitor.enabled -}}
+{{- fail "metrics.podMonitor.enabled and metrics.serviceMonitor.enabled exclude each other: with both, Prometheus would scrape every pod twice and every sum would be double. Keep the PodMonitor, unless your Prometheus only takes ServiceMonitors" -}}
+{{- end -}}
+{{- $scaling := $v.api.autoscaling -}}
+{{- if and $scaling.enabled (not (or $scaling.targetCPUUtilizationPercentage $scaling.targetStreams $scaling.metrics)) -}}
+{{- fail "api.autoscaling has nothing to aim at: set api.autoscaling.targetCPUUtilizationPercentage, .targetStreams or .metrics" -}}
+{{- end -}}
+{{- if and $scaling.enabled (gt $scaling.minReplicas $scaling.maxReplicas) -}}
+{{- fail "api.autoscaling.minReplicas must not be greater than api.autoscaling.maxReplicas" -}}
+{{- end -}}
 {{- if gt $v.defaultPool.minRunners $v.defaultPool.maxRunners -}}
 {{- fail "defaultPool.minRunners must not be greater than defaultPool.maxRunners" -}}
 {{- end -}}

@@ -43,6 +43,7 @@ def dashboard() -> dict[str, Any]:
         "version": 1,
         "refresh": "30s",
         "time": {"from": "now-3h", "to": "now"},
+        "annotations": {"list": []},
         "templating": {"list": _variables()},
         "panels": panels,
     }
@@ -114,6 +115,9 @@ def _panel(number: int, panel: Panel, left: int, top: int) -> dict[str, Any]:
             "justifyMode": "auto",
             "orientation": "auto",
             "textMode": "auto",
+            "wideLayout": True,
+            "showPercentChange": False,
+            "percentChangeColorMode": "standard",
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
         }
     return {

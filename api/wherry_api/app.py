@@ -9,7 +9,8 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from wherry_api import docs_page, error_renderer, openapi, page, static_files
+from wherry_api import allowed_hosts, docs_page, error_renderer, openapi, page, static_files
+from wherry_api.allowed_hosts import AllowedHosts
 from wherry_api.components import running
 from wherry_api.edge import Edge
 from wherry_api.routes import details, download, health, initiate, jobs, status, stream
@@ -53,6 +54,13 @@ def create_app(settings: Settings) -> FastAPI:
             allow_headers=[*ALLOWED, "Wherry-Tenant", "X-API-Key"],
             expose_headers=list(EXPOSED),
             max_age=600,
+        )
+    if allowed_hosts.needed(settings.api):
+        app.add_middleware(
+            AllowedHosts,
+            names=allowed_hosts.names(settings.api),
+            origins=settings.api.cors_origins,
+            loopback=allowed_hosts.for_this_machine(settings.api),
         )
     app.add_middleware(Edge, max_body_bytes=settings.api.max_body_bytes)
 

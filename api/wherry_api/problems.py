@@ -35,6 +35,7 @@ TOO_MANY_FILE_IDS: Final = ProblemType("too-many-file-ids", 413, "Too many file 
 UNSUPPORTED_MEDIA_TYPE: Final = ProblemType(
     "unsupported-media-type", 415, "The body must be application/json"
 )
+MISDIRECTED: Final = ProblemType("wrong-host", 421, "The request is meant for another host")
 INVALID_REQUEST: Final = ProblemType("invalid-request", 422, "The request is not valid")
 KEY_REUSED: Final = ProblemType(
     "idempotency-key-reused", 422, "The idempotency key belongs to another request"

@@ -48,6 +48,8 @@ class ApiSettings(BaseSettings):
     """Pool of the jobs that the API creates."""
     cors_origins: CommaList = ()
     """Origins whose pages may call the API from a browser; left out, none."""
+    allowed_hosts: CommaList = ()
+    """Host names to answer for, or *; left out, all, but without auth on loopback only its own."""
 
     max_body_bytes: Annotated[int, Field(ge=1_024, le=67_108_864)] = 3_145_728
     """Bytes of a request body at the most; the Kubernetes API server takes no more than 3 MiB."""
@@ -91,7 +93,12 @@ class ApiSettings(BaseSettings):
     """Auth mode api-keys: file of hashed keys, usually a mounted Secret."""
 
     @field_validator(
-        "tenant_namespaces", "cors_origins", "token_audiences", "oidc_algorithms", mode="before"
+        "tenant_namespaces",
+        "cors_origins",
+        "allowed_hosts",
+        "token_audiences",
+        "oidc_algorithms",
+        mode="before",
     )
     @classmethod
     def _comma_list(cls, value: Any) -> Any:
@@ -113,6 +120,14 @@ class ApiSettings(BaseSettings):
             scheme, _, rest = origin.partition("://")
             if scheme not in {"http", "https"} or not rest or "/" in rest or "*" in rest:
                 raise ValueError("name each origin in full, as in https://app.example.com")
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if "/" in host or ":" in host or ("*" in host and host != "*"):
+                raise ValueError("name each host alone, as in wherry.example.com, or say *")
         return value
 
     @field_validator("public_url")

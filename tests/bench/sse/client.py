@@ -35,7 +35,7 @@ class Stream(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
-        request = f"GET /v1/download/stream/{self._name} HTTP/1.1\r\nHost: bench\r\n\r\n"
+        request = f"GET /v1/download/stream/{self._name} HTTP/1.1\r\nHost: localhost\r\n\r\n"
         self.transport.write(request.encode())
 
     def data_received(self, data: bytes) -> None:

@@ -161,7 +161,7 @@ async def test_a_frozen_client_is_dropped_and_others_go_on(
     frozen = socket.socket()
     frozen.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     frozen.connect((host, int(port)))
-    frozen.sendall(f"GET /v1/download/stream/{name} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    frozen.sendall(f"GET /v1/download/stream/{name} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     hub = wherry.components.hub
     await eventually("the frozen client to be there", lambda: hub.streams == 1)
     async with open_stream(wherry.client, name) as (_, stream):

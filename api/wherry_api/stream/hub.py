@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from wherry_api import problems
 from wherry_api.metrics import REFUSED, STREAMS, STREAMS_DROPPED
 from wherry_api.problems import ProblemError
-from wherry_api.stream.events import event_of, name_of
+from wherry_api.stream.events import deleted, event_of, name_of
 from wherry_api.stream.follower import Follower
 from wherry_api.stream.subscription import Subscription
 from wherry_core.job_snapshot import JobSnapshot
@@ -137,14 +137,15 @@ class Hub:
         watch.waiting -= 1
         await self._forget_if_unwatched(watch)
 
-    def attach(self, watch: Watch, follower: Follower) -> None:
-        """Let a follower have every newer snapshot from now on."""
+    def attach(self, watch: Watch, follower: Follower, told: JobSnapshot) -> None:
+        """Let a follower have every snapshot from now on that is newer than what it was told."""
         watch.followers.add(follower)
         # The tick that was just served: the first heartbeat comes a whole pause from now.
         follower.tick = (self._tick - 1) % TICKS
         self._beats[follower.tick].add(follower)
-        if watch.snapshot is not None:
-            self._offer(watch.snapshot, (follower,))
+        newest = watch.snapshot
+        if newest is not None:
+            self._offer(newest if newest.uid == told.uid else deleted(told), (follower,))
 
     def detach(self, watch: Watch, follower: Follower) -> None:
         """Forget a follower."""
@@ -153,9 +154,17 @@ class Hub:
         self._beats[follower.tick].discard(follower)
 
     def take(self, watch: Watch, snapshot: JobSnapshot) -> None:
-        """Pass a snapshot on to the job's followers, if it is news."""
+        """Pass a snapshot on to the job's followers, if it is news.
+
+        A job that was made anew under the old name is another job: followers of the old one hear
+        that it is gone, and a late word of it is not passed on to followers of the new one.
+        """
         known = watch.snapshot
-        if known is not None and known.uid == snapshot.uid and not snapshot.newer_than(known):
+        if known is not None and known.uid != snapshot.uid:
+            if snapshot.created_at < known.created_at:
+                return
+            self._offer(deleted(known), tuple(watch.followers))
+        elif not snapshot.newer_than(known):
             return
         watch.snapshot = snapshot
         self._offer(snapshot, tuple(watch.followers))

@@ -18,8 +18,9 @@ from wherry_api.metrics import FALLBACK_READS
 from wherry_api.problems import ProblemError
 from wherry_api.redis_gate import RedisGate, RedisUnavailableError
 from wherry_api.services.snapshots import silent
+from wherry_api.stream.events import deleted
 from wherry_api.stream.hub import Hub, JobKey, Watch
-from wherry_core.job_snapshot import JobSnapshot, JobStatus, snapshot_of
+from wherry_core.job_snapshot import JobSnapshot, snapshot_of
 from wherry_core.redis import job_states
 
 log = logging.getLogger(__name__)
@@ -31,12 +32,6 @@ FALLBACK_SECONDS: Final = 2.0
 """Without Redis, no job is read from the resource more often than this."""
 BATCH: Final = 200
 READS_AT_ONCE: Final = 8
-DELETED_MESSAGE: Final = "The job was deleted."
-
-
-def deleted(last: JobSnapshot) -> JobSnapshot:
-    """Return what followers of a job are told when its resource is gone."""
-    return last.model_copy(update={"status": JobStatus.FAILED, "error": DELETED_MESSAGE})
 
 
 class Refresher:

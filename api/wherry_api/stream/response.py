@@ -85,7 +85,7 @@ class StreamResponse(Response):
             self._opening, self._last = b"", None
             if ends:
                 return
-            self._hub.attach(self._watch, follower)
+            self._hub.attach(self._watch, follower, self._snapshot)
             while (await receive())["type"] != "http.disconnect":
                 pass
         except asyncio.CancelledError:

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from wherry_core.job_snapshot import JobSnapshot, JobStatus, snapshot_of
 from wherry_core.redis import job_states, keys
 from wherry_core.redis.client import Redis
 from wherry_core.resources import DownloadJob
+
+SECOND = timedelta(seconds=1)
 
 
 async def publish(redis: Redis, job: DownloadJob, step: int, **changes: Any) -> JobSnapshot:
@@ -150,6 +153,34 @@ async def test_a_deleted_job_ends_its_streams(
         assert await stream.ended()
     answer = await wherry.client.get(f"/v1/download/status/{job.metadata.name}")
     assert answer.status_code == 404
+
+
+async def test_a_job_made_anew_under_the_old_name_is_another_job(
+    wherry: RunningApi, api: Api, redis: Redis, job: DownloadJob, namespace: str
+) -> None:
+    name = job.metadata.name
+    async with open_stream(wherry.client, name) as (_, stream):
+        connected = await stream.named("connected")
+        await publish(redis, job, 7, progress=70)
+        await stream.named("progress")
+        await api.delete(JOBS, namespace, name)
+        # So that the API server's clock, which counts seconds, tells the two apart.
+        created = job.metadata.creation_timestamp
+        assert created is not None
+        await eventually("the next second", lambda: datetime.now(UTC) - created > SECOND)
+        anew = await queue_job(api, redis, await create_job(api, namespace, ["1"], name))
+        assert (await stream.next()).data == {"error": "The job was deleted."}
+        assert await stream.ended()
+    # Whoever comes back follows the new job from its start.
+    headers = {"Last-Event-ID": str(connected.id)}
+    async with open_stream(wherry.client, name, headers=headers) as (_, stream):
+        connected = await stream.next()
+        assert connected.data["status"] == "queued"
+        assert connected.id == f"1-0-{anew.metadata.uid[:8]}"
+        late = snapshot_of(job).model_copy(update={"step": 99, "attempt": 9, "progress": 99})
+        await redis.publish(keys.job_updates(name), late.model_dump_json(by_alias=True))
+        await publish(redis, anew, 1, progress=5)
+        assert (await stream.next()).data["progress"] == 5
 
 
 async def test_a_frozen_client_is_dropped_and_others_go_on(

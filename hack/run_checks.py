@@ -69,6 +69,11 @@ CHECKS = (
         "go on in web/ with: npm test",
     ),
     Check(
+        "supply-chain",
+        ([PYTHON, "-m", "supply_chain"],),
+        "take another version of what is named, or say in hack/supply_chain why it may stay",
+    ),
+    Check(
         "assets",
         ([*LOCALCLUSTER, "assets"],),
         "read the end of the build log named above; run it again, it goes on where it stopped",

@@ -1,8 +1,11 @@
 """Logs: one JSON object a line for collectors, or text for a person at a terminal."""
 
+import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, Final
 
 import orjson
@@ -11,6 +14,9 @@ from wherry_core.settings import LogSettings
 
 CONTEXT_FIELDS: Final = ("job", "tenant", "attempt", "runner", "pool", "trace_id")
 """Names that may be given as ``extra=`` and become fields of their own."""
+
+MISLEADING: Final = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+"""What JSON may hold as it is and a terminal obeys: C1 controls, line breaks, text direction."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -29,7 +35,12 @@ class JsonFormatter(logging.Formatter):
                 entry[field] = value
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(entry, default=str).decode()
+        try:
+            line = orjson.dumps(entry, default=str).decode()
+        except orjson.JSONEncodeError:
+            # Half of a surrogate pair, or a number of more than 64 bits.
+            line = json.dumps(entry, default=str)
+        return MISLEADING.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
 
 
 class TextFormatter(logging.Formatter):
@@ -38,16 +49,34 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return ``record`` as text."""
         context = " ".join(
-            f"{field}={value}"
+            f"{field}={_escaped(str(value))}"
             for field in CONTEXT_FIELDS
             if (value := getattr(record, field, None)) is not None
         )
         time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S.%f")[:-3]
-        message = record.getMessage().encode("unicode_escape").decode("ascii")
+        message = _escaped(record.getMessage())
         line = f"{time} {record.levelname:<7} {record.name}: {message} {context}".rstrip()
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
+            # Indented, for an error's own text may have line breaks, and look like an entry.
+            for told in self.formatException(record.exc_info).split("\n"):
+                line += f"\n  {_escaped(told)}"
         return line
+
+
+def _escaped(text: str) -> str:
+    return text.encode("unicode_escape").decode("ascii")
+
+
+def log_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Log the exception that ends the process, in the same form as everything else."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    logging.getLogger("wherry").critical(
+        "the process ends by an unexpected error", exc_info=(kind, error, trace)
+    )
 
 
 def set_up(settings: LogSettings) -> None:
@@ -58,5 +87,7 @@ def set_up(settings: LogSettings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
+    logging.captureWarnings(True)
+    sys.excepthook = log_uncaught
     logging.getLogger("botocore").setLevel(logging.WARNING)
     logging.getLogger("aiobotocore").setLevel(logging.WARNING)

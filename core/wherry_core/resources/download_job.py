@@ -1,10 +1,12 @@
 """``DownloadJob``: what was asked for, and how it ended."""
 
+import unicodedata
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field
 
+from wherry_core.file_names import safe_segment
 from wherry_core.resources.base import (
     API_VERSION,
     Condition,
@@ -287,5 +289,9 @@ class DownloadJob(ResourceModel):
 
     @property
     def archive_name(self) -> str:
-        """The archive's file name, given or derived from the job's name."""
-        return self.spec.archive_name or f"download-{self.metadata.name[:8]}.zip"
+        """The archive's file name, given or derived from the job's name; safe on every system.
+
+        It ends an S3 key, which some stores keep as a path, and is what a browser saves.
+        """
+        given = safe_segment(unicodedata.normalize("NFC", self.spec.archive_name or ""))
+        return given or f"download-{self.metadata.name[:8]}.zip"

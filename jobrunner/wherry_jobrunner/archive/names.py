@@ -1,56 +1,13 @@
 """Names of archive members that are safe to unpack on every system."""
 
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-MAX_SEGMENT_BYTES: Final = 240
-"""Under the 255 bytes of common file systems, with room for a collision suffix."""
+from wherry_core.file_names import safe_segment, split_extension
+
 MAX_SEGMENTS: Final = 32
-FORBIDDEN: Final = frozenset('<>:"|?*\\')
-"""Characters that Windows does not allow in a file name; the slash separates segments."""
-RESERVED: Final = re.compile(
-    r"^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])$", re.IGNORECASE
-)
-"""Device names of Windows, reserved with every extension, source:
-https://learn.microsoft.com/windows/win32/fileio/naming-a-file"""
 FALLBACK: Final = "file"
-
-
-def _unsafe(character: str) -> bool:
-    # Cc: control, Cs: half of a pair, Zl and Zp: line breaks; Cf has the direction overrides that
-    # make a name read otherwise than it is, and also the joiners that scripts and emoji need.
-    category = unicodedata.category(character)
-    if character in FORBIDDEN or category in {"Cc", "Cs", "Zl", "Zp"}:
-        return True
-    return category == "Cf" and character not in {"\u200c", "\u200d"}
-
-
-def _shorten(segment: str) -> str:
-    if len(segment.encode()) <= MAX_SEGMENT_BYTES:
-        return segment
-    stem, extension = split_extension(segment)
-    if len(extension.encode()) > 32:
-        stem, extension = segment, ""
-    room = MAX_SEGMENT_BYTES - len(extension.encode())
-    return stem.encode()[:room].decode(errors="ignore").rstrip(" .") + extension
-
-
-def split_extension(segment: str) -> tuple[str, str]:
-    """Split ``a.txt`` into ``a`` and ``.txt``; a leading dot begins no extension."""
-    position = segment.rfind(".")
-    return (segment[:position], segment[position:]) if position > 0 else (segment, "")
-
-
-def _safe_segment(segment: str) -> str:
-    clean = "".join("_" if _unsafe(character) else character for character in segment)
-    clean = clean.lstrip(" ")
-    kept = clean.rstrip(" .")
-    clean = kept + "_" * (len(clean) - len(kept))
-    if RESERVED.match(clean.split(".", 1)[0].rstrip(" ")):
-        clean = "_" + clean
-    return _shorten(clean)
 
 
 def safe_name(name: str) -> str:
@@ -62,7 +19,7 @@ def safe_name(name: str) -> str:
     """
     normal = unicodedata.normalize("NFC", name)
     segments = [s for s in normal.split("/") if s not in {"", ".", ".."}]
-    safe = [part for part in (_safe_segment(segment) for segment in segments) if part]
+    safe = [part for part in (safe_segment(segment) for segment in segments) if part]
     if len(safe) > MAX_SEGMENTS:
         safe = [*safe[: MAX_SEGMENTS - 1], safe[-1]]
     return "/".join(safe) or FALLBACK

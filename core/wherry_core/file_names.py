@@ -1,0 +1,57 @@
+"""File names that no system refuses or misreads."""
+
+import re
+import unicodedata
+from typing import Final
+
+MAX_SEGMENT_BYTES: Final = 240
+"""Under the 255 bytes of common file systems, with room for a collision suffix."""
+FORBIDDEN: Final = frozenset('<>:"|?*\\')
+"""Characters that Windows does not allow in a file name; the slash separates segments."""
+NOT_IN_XML: Final = frozenset("\ufffe\uffff")
+"""Characters that the lists of S3 stores cannot hold (XML 1.0, section 2.2)."""
+RESERVED: Final = re.compile(
+    r"^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])$", re.IGNORECASE
+)
+"""Device names of Windows, reserved with every extension, source:
+https://learn.microsoft.com/windows/win32/fileio/naming-a-file"""
+
+
+def _unsafe(character: str) -> bool:
+    # Cc: control, Cs: half of a pair, Zl and Zp: line breaks; Cf has the direction overrides that
+    # make a name read otherwise than it is, and also the joiners that scripts and emoji need.
+    category = unicodedata.category(character)
+    if character in FORBIDDEN or character in NOT_IN_XML or category in {"Cc", "Cs", "Zl", "Zp"}:
+        return True
+    return category == "Cf" and character not in {"\u200c", "\u200d"}
+
+
+def _shorten(segment: str) -> str:
+    if len(segment.encode()) <= MAX_SEGMENT_BYTES:
+        return segment
+    stem, extension = split_extension(segment)
+    if len(extension.encode()) > 32:
+        stem, extension = segment, ""
+    room = MAX_SEGMENT_BYTES - len(extension.encode())
+    return stem.encode()[:room].decode(errors="ignore").rstrip(" .") + extension
+
+
+def split_extension(segment: str) -> tuple[str, str]:
+    """Split ``a.txt`` into ``a`` and ``.txt``; a leading dot begins no extension."""
+    position = segment.rfind(".")
+    return (segment[:position], segment[position:]) if position > 0 else (segment, "")
+
+
+def safe_segment(segment: str) -> str:
+    """Return ``segment`` as a name that is safe in every folder; empty when only spaces are left.
+
+    No control characters or direction overrides, no character or name that Windows reserves, no
+    ``.`` or ``..``, not over 240 bytes of UTF-8. Applying it twice changes nothing more.
+    """
+    clean = "".join("_" if _unsafe(character) else character for character in segment)
+    clean = clean.lstrip(" ")
+    kept = clean.rstrip(" .")
+    clean = kept + "_" * (len(clean) - len(kept))
+    if RESERVED.match(clean.split(".", 1)[0].rstrip(" ")):
+        clean = "_" + clean
+    return _shorten(clean)

@@ -1,11 +1,15 @@
 """Archives in the store: where they lie, and how everything of a job is removed."""
 
 from typing import Any
+from urllib.parse import unquote
 
 from wherry_core.settings import StoreSettings
 
 DELETE_BATCH = 1_000
 """Keys in one DeleteObjects request, at the most (S3's limit)."""
+
+DECODINGS = 3
+"""How often a key is decoded in the search for hidden dots: proxies and stores may do it too."""
 
 
 def archive_folder(settings: StoreSettings, namespace: str, uid: str) -> str:
@@ -25,11 +29,24 @@ def is_result_of(settings: StoreSettings, namespace: str, uid: str, bucket: str,
 
     A job of one file has that file itself as its result, wherever the catalogue says it lies in
     the source bucket. Anything else was put into a status by somebody who is not a runner, and
-    must not be handed out.
+    must not be handed out. Nor must a key with ``..`` in it: stores that keep objects as files
+    would follow it out of its folder.
     """
+    if _leads_elsewhere(key):
+        return False
     if bucket == settings.archive_bucket and key.startswith(settings.archive_prefix):
         return key.startswith(archive_folder(settings, namespace, uid))
     return bucket == settings.source_bucket
+
+
+def _leads_elsewhere(key: str) -> bool:
+    form = key
+    for _ in range(DECODINGS):
+        segments = form.replace("\\", "/").split("/")
+        if segments[0] == "" or any(segment in {".", ".."} for segment in segments):
+            return True
+        form = unquote(form)
+    return False
 
 
 async def abort_uploads(client: Any, settings: StoreSettings, folder: str) -> int:

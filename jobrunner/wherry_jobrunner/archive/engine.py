@@ -141,11 +141,11 @@ class _Attempt:
     async def targets(self) -> tuple[list[Target], set[str]]:
         """Return where the ids point, and the ids that the catalogue does not know."""
         settings = self.settings
-        if self.tuning.catalogue_url is None:
-            template = settings.source_key_template
-            return [target_of(template, file_id) for file_id in self.ids], set()
         shared = settings.source_bucket == settings.archive_bucket
         forbidden = settings.archive_prefix if shared else None
+        if self.tuning.catalogue_url is None:
+            template = settings.source_key_template
+            return [target_of(template, file_id, forbidden) for file_id in self.ids], set()
         targets = await look_up(self.ids, self.tuning, forbidden)
         return targets, set(self.ids) - {target.file_id for target in targets}
 

@@ -49,13 +49,16 @@ def _fault_of_form(form: str) -> str | None:
     return None
 
 
-def target_of(template: str, file_id: str) -> Target:
+def target_of(template: str, file_id: str, forbidden_prefix: str | None = None) -> Target:
     """Return the key of ``file_id`` and its name, which is the key below the template's folder.
 
-    Raises ArchiveError (InvalidFileId, not retryable) for an id that could leave that folder.
+    Raises ArchiveError (InvalidFileId, not retryable) for an id that could leave that folder, or
+    whose key lies under ``forbidden_prefix``, where the archives of all tenants are.
     """
     fault = fault_of(file_id)
     key = template.replace(PLACEHOLDER, file_id)
+    if fault is None and forbidden_prefix is not None and key.startswith(forbidden_prefix):
+        fault = "its key would lie among the archives"
     if fault is None and len(key.encode()) > MAX_KEY_BYTES:
         fault = f"its key would be longer than {MAX_KEY_BYTES} bytes"
     if fault is not None:

@@ -32,6 +32,16 @@ def test_only_a_job_s_own_result_is_handed_out(bucket: str, key: str, allowed: b
         ("archives/team-a/u1/1/x.zip", True),
         ("archives/team-b/u9/1/x.zip", False),
         ("files/70000", True),
+        ("files/../archives/team-b/u9/1/x.zip", False),
+        ("files/%2e%2e/archives/team-b/u9/1/x.zip", False),
+        ("files\\..\\archives\\team-b\\u9\\1\\x.zip", False),
+        ("./archives/team-b/u9/1/x.zip", False),
+        ("/archives/team-b/u9/1/x.zip", False),
+        ("files//70000", True),
+        ("files/100%.txt", True),
+        ("files/%252e%252e/archives/team-b/u9/1/x.zip", False),
+        ("archives/team-a/u1/../../team-b/u9/1/x.zip", False),
+        ("", False),
     ],
 )
 def test_one_bucket_for_sources_and_archives(key: str, allowed: bool) -> None:

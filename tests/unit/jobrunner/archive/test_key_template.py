@@ -59,3 +59,15 @@ def test_no_accepted_id_leaves_the_folder(file_id: str) -> None:
         return
     assert target.key == f"files/{file_id}"
     assert ".." not in target.key.split("/")
+
+
+@pytest.mark.parametrize(
+    ("template", "file_id"),
+    [("{id}", "archives/team-b/u9/1/x.zip"), ("arch{id}", "ives/x.zip"), ("{id}/x", "archives")],
+)
+def test_an_id_that_names_an_archive_is_refused(template: str, file_id: str) -> None:
+    assert target_of(template, file_id).key.startswith("archives/")
+    with pytest.raises(ArchiveError, match="among the archives") as refused:
+        target_of(template, file_id, "archives/")
+    assert refused.value.reason == "InvalidFileId"
+    assert target_of(template, "other", "archives/").file_id == "other"

@@ -1,13 +1,14 @@
-"""Throughput of the archive engine beside what it is measured against.
+"""Throughput of the archive engine beside what it is measured against (see ``ways``).
 
-    python -m tests.bench.archive.archive_throughput --store versitygw --sizes 3000x1MiB 100x50MiB
+    python -m tests.bench.archive --store versitygw --tuned --link loopback 1gbit --latency 10ms
 
-Every way runs in a process of its own, so that its peak memory and CPU seconds are its own:
+Every way runs in a process of its own, so that its peak memory and CPU seconds are its own. On
+loopback, store and client share the machine and nothing lies between them; a link gives the client
+a network device of a limited rate and the store a distance (see ``network_link``; needs root).
 
-- ``floor``: every object downloaded and uploaded again with aiobotocore, nothing else;
-- ``script``: what a user would write, zipstream-ng and a boto3 multipart upload;
-- ``stream``: the engine, streaming;
-- ``copy``: the engine, the store copying.
+``--tuned`` starts versitygw so that it keeps connections open, as every store of a cloud does, and
+takes its ETags from a CRC: by itself it reckons an MD5 of every byte on the cores that the client
+is measured on.
 """
 
 import argparse
@@ -15,31 +16,35 @@ import asyncio
 import json
 import os
 import re
-import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-import time
-import uuid
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import boto3
-import uvloop
-import zipstream
+from typing import Any, Final
 
 from localcluster import stores
+from tests.bench.archive import tables
+from tests.bench.archive.network_link import (
+    LOOPBACK,
+    Link,
+    check_rate,
+    linked,
+    parse_connection_rate,
+    parse_latency,
+)
+from tests.bench.archive.ways import WAYS, settings_for
 from wherry_core import object_store
 from wherry_core.archive_storage import delete_objects
-from wherry_core.resources.download_job import OnMissing
 from wherry_core.settings import StoreSettings
-from wherry_jobrunner.archive import ArchiveRequest, ArchiveSettings, bundle
 
-UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-WAYS = ("floor", "script", "stream", "copy")
-FLOOR_BYTES_IN_FLIGHT = 128 << 20
-FLOOR_CONNECTIONS = 64
+UNITS: Final = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+FILL_BYTES_IN_FLIGHT: Final = 128 << 20
+MEMORY: Final = Path("/dev/shm")  # noqa: S108 the store's directory in it is of a random name
+COPIES_HELD: Final = 3.2
+"""Sources, parts and archive are there at once, while a store puts an archive together."""
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -50,20 +55,10 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2]) * UNITS[found[3]]
 
 
-def settings_for(endpoint: str, bucket: str, folder: str) -> StoreSettings:
-    """Return the settings of a runner for objects under ``folder``."""
-    return StoreSettings(
-        WHERRY_S3_ENDPOINT_URL=endpoint,
-        WHERRY_SOURCE_BUCKET=bucket,
-        WHERRY_SOURCE_KEY_TEMPLATE=folder + "/{id}",
-        WHERRY_ARCHIVE_BUCKET=bucket,
-    )
-
-
 async def fill(settings: StoreSettings, folder: str, count: int, size: int) -> None:
     """Store ``count`` objects of ``size`` bytes."""
     body = os.urandom(size)
-    slots = asyncio.Semaphore(min(32, max(1, FLOOR_BYTES_IN_FLIGHT // size)))
+    slots = asyncio.Semaphore(min(32, max(1, FILL_BYTES_IN_FLIGHT // size)))
     async with object_store.connect(settings) as client:
 
         async def put(number: int) -> None:
@@ -77,148 +72,63 @@ async def fill(settings: StoreSettings, folder: str, count: int, size: int) -> N
         await asyncio.gather(*(put(number) for number in range(count)))
 
 
-async def floor(settings: StoreSettings, folder: str, count: int, size: int) -> None:
-    """Download and upload every object: the least that any streaming does."""
-    slots = asyncio.Semaphore(min(FLOOR_CONNECTIONS, max(1, FLOOR_BYTES_IN_FLIGHT // size)))
-    async with object_store.connect(settings) as client:
-
-        async def move(number: int) -> None:
-            async with slots:
-                answer = await client.get_object(
-                    Bucket=settings.source_bucket, Key=f"{folder}/{number}"
-                )
-                async with answer["Body"] as stream:
-                    body = await stream.read()
-                await client.put_object(
-                    Bucket=settings.archive_bucket, Key=f"archives/{folder}/{number}", Body=body
-                )
-
-        await asyncio.gather(*(move(number) for number in range(count)))
-
-
-def script(settings: StoreSettings, folder: str, count: int, size: int) -> None:
-    """Bundle as a user would: zipstream-ng over boto3's streams into a multipart upload."""
-    client = boto3.client("s3", endpoint_url=settings.endpoint_url, region_name=settings.region)
-
-    def content(number: int) -> Any:
-        answer = client.get_object(Bucket=settings.source_bucket, Key=f"{folder}/{number}")
-        yield from answer["Body"].iter_chunks(1 << 20)
-
-    archive = zipstream.ZipStream(sized=False, compress_type=zipstream.ZIP_STORED)
-    for number in range(count):
-        archive.add(content(number), str(number), size=size)
-    key = f"archives/{folder}/script.zip"
-    upload = client.create_multipart_upload(Bucket=settings.archive_bucket, Key=key)
-    where = {"Bucket": settings.archive_bucket, "Key": key, "UploadId": upload["UploadId"]}
-    parts: list[dict[str, Any]] = []
-    pending = bytearray()
-
-    def send() -> None:
-        number = len(parts) + 1
-        answer = client.upload_part(**where, PartNumber=number, Body=bytes(pending))
-        parts.append({"PartNumber": number, "ETag": answer["ETag"]})
-        pending.clear()
-
-    for chunk in archive:
-        pending += chunk
-        if len(pending) >= 8 << 20:
-            send()
-    send()
-    client.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
-
-
-async def engine(settings: StoreSettings, count: int, *, copying: bool) -> None:
-    """Bundle with the engine."""
-    request = ArchiveRequest(
-        namespace="bench",
-        uid=str(uuid.uuid4()),
-        attempt=1,
-        file_ids=tuple(str(number) for number in range(count)),
-        archive_name="bench.zip",
-        on_missing=OnMissing.FAIL,
-        job="bench/bench",
-    )
-    tuning = ArchiveSettings(WHERRY_ARCHIVE_STORE_COPIES="auto" if copying else "never")
-    async with object_store.connect(settings) as client:
-        await bundle(
-            request,
-            client,
-            settings,
-            report=lambda progress: None,
-            archive_settings=tuning,
-        )
-
-
-def run_way(way: str, endpoint: str, bucket: str, folder: str, count: int, size: int) -> None:
-    """Run one way in this process and print what it took as JSON."""
-    settings = settings_for(endpoint, bucket, folder)
-    before = _cpu_seconds()
-    began = time.perf_counter()
-    if way == "floor":
-        uvloop.run(floor(settings, folder, count, size))
-    elif way == "script":
-        script(settings, folder, count, size)
-    else:
-        uvloop.run(engine(settings, count, copying=way == "copy"))
-    seconds = time.perf_counter() - began
-    cpu = _cpu_seconds() - before
-    print(json.dumps({"seconds": seconds, "cpu": cpu, "peak_mib": _peak_mib()}))
-
-
-def _cpu_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-def _peak_mib() -> float:
-    # ru_maxrss would count what the parent process had before it started this one.
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
-
-
-def compare(kind: stores.Kind, sizes: list[str], ways: list[str], repeat: int) -> None:
-    """Start a store, fill it, run every way ``repeat`` times and print a table of the best runs."""
-    state = Path(tempfile.mkdtemp(prefix="wherry-bench-"))
-    store = stores.start_store(kind, state)
-    os.environ["AWS_ACCESS_KEY_ID"] = store.access_key
-    os.environ["AWS_SECRET_ACCESS_KEY"] = store.secret_key
+def compare(given: argparse.Namespace) -> list[tables.Run]:
+    """Start a store, fill it, and run every way over every link; return the best of each."""
+    _check_room(given.directory, given.sizes)
+    state = Path(tempfile.mkdtemp(prefix="wherry-bench-", dir=given.directory))
     try:
-        print("| store | files | way | seconds | MiB/s | CPU s per GiB | peak MiB |")
-        print("|---|---|---|---|---|---|---|")
-        for text in sizes:
-            count, size = parse_size(text)
-            folder = f"files/{text}"
-            settings = settings_for(store.endpoint, store.bucket, folder)
-            asyncio.run(fill(settings, folder, count, size))
-            measured: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
-            # One after the other, so that a busy minute of the machine hits every way.
-            for way in ways * repeat:
-                measured[way].append(_measured(way, store, folder, count, size))
-            for way, runs in measured.items():
-                best = min(runs, key=lambda run: run["seconds"])
-                total = count * size / UNITS["MiB"]
-                cpu = min(run["cpu"] for run in runs) / total * 1024
-                print(
-                    f"| {kind} | {text} | {way} | {best['seconds']:.2f} "
-                    f"| {total / best['seconds']:.0f} | {cpu:.2f} "
-                    f"| {max(run['peak_mib'] for run in runs):.0f} |",
-                    flush=True,
-                )
-            asyncio.run(_empty(settings))
+        store = stores.start_store(given.store, state)
+        try:
+            os.environ["AWS_ACCESS_KEY_ID"] = store.access_key
+            os.environ["AWS_SECRET_ACCESS_KEY"] = store.secret_key
+            return [run for text in given.sizes for run in _sized(given, store, text)]
+        finally:
+            store.stop()
     finally:
-        store.stop()
         shutil.rmtree(state, ignore_errors=True)
 
 
+def _sized(given: argparse.Namespace, store: stores.Store, text: str) -> list[tables.Run]:
+    count, size = parse_size(text)
+    folder = f"files/{text}"
+    settings = settings_for(store.endpoint, store.bucket, folder)
+    asyncio.run(fill(settings, folder, count, size))
+    runs: list[tables.Run] = []
+    latency, most = parse_latency(given.latency), parse_connection_rate(given.per_connection)
+    for rate in given.link:
+        with linked(rate, latency, most, store.endpoint) as link:
+            measured: dict[str, list[tables.Run]] = {way: [] for way in given.ways}
+            # One after the other, so that a busy minute of the machine hits every way.
+            for way in given.ways * given.repeat:
+                taken = _measured(way, link, store, folder, count, size)
+                name = f"{given.store}{'*' if given.tuned else ''}"
+                run = tables.Run(name, link.name, text, count, size, way, **taken)
+                sys.stderr.write(f"{tables.table([run]).splitlines()[-1]}\n")
+                measured[way].append(run)
+            runs += [tables.best(of_way) for of_way in measured.values()]
+    asyncio.run(_empty(settings))
+    return runs
+
+
 def _measured(
-    way: str, store: stores.Store, folder: str, count: int, size: int
+    way: str, link: Link, store: stores.Store, folder: str, count: int, size: int
 ) -> dict[str, float]:
-    words = [sys.executable, "-m", "tests.bench.archive.archive_throughput", "--run", way]
-    words += [store.endpoint, store.bucket, folder, str(count), str(size)]
-    done = subprocess.run(words, check=True, capture_output=True, text=True)
+    words = [*link.prefix, sys.executable, "-m", "tests.bench.archive.ways", way]
+    words += [link.endpoint, store.bucket, folder, str(count), str(size)]
+    servers = [store.pid] if link.proxy_pid is None else [store.pid, link.proxy_pid]
+    before = sum(map(_cpu_seconds, servers))
+    done = subprocess.run(words, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{way} failed:\n{done.stderr[-4000:]}")
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    found["store_cpu"] = sum(map(_cpu_seconds, servers)) - before
     asyncio.run(_empty(settings_for(store.endpoint, store.bucket, "files"), "archives/"))
     return found
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def _empty(settings: StoreSettings, prefix: str = "files/") -> None:
@@ -226,19 +136,46 @@ async def _empty(settings: StoreSettings, prefix: str = "files/") -> None:
         await delete_objects(client, settings, prefix)
 
 
+def _check_room(directory: Path, sizes: Sequence[str]) -> None:
+    largest = max(count * size for count, size in map(parse_size, sizes))
+    needed = int(largest * COPIES_HELD)
+    free = shutil.disk_usage(directory).free
+    if directory == MEMORY:
+        memory = Path("/proc/meminfo").read_text(encoding="ascii")
+        free = min(free, int(re.findall(r"MemAvailable:\s+(\d+) kB", memory)[0]) << 10)
+    if free < needed:
+        raise SystemExit(
+            f"{directory} has {free >> 20} MiB free and {needed >> 20} MiB are needed. Take fewer "
+            "files with --sizes, or another place with --directory."
+        )
+
+
+def _interrupted(number: int, frame: Any) -> None:
+    raise SystemExit(f"ended by signal {number}")
+
+
 def main() -> None:
     """Run from the command line."""
-    if sys.argv[1:2] == ["--run"]:
-        way, endpoint, bucket, folder, count, size = sys.argv[2:]
-        run_way(way, endpoint, bucket, folder, int(count), int(size))
-        return
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", choices=["seaweedfs", "versitygw"], default="versitygw")
     parser.add_argument("--sizes", nargs="+", default=["3000x1MiB", "100x50MiB", "10000x4KiB"])
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--link", nargs="+", type=check_rate, default=[LOOPBACK])
+    parser.add_argument("--latency", default="10ms", help="a round trip, where there is a link")
+    parser.add_argument(
+        "--per-connection", default="85MB", help="a second, where there is a link; 0: no limit"
+    )
+    parser.add_argument("--tuned", action="store_true", help="versitygw without MD5, kept alive")
+    usual = MEMORY if MEMORY.is_dir() else Path(tempfile.gettempdir())
+    parser.add_argument("--directory", type=Path, default=usual, help="where the store lies")
     given = parser.parse_args()
-    compare(given.store, given.sizes, given.ways, given.repeat)
+    # What was set up has to be taken down on the way out.
+    signal.signal(signal.SIGTERM, _interrupted)
+    if given.tuned:
+        os.environ |= {"VGW_KEEP_ALIVE": "true", "VGW_DATA_INTEGRITY_ETAG": "true"}
+    runs = compare(given)
+    print(f"{tables.table(runs)}\n\n{tables.goals(runs)}")
 
 
 if __name__ == "__main__":

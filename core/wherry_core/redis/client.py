@@ -1,7 +1,7 @@
 """Making a Redis client from the settings."""
 
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis.asyncio as redis
 from redis.asyncio.cluster import RedisCluster
@@ -10,10 +10,12 @@ from redis.asyncio.sentinel import Sentinel
 from redis.backoff import ExponentialBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
+from wherry_core.redis.cluster import SoundCluster
 from wherry_core.redis.connections import make_sound
 from wherry_core.settings import RedisSettings
 
 Redis = redis.Redis | RedisCluster
+REDIS_PORT = 6379
 SENTINEL_PORT = 26379
 CONNECT_TIMEOUT_SECONDS = 2.0
 READ_TIMEOUT_SECONDS = 10.0
@@ -25,9 +27,10 @@ def connect(settings: RedisSettings, *, max_connections: int = 10) -> Redis:
     """Return a client; nothing is sent before its first command.
 
     ``redis+sentinel://[:password@]host:port,host:port/<master name>?db=0`` asks Sentinels for the
-    master; ``redis+cluster://host:port`` speaks to a cluster. At most
-    ``max_connections`` are open at once: a command beyond them waits. A plain client retries one
-    twice at a lost connection: every command of Wherry's may safely run twice.
+    master; ``redis+cluster://[user:password@]host:port,host:port`` speaks to a cluster, of which
+    some nodes are named. At most ``max_connections`` are open at once: a command beyond them
+    waits. A plain client retries one twice at a lost connection: every command of Wherry's may
+    safely run twice.
 
     Raises ValueError for a URL with another scheme.
     """
@@ -65,8 +68,7 @@ def connect(settings: RedisSettings, *, max_connections: int = 10) -> Redis:
             make_sound(redis.BlockingConnectionPool.from_url(url, **pool, **common))
         )
     if parts.scheme == "redis+cluster":
-        plain = urlunsplit(parts._replace(scheme="redis"))
-        return RedisCluster.from_url(plain, max_connections=max_connections, **common)
+        return _cluster(url, max_connections, common)
     if parts.scheme == "redis+sentinel":
         return _sentinel_master(url, max_connections, common)
     raise ValueError(
@@ -75,11 +77,24 @@ def connect(settings: RedisSettings, *, max_connections: int = 10) -> Redis:
     )
 
 
+def _cluster(url: str, max_connections: int, common: dict[str, Any]) -> RedisCluster:
+    credentials, _, hosts = urlsplit(url).netloc.rpartition("@")
+    user, _, password = credentials.partition(":")
+    return SoundCluster(
+        [_host_and_port(item, REDIS_PORT) for item in hosts.split(",")],
+        username=unquote(user) or None,
+        password=unquote(password) or None,
+        max_connections=max_connections,
+        wait_seconds=POOL_TIMEOUT_SECONDS,
+        **common,
+    )
+
+
 def _sentinel_master(url: str, max_connections: int, common: dict[str, Any]) -> redis.Redis:
     parts = urlsplit(url)
     credentials, _, hosts = parts.netloc.rpartition("@")
     password = unquote(credentials.partition(":")[2]) or None
-    addresses = [_host_and_port(item) for item in hosts.split(",")]
+    addresses = [_host_and_port(item, SENTINEL_PORT) for item in hosts.split(",")]
     database = int(parse_qs(parts.query).get("db", ["0"])[0])
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
         addresses, sentinel_kwargs={"socket_timeout": CONNECT_TIMEOUT_SECONDS}
@@ -95,6 +110,7 @@ def _sentinel_master(url: str, max_connections: int, common: dict[str, Any]) -> 
     return master
 
 
-def _host_and_port(address: str) -> tuple[str, int]:
+def _host_and_port(address: str, port: int) -> tuple[str, int]:
+    """Return host and port of ``address``; ``port`` where it names none."""
     parts = urlsplit(f"//{address}")
-    return parts.hostname or "localhost", parts.port or SENTINEL_PORT
+    return parts.hostname or "localhost", parts.port or port

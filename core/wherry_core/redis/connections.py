@@ -38,8 +38,12 @@ class SoundSends(AbstractConnection):
             raise asyncio.CancelledError
 
 
+def sound(kind: type[AbstractConnection]) -> Any:
+    """Return a kind of connection like ``kind`` whose sends are sound."""
+    return type(f"Sound{kind.__name__}", (SoundSends, kind), {})
+
+
 def make_sound(pool: ConnectionPool) -> ConnectionPool:
     """Have ``pool`` make connections of its kind whose sends are sound; return it."""
-    kind = pool.connection_class
-    pool.connection_class = type(f"Sound{kind.__name__}", (SoundSends, kind), {})
+    pool.connection_class = sound(pool.connection_class)
     return pool

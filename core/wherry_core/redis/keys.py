@@ -57,9 +57,12 @@ def tenant_limit(tenant: str) -> str:
     return f"wherry:limit:{tenant}"
 
 
-def operator_marker() -> str:
-    """String that the operator changes every few seconds, to notice a Redis that lost writes."""
-    return "wherry:operator-marker"
+def operator_marker(number: int = 0) -> str:
+    """String that the operator changes every few seconds, to notice a Redis that lost writes.
+
+    In a cluster every primary has one, under a number that leads to it.
+    """
+    return f"wherry:operator-marker:{number}" if number else "wherry:operator-marker"
 
 
 def object_head(endpoint: str, bucket: str, key: str) -> str:

@@ -74,19 +74,6 @@ async def heartbeat(redis: Redis, pool: str, runner: str, jobs: Iterable[str]) -
     return Orders(drain=answer[0] == "1", stop=frozenset(answer[1:]))
 
 
-async def heartbeat_counts(redis: Redis, pool: str, runners: Sequence[str]) -> dict[str, int]:
-    """Return the heartbeat counter of each of ``runners`` that Redis knows.
-
-    The counter, not a time, is compared: the clocks of two machines need not agree.
-    """
-    counts: dict[str, int] = {}
-    for name in runners:
-        value = await redis.hget(keys.runner(pool, name), "heartbeat")
-        if value is not None:
-            counts[name] = int(value)
-    return counts
-
-
 async def runner_records(
     redis: Redis, pool: str, runners: Sequence[str]
 ) -> dict[str, RunnerRecord]:

@@ -1,12 +1,11 @@
 """``DownloadJob``: what was asked for, and how it ended."""
 
-import unicodedata
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field
 
-from wherry_core.file_names import safe_segment
+from wherry_core.file_names import safe_file_name
 from wherry_core.resources.base import (
     API_VERSION,
     Condition,
@@ -230,7 +229,7 @@ class DownloadJobStatus(ResourceModel):
             },
         ),
     ] = ()
-    """Complete, Failed, Suspended, DeadLettered."""
+    """Complete, Failed, Suspended, DeadLettered, and PoolFound once its pool was missing."""
     phase: Phase | None = None
     """Queued, Processing, Completed, Failed or Cancelled."""
     attempt: Int32 = 0
@@ -293,5 +292,5 @@ class DownloadJob(ResourceModel):
 
         It ends an S3 key, which some stores keep as a path, and is what a browser saves.
         """
-        given = safe_segment(unicodedata.normalize("NFC", self.spec.archive_name or ""))
+        given = safe_file_name(self.spec.archive_name or "")
         return given or f"download-{self.metadata.name[:8]}.zip"

@@ -5,6 +5,8 @@ event loop in which what it waits for is done (python/cpython#86296), and redis-
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -16,13 +18,16 @@ TURNS = 40
 """Turns of the event loop after which the cancel comes: more than one command takes."""
 
 
-async def ping_for_ever(redis: Redis) -> None:
+Command = Callable[[Any], Awaitable[Any]]
+
+
+async def send_for_ever(redis: Redis, command: Command) -> None:
     while True:
-        await redis.ping()
+        await command(redis)
 
 
-async def ends_when_cancelled(redis: Redis, turns: int) -> bool:
-    task = asyncio.create_task(ping_for_ever(redis))
+async def ends_when_cancelled(redis: Redis, command: Command, turns: int) -> bool:
+    task = asyncio.create_task(send_for_ever(redis, command))
     for _ in range(turns):
         await asyncio.sleep(0)
     task.cancel()
@@ -33,6 +38,12 @@ async def ends_when_cancelled(redis: Redis, turns: int) -> bool:
     return not pending
 
 
+async def deaf_moments(redis: Redis, command: Command) -> list[int]:
+    """Return after how many turns a cancel of a loop of ``command`` was swallowed."""
+    await command(redis)
+    return [turns for turns in range(TURNS) if not await ends_when_cancelled(redis, command, turns)]
+
+
 @pytest.mark.parametrize("form", ["host and port", "URL"])
 async def test_a_cancel_is_never_swallowed(redis_env: dict[str, str], form: str) -> None:
     if form == "URL":
@@ -41,8 +52,6 @@ async def test_a_cancel_is_never_swallowed(redis_env: dict[str, str], form: str)
         url = f"redis://:{password}@{host}:{port}/{database}"
         redis_env = {"WHERRY_REDIS_URL": url}
     redis = redis_client.connect(RedisSettings.model_validate(redis_env))
-    await redis.ping()
-    deaf = [turns for turns in range(TURNS) if not await ends_when_cancelled(redis, turns)]
-    assert deaf == []
+    assert await deaf_moments(redis, lambda client: client.ping()) == []
     assert await redis.ping()
     await redis.aclose()

@@ -39,6 +39,15 @@ async def test_read_gives_back_what_was_published(redis: Redis) -> None:
     assert 0 < await redis.ttl(keys.job_state("team-a", "job-1")) <= 60
 
 
+async def test_many_are_read_in_their_order_with_gaps_for_unknown_ones(redis: Redis) -> None:
+    second = snapshot(2, 1, name="job-2", progress=10)
+    assert await job_states.publish(redis, snapshot(1, 2), 60)
+    assert await job_states.publish(redis, second, 60)
+    wanted = [("team-a", "job-2"), ("team-a", "none"), ("team-b", "job-1"), ("team-a", "job-1")]
+    assert await job_states.read_many(redis, wanted) == [second, None, None, snapshot(1, 2)]
+    assert await job_states.read_many(redis, []) == []
+
+
 @pytest.mark.parametrize(
     ("first", "second", "taken"),
     [

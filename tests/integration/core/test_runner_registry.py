@@ -5,6 +5,7 @@ import asyncio
 from wherry_core.redis import job_queue, keys, runner_registry
 from wherry_core.redis.client import Redis
 from wherry_core.redis.job_queue import Waiting
+from wherry_core.redis.runner_registry import RunnerRecord
 
 POOL, RUNNER = "default", "default-runner-0"
 
@@ -40,17 +41,39 @@ async def test_begin_and_drain_at_once_have_one_winner(redis: Redis) -> None:
 async def test_a_heartbeat_teaches_a_flushed_redis_what_the_runner_does(redis: Redis) -> None:
     await runner_registry.begin(redis, POOL, RUNNER, Waiting("a/1", 1.0))
     await redis.flushdb()
-    assert await runner_registry.heartbeat_counts(redis, POOL, [RUNNER]) == {}
+    assert await runner_registry.runner_records(redis, POOL, [RUNNER]) == {}
     await runner_registry.heartbeat(redis, POOL, RUNNER, ["a/1", "a/2"])
     assert not await runner_registry.drain(redis, POOL, RUNNER)
-    assert await runner_registry.heartbeat_counts(redis, POOL, [RUNNER, "other"]) == {RUNNER: 1}
+    assert await runner_registry.runner_records(redis, POOL, [RUNNER, "other"]) == {
+        RUNNER: RunnerRecord(heartbeat=1, draining=False, jobs=2)
+    }
 
 
 async def test_each_heartbeat_counts_one_up(redis: Redis) -> None:
     for wanted in (1, 2, 3):
         await runner_registry.heartbeat(redis, POOL, RUNNER, [])
-        counts = await runner_registry.heartbeat_counts(redis, POOL, [RUNNER])
-        assert counts == {RUNNER: wanted}
+        records = await runner_registry.runner_records(redis, POOL, [RUNNER])
+        assert records == {RUNNER: RunnerRecord(heartbeat=wanted, draining=False, jobs=0)}
+
+
+async def test_a_retired_runner_ends_its_jobs_and_begins_no_other(redis: Redis) -> None:
+    assert await runner_registry.begin(redis, POOL, RUNNER, Waiting("a/1", 1.0))
+    await runner_registry.retire(redis, POOL, RUNNER)
+    assert (await runner_registry.heartbeat(redis, POOL, RUNNER, ["a/1"])).drain
+    assert not await runner_registry.begin(redis, POOL, RUNNER, Waiting("a/2", 2.0))
+    assert await job_queue.pop(redis, POOL, 0.05) == Waiting("a/2", 2.0)
+    records = await runner_registry.runner_records(redis, POOL, [RUNNER])
+    assert records == {RUNNER: RunnerRecord(heartbeat=1, draining=True, jobs=1)}
+
+
+async def test_a_retired_runner_that_never_beat_is_known_and_forgotten_in_time(
+    redis: Redis,
+) -> None:
+    await runner_registry.retire(redis, POOL, RUNNER)
+    records = await runner_registry.runner_records(redis, POOL, [RUNNER])
+    assert records == {RUNNER: RunnerRecord(heartbeat=0, draining=True, jobs=0)}
+    ttl = await redis.ttl(keys.runner(POOL, RUNNER))
+    assert 0 < ttl <= runner_registry.RECORD_TTL_SECONDS
 
 
 async def test_a_stop_is_heard_until_the_job_is_finished(redis: Redis) -> None:

@@ -5,6 +5,7 @@ from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.sentinel import SentinelConnectionPool
 
 from wherry_core.redis.client import connect
+from wherry_core.redis.connections import SoundSends
 from wherry_core.settings import RedisSettings
 
 
@@ -48,9 +49,15 @@ async def test_sentinels_are_asked_for_the_master() -> None:
 
 
 async def test_a_cluster_url() -> None:
-    assert isinstance(
-        connect(settings(WHERRY_REDIS_URL="redis+cluster://c.example:7000")), RedisCluster
-    )
+    url = "redis+cluster://me:p%40ss@c.example:7000,d.example"
+    client = connect(settings(WHERRY_REDIS_URL=url))
+    assert isinstance(client, RedisCluster)
+    named = [(node.host, node.port) for node in client.startup_nodes]
+    assert named == [("c.example", 7000), ("d.example", 6379)]
+    kwargs = client.connection_kwargs
+    assert (kwargs["username"], kwargs["password"]) == ("me", "p@ss")
+    assert issubclass(kwargs["connection_class"], SoundSends)
+    assert all(node.connection_class is kwargs["connection_class"] for node in client.startup_nodes)
 
 
 async def test_another_scheme_is_refused_with_the_ones_that_work() -> None:

@@ -1,0 +1,115 @@
+"""All that Wherry keeps in Redis works in a real cluster, also when a primary of it dies."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as ConnectionLostError
+
+from tests.harness.redis_cluster import ServerCluster
+from tests.harness.waiting import eventually
+from tests.integration.core.test_cancelled_commands import deaf_moments
+from tests.integration.core.test_job_states import snapshot
+from wherry_core.redis import client as redis_client
+from wherry_core.redis import job_queue, job_states, keys, loss_marker, runner_registry
+from wherry_core.redis.cluster import SoundCluster
+from wherry_core.redis.job_queue import Waiting
+from wherry_core.settings import RedisSettings
+
+POOL, RUNNER = "default", "default-runner-0"
+
+
+async def test_queue_and_runners_in_a_cluster(clustered: Any) -> None:
+    assert await job_queue.enqueue(clustered, POOL, "a/1", 0)
+    assert await job_queue.enqueue(clustered, POOL, "b/2", 5)
+    assert await job_queue.members(clustered, POOL) == {"a/1", "b/2"}
+    assert await job_queue.position(clustered, POOL, "a/1") == 1
+    waiting = await job_queue.pop(clustered, POOL, 1)
+    assert waiting
+    assert waiting.job == "b/2"
+    assert await runner_registry.begin(clustered, POOL, RUNNER, waiting)
+    assert not await runner_registry.drain(clustered, POOL, RUNNER)
+    await runner_registry.stop(clustered, POOL, RUNNER, "b/2")
+    orders = await runner_registry.heartbeat(clustered, POOL, RUNNER, ["b/2"])
+    assert orders.stop == {"b/2"}
+    await runner_registry.finish(clustered, POOL, RUNNER, "b/2")
+    await runner_registry.retire(clustered, POOL, RUNNER)
+    other = Waiting("a/1", 1.0)
+    assert not await runner_registry.begin(clustered, POOL, RUNNER, other)
+    records = await runner_registry.runner_records(clustered, POOL, [RUNNER])
+    assert records[RUNNER].draining
+    await runner_registry.forget(clustered, POOL, RUNNER)
+    assert await runner_registry.runner_records(clustered, POOL, [RUNNER]) == {}
+    assert await job_queue.remove(clustered, POOL, ["a/1"]) == 1
+    assert await job_queue.length(clustered, POOL) == 0
+
+
+async def test_states_of_many_jobs_and_their_followers_in_a_cluster(clustered: Any) -> None:
+    """The jobs' keys lie on all nodes; a follower hears of every one by one connection."""
+    names = [f"job-{number}" for number in range(12)]
+    follower = clustered.pubsub()
+    await follower.subscribe(*[keys.job_updates(name) for name in names])
+    for name in names:
+        assert await job_states.publish(clustered, snapshot(1, 1, name=name), 60)
+    read = await job_states.read_many(clustered, [("team-a", name) for name in [*names, "x"]])
+    assert read == [*(snapshot(1, 1, name=name) for name in names), None]
+    heard: set[str] = set()
+    async with asyncio.timeout(20):
+        while len(heard) < len(names):
+            message = await follower.get_message(ignore_subscribe_messages=True, timeout=1)
+            if message is not None:
+                heard.add(message["channel"])
+    assert heard == {keys.job_updates(name) for name in names}
+    await follower.aclose()
+
+
+async def test_a_cancel_is_never_swallowed_in_a_cluster(clustered: Any) -> None:
+    assert await deaf_moments(clustered, lambda redis: redis.get("some-key")) == []
+
+
+async def test_more_commands_than_connections_wait(clustered: Any) -> None:
+    pops: list[Awaitable[Any]] = [job_queue.pop(clustered, POOL, 0.2) for _ in range(30)]
+    assert await asyncio.gather(*pops) == [None] * 30
+
+
+async def test_a_lost_primary_is_noticed_replaced_and_found(
+    clustered: Any, server_cluster: ServerCluster
+) -> None:
+    assert await loss_marker.change(clustered, "1") == {None}
+    assert await loss_marker.change(clustered, "2") == {"1"}
+    follower = clustered.pubsub()
+    await follower.subscribe(keys.job_updates("j"))
+    # What was written after this is lost with the primary.
+    await server_cluster.make_stale()
+    assert await loss_marker.change(clustered, "3") == {"2"}
+    await server_cluster.fail_over()
+
+    async def marked() -> set[str | None] | None:
+        try:
+            return await loss_marker.change(clustered, "4")
+        except ConnectionLostError:
+            return None
+
+    assert await eventually("the new primary to be found", marked) == {"2", "3"}
+    assert await loss_marker.change(clustered, "5") == {"4"}
+    assert await job_queue.enqueue(clustered, POOL, "a/1", 0)
+    assert await job_queue.pop(clustered, POOL, 1)
+    await follower.aclose()
+
+
+async def test_a_cluster_that_is_not_there_is_an_error_that_callers_know(
+    server_cluster: ServerCluster,
+) -> None:
+    settings = RedisSettings.model_validate({"WHERRY_REDIS_URL": server_cluster.url})
+    client = redis_client.connect(settings)
+    assert isinstance(client, SoundCluster)
+    for node in server_cluster.primaries:
+        node.kill()
+    with pytest.raises(ConnectionLostError):
+        await client.get("some-key")
+    with pytest.raises(ConnectionLostError):
+        await client.pubsub().subscribe("some-channel")
+    with pytest.raises(ConnectionLostError):
+        await job_states.read_many(client, [("team-a", "job-1")])
+    await client.aclose()

@@ -9,7 +9,7 @@ from typing import Any, Final
 from wherry_core import archive_storage
 from wherry_core.resources import Phase
 from wherry_core.settings import StoreSettings
-from wherry_operator import clock, metrics
+from wherry_operator import clock, fault_points, metrics
 from wherry_operator.job_view import JobView
 
 logger = logging.getLogger(__name__)
@@ -57,9 +57,11 @@ class ArchiveStore:
         if view.job.status.start_time is None:
             return
         metadata = view.job.metadata
+        fault_points.reach("before-store-remove")
         await archive_storage.remove_job(
             self._client, self._settings, metadata.namespace, metadata.uid
         )
+        fault_points.reach("after-store-remove")
 
     async def tidy(self, view: JobView) -> None:
         """Remove what is not the archive of a job: the leftovers of earlier attempts.

@@ -108,6 +108,10 @@ class ClusterCache:
         """Forget a deleted pod; return what was there."""
         return self._drop(self.pods, name, uid)
 
+    def recall(self, uid: str) -> None:
+        """Take back that an object was deleted: it was seen afterwards."""
+        self._deleted.pop(uid, None)
+
     def jobs_of(self, pool: str) -> PoolJobs:
         """Return the jobs of a pool that have not ended."""
         return self._by_pool.get(pool) or PoolJobs()

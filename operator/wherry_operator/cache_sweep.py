@@ -31,6 +31,8 @@ class SweptKind:
     take: Callable[[bool, dict[str, Any]], None]
     drop: Callable[[str, str], None]
     """Takes key and uid of an object that is gone."""
+    recall: Callable[[str], None]
+    """Takes the uid of an object that is there, whatever was believed of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ class CacheSweep:
                 continue
             if view is not None and view.uid != found["metadata"]["uid"]:
                 kind.drop(key, view.uid)
+            kind.recall(found["metadata"]["uid"])
             if view is None or view.resource_version != found["metadata"]["resourceVersion"]:
                 metrics.SWEEP_REPAIRS.labels(kind=kind.name, change="changed").inc()
                 kind.take(False, found)

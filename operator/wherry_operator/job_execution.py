@@ -211,8 +211,9 @@ class JobExecutor:
             logger.info("the retry is there already", extra={"job": view.key})
 
     async def _delete(self, view: JobView) -> None:
-        """Delete the archive, then the job: a job is never gone while its archive is there."""
+        """Delete the archive, then the job: a job is never gone while something of it is there."""
         await self.archives.remove(view)
+        await self.index.forget(view)
         metadata = view.job.metadata
         await self.api.request(
             "DELETE",

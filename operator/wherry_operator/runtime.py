@@ -25,19 +25,21 @@ from wherry_operator.cluster_intake import ClusterIntake
 from wherry_operator.cluster_metrics import ClusterMetrics, exported
 from wherry_operator.discovery import wait_until_served
 from wherry_operator.event_recorder import EventRecorder
+from wherry_operator.index_repair import IndexRepair
 from wherry_operator.job_controller import JobController
 from wherry_operator.job_execution import JobExecutor
 from wherry_operator.job_plan import JobRules
 from wherry_operator.job_view import JobView
-from wherry_operator.kubernetes_api import (
-    KubernetesApi,
-)
+from wherry_operator.kubernetes_api import KubernetesApi
 from wherry_operator.leadership import Leadership
 from wherry_operator.orphan_sweep import OrphanSweep
 from wherry_operator.pool_controller import PoolController
+from wherry_operator.pool_execution import PoolExecutor
 from wherry_operator.probes import serve_probes
 from wherry_operator.queue_index import QueueIndex
 from wherry_operator.reconciler import Reconciler
+from wherry_operator.redis_link import RedisLink
+from wherry_operator.role import Role
 from wherry_operator.runner_watch import RunnerWatch
 from wherry_operator.settings import OperatorSettings
 from wherry_operator.swept_kinds import swept_kinds
@@ -64,20 +66,21 @@ class Operator:
     ) -> None:
         self.settings = settings
         self._on_watches_started = on_watches_started
-        self.synced = asyncio.Event()
-        self.leading = asyncio.Event()
+        self.role = Role(lambda: not settings.leader_election or self.leadership.holding)
         self._client = client
         self.cache = ClusterCache()
         self.api = KubernetesApi(client)
         identity = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
-        self.index = QueueIndex(redis, self.cache, state_ttl_seconds=lifetimes.completed)
+        link = RedisLink(redis)
+        self.index = QueueIndex(link, state_ttl_seconds=lifetimes.completed)
+        self.index_repair = IndexRepair(link, self.index, self.cache)
         self.events = EventRecorder(self.api, identity)
         self.store = ArchiveStore(store_client, store_settings)
         self.jobs = Reconciler(
-            "job", self._reconcile_job, workers=settings.workers, measured=self._may_act
+            "job", self._reconcile_job, workers=settings.workers, measured=self.role.may_act
         )
         self.pools = Reconciler(
-            "pool", self._reconcile_pool, workers=POOL_WORKERS, measured=self._may_act
+            "pool", self._reconcile_pool, workers=POOL_WORKERS, measured=self.role.may_act
         )
         self.tenant_limit = TenantLimit(settings.tenant_running_limit, self.jobs.add)
         self.leadership = Leadership(
@@ -126,23 +129,26 @@ class Operator:
             namespace=settings.namespace,
             heartbeat_timeout=settings.heartbeat_timeout_seconds,
             silent_runners=self._runner_watch.silent,
-            may_act=self._may_act,
+            may_act=self.role.may_act,
             take_pod=lambda raw: self.intake.take_pod(False, raw),
             plan_pool=self.pools.add,
             completed=self.intake.completed,
         )
         self._pool_controller = PoolController(
-            api=self.api,
             cache=self.cache,
             index=self.index,
-            events=self.events,
+            executor=PoolExecutor(
+                api=self.api,
+                index=self.index,
+                events=self.events,
+                namespace=settings.namespace,
+                take_pool=lambda raw: self.intake.take_pool(False, raw),
+                take_pod=lambda raw: self.intake.take_pod(False, raw),
+                drop_pod=lambda pod: self.intake.drop_pod(pod.name, pod.uid),
+            ),
             tenant_limit=self.tenant_limit,
-            namespace=settings.namespace,
             silent_runners=self._runner_watch.silent,
-            may_act=self._may_act,
-            take_pool=lambda raw: self.intake.take_pool(False, raw),
-            take_pod=lambda raw: self.intake.take_pod(False, raw),
-            drop_pod=lambda pod: self.intake.drop_pod(pod.name, pod.uid),
+            may_act=self.role.may_act,
         )
         self.sweep = CacheSweep(
             self.api,
@@ -155,18 +161,11 @@ class Operator:
             settings.tenants,
             age_seconds=settings.orphan_age_seconds,
         )
-        self.index.on_recovery.append(self._after_redis_recovery)
+        self.index_repair.on_recovery.append(self._after_redis_recovery)
 
     def _take_over(self) -> None:
         self._job_controller.forget_announced(self.leadership.other_acted_until)
         self.intake.look_at_everything()
-
-    # What may be done, and by whom.
-
-    def _may_act(self) -> bool:
-        if not self.synced.is_set():
-            return False
-        return not self.settings.leader_election or self.leadership.holding
 
     async def _reconcile_job(self, key: str) -> float | None:
         return await self._job_controller.reconcile(key)
@@ -175,7 +174,7 @@ class Operator:
         return await self._pool_controller.reconcile(name)
 
     async def _clear_up(self, view: JobView) -> None:
-        if not self._may_act():
+        if not self.role.may_act():
             return
         runner = view.claimed_by
         if runner is not None:
@@ -201,12 +200,12 @@ class Operator:
                 serve_probes(
                     self.settings.health_port,
                     alive=lambda: True,
-                    ready=self.synced.is_set,
+                    ready=self.role.synced.is_set,
                 )
             )
             figures = ClusterMetrics(
                 self.cache,
-                acting=self._may_act,
+                acting=self.role.may_act,
                 pools=self._pool_controller.figures,
                 redis_up=lambda: self.index.up,
                 now=clock.now,
@@ -228,14 +227,14 @@ class Operator:
             ("jobs", self.jobs.run()),
             ("pools", self.pools.run()),
             ("events", self.events.run()),
-            ("index", self._run_when_leading(self.index.run)),
-            ("heartbeats", self._run_when_leading(self._runner_watch.run)),
+            ("index", self.role.run_when_leading(self.index_repair.run)),
+            ("heartbeats", self.role.run_when_leading(self._runner_watch.run)),
             ("sweep", self.sweep.run(self.settings.sweep_seconds)),
             (
                 "orphans",
-                self.orphans.run(self.settings.archive_sweep_seconds, self.leading),
+                self.orphans.run(self.settings.archive_sweep_seconds, self.role.leading),
             ),
-            ("role", self._watch_role()),
+            ("role", self.role.watch()),
         ]
         if self.settings.leader_election:
             parts.append(("lease", self.leadership.run()))
@@ -255,7 +254,7 @@ class Operator:
     async def _load(self) -> None:
         started = time.monotonic()
         await self.sweep.wait_loaded()
-        self.synced.set()
+        self.role.synced.set()
         logger.info(
             "loaded %d jobs, %d pools and %d runner pods in %.1f s",
             len(self.cache.jobs),
@@ -264,29 +263,6 @@ class Operator:
             time.monotonic() - started,
         )
         self.intake.look_at_everything()
-
-    async def _watch_role(self) -> None:
-        """Keep the event ``leading`` as the role is; losing it stops what runs for leaders."""
-        while True:
-            if self._may_act():
-                self.leading.set()
-            else:
-                self.leading.clear()
-            await asyncio.sleep(0.1)
-
-    async def _run_when_leading(self, work: Callable[[], Any]) -> None:
-        while True:
-            await self.leading.wait()
-            task = asyncio.ensure_future(work())
-            try:
-                while self.leading.is_set() and not task.done():
-                    await asyncio.wait({task}, timeout=0.2)
-            finally:
-                if not task.done():
-                    task.cancel()
-                    await asyncio.wait({task})
-            if not task.cancelled():
-                task.result()
 
 
 async def run_operator(

@@ -26,6 +26,7 @@ def swept_kinds(
             path_of=lambda name: pools_path(namespace, name),
             take=intake.take_pool,
             drop=intake.drop_pool,
+            recall=cache.recall,
         ),
         SweptKind(
             name="pod",
@@ -36,6 +37,7 @@ def swept_kinds(
             path_of=lambda name: pods_path(namespace, name),
             take=intake.take_pod,
             drop=intake.drop_pod,
+            recall=cache.recall,
         ),
         SweptKind(
             name="job",
@@ -46,5 +48,6 @@ def swept_kinds(
             path_of=job_path,
             take=intake.on_job,
             drop=intake.drop_job,
+            recall=cache.recall,
         ),
     )

@@ -1,5 +1,6 @@
 """The operator as a process of its own, with real servers around it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 from tests.harness.api import POOLS, Api, Resource
 from tests.harness.buckets import Bucket
 from tests.harness.cluster import Cluster
+from tests.harness.history import JobHistory
+from tests.harness.model import Facts, broken_promises
 from tests.harness.processes import (
     ComponentProcess,
     ProcessGroup,
@@ -82,9 +85,13 @@ def operated(
     redis_env: dict[str, str],
     versitygw_bucket: Bucket,
     namespace: str,
+    job_history: JobHistory,
     processes: ProcessGroup,
-) -> Operated:
-    """Everything for an operator, which the test starts itself."""
+) -> Iterator[Operated]:
+    """Everything for an operator, which the test starts itself.
+
+    After the test the history of all its jobs is held against the model.
+    """
     environment = {
         "KUBECONFIG": str(cluster.kubeconfig),
         "WHERRY_NAMESPACE": namespace,
@@ -92,4 +99,8 @@ def operated(
         **redis_env,
         **versitygw_bucket.environment,
     }
-    return Operated(api, redis, versitygw_bucket, namespace, environment, processes)
+    yield Operated(api, redis, versitygw_bucket, namespace, environment, processes)
+    history = Facts(
+        asked={}, changes=tuple(job_history.changes), jobs=(), store=versitygw_bucket.settings
+    )
+    assert broken_promises(history) == []

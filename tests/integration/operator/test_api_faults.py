@@ -1,17 +1,21 @@
 """The way to the API server fails in every manner: no job is lost, and none runs twice."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.harness import jobs, tenants
-from tests.harness.api import JOBS, Api
+from tests.harness.api import JOBS, Api, Resource
 from tests.harness.cluster import Cluster, running_cluster
 from tests.harness.fault_proxy import Fault, FaultProxy, Rule, fault_proxy, on
+from tests.harness.processes import ComponentProcess, fetch
 from tests.harness.waiting import eventually
 from tests.integration.operator.conftest import Operated
 from tests.integration.operator.test_pools import RELEASE_RULES, TENANT_RULES
+from wherry_core.redis import job_queue, job_states
 from wherry_core.resources import Phase
 
 
@@ -122,6 +126,95 @@ async def test_a_stalled_watch_is_made_up_for_by_the_sweep_and_given_up(
         taken = await runner.take()
         assert taken.key == job.key
         await runner.complete(taken)
+
+
+async def test_a_runners_deletion_may_be_refused_with_409(
+    operated: Operated, proxy: FaultProxy
+) -> None:
+    """Only a look tells whether it means that the pod is another one by now."""
+    proxy.rules.append(Rule(on("DELETE", "/pods/"), Fault.ANSWER, 2, status=409))
+    await operated.create_pool(idleSeconds=1)
+    await operated.start_behind(WHERRY_SWEEP_SECONDS="3600")
+    await jobs.create_job(operated.api, operated.namespace, ["1"])
+    runner = operated.runner()
+    await runner.start()
+    async with runner.beating():
+        await runner.complete(await runner.take())
+        await eventually("the runner to be asked to leave", lambda: runner.orders.drain)
+    await runner.leave()
+    await runner.gone()
+    assert proxy.count("DELETE", "/pods/") == 3
+
+
+async def test_the_missed_deletion_of_a_job_is_found_by_the_sweep(
+    operated: Operated, proxy: FaultProxy
+) -> None:
+    swallowed = swallow_deletions(proxy, "DownloadJob")
+    await operated.create_pool()
+    operator = await operated.start_behind(WHERRY_SWEEP_SECONDS="1")
+    job = await jobs.create_job(operated.api, operated.namespace, ["1"])
+    name = job.metadata.name
+    await eventually("the job to wait", lambda: job_queue.members(operated.redis, "default"))
+    await operated.api.delete(JOBS, operated.namespace, name)
+    await eventually(
+        "the job to leave the queue",
+        lambda: job_queue.members(operated.redis, "default"),
+        lambda seen: not seen,
+    )
+    await eventually(
+        "its state to be gone",
+        lambda: job_states.read(operated.redis, operated.namespace, name),
+        lambda seen: seen is None,
+    )
+    assert swallowed == [name]
+    assert await repairs(operator) == {'change="deleted",kind="job"': 1}
+    assert 'wherry_jobs{phase="Queued"} 0.0' in await metrics_of(operator)
+
+
+async def test_the_missed_deletion_of_a_pod_is_found_by_the_sweep(
+    operated: Operated, proxy: FaultProxy
+) -> None:
+    swallowed = swallow_deletions(proxy, "Pod")
+    await operated.create_pool()
+    operator = await operated.start_behind(WHERRY_SWEEP_SECONDS="1")
+    job = await jobs.create_job(operated.api, operated.namespace, ["1"])
+    runner = operated.runner()
+    await runner.start()
+    await runner.take()
+    lost = await runner.pod()
+    await operated.api.delete("pods", operated.namespace, runner.name, grace_seconds=0)
+    queued = await jobs.job_becomes(operated.api, job, Phase.QUEUED)
+    assert queued.status.failures[-1].reason == "RunnerGone"
+    assert swallowed == [runner.name]
+    assert await repairs(operator) == {'change="deleted",kind="pod"': 1}
+    new = await eventually("a new runner", runner.pod)
+    assert new["metadata"]["uid"] != lost["metadata"]["uid"]
+
+
+def swallow_deletions(proxy: FaultProxy, kind: str) -> list[str]:
+    """Have no watch tell of deletions; return the list of the names that it will have lost."""
+    names: list[str] = []
+
+    def swallow(event: str, body: Resource) -> bool:
+        if event == "DELETED" and body["kind"] == kind:
+            names.append(body["metadata"]["name"])
+            return True
+        return False
+
+    proxy.swallow = swallow
+    return names
+
+
+async def metrics_of(operator: ComponentProcess) -> str:
+    return await asyncio.to_thread(fetch, operator.ready_url.replace("/readyz", "/metrics"))
+
+
+async def repairs(operator: ComponentProcess) -> dict[str, float]:
+    """Return how often the sweep repaired what, by the metric's labels."""
+    found = re.findall(
+        r"^wherry_cache_repairs_total\{(.*)\} (\S+)$", await metrics_of(operator), re.MULTILINE
+    )
+    return {labels: float(count) for labels, count in found}
 
 
 async def test_a_restarted_api_server_is_found_again(

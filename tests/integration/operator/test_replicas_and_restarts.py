@@ -25,6 +25,10 @@ POINTS = [
     "after-redis-enqueue",
     "before-redis-publish",
     "after-redis-publish",
+    "before-redis-mark",
+    "after-redis-mark",
+    "before-redis-forget-runner",
+    "after-redis-forget-runner",
 ]
 
 

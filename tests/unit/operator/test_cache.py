@@ -42,6 +42,13 @@ def test_what_was_deleted_does_not_come_back() -> None:
     assert not cache.put_pod(pod())[0]
 
 
+def test_what_was_wrongly_believed_deleted_comes_back_when_it_was_seen() -> None:
+    cache = ClusterCache()
+    cache.drop_pod("default-runner-0", "uid-0")
+    cache.recall("uid-0")
+    assert cache.put_pod(pod())[0]
+
+
 @pytest.mark.parametrize(
     ("seen", "waiting", "parked", "claimed"),
     [

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from typing import Final
+from urllib.parse import unquote
 
 MAX_SEGMENT_BYTES: Final = 240
 """Under the 255 bytes of common file systems, with room for a collision suffix."""
@@ -10,6 +11,8 @@ FORBIDDEN: Final = frozenset('<>:"|?*\\')
 """Characters that Windows does not allow in a file name; the slash separates segments."""
 NOT_IN_XML: Final = frozenset("\ufffe\uffff")
 """Characters that the lists of S3 stores cannot hold (XML 1.0, section 2.2)."""
+DECODINGS: Final = 3
+"""How often a name is decoded in the search for hidden slashes."""
 RESERVED: Final = re.compile(
     r"^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])$", re.IGNORECASE
 )
@@ -55,3 +58,19 @@ def safe_segment(segment: str) -> str:
     if RESERVED.match(clean.split(".", 1)[0].rstrip(" ")):
         clean = "_" + clean
     return _shorten(clean)
+
+
+def safe_file_name(name: str) -> str:
+    """Return ``name`` as one safe file name; empty when only spaces are left.
+
+    What would be a path once something on the way decodes it (``..%2Fx``) is none afterwards.
+    """
+    normal = unicodedata.normalize("NFC", name).replace("/", "_")
+    decoded = normal
+    for _ in range(DECODINGS):
+        decoded = unquote(decoded)
+    if decoded != normal and any(
+        character in "/\\" or unicodedata.category(character) == "Cc" for character in decoded
+    ):
+        normal = normal.replace("%", "_")
+    return safe_segment(normal)

@@ -182,7 +182,7 @@ def _key(item: Mapping[str, Any]) -> str:
 
 def _refused(answer: Answer, job: str) -> ProblemError:
     """Return the problem for an answer that is neither success nor expected."""
-    if "too large" in answer.message or answer.status == 413:
+    if answer.too_large:
         return ProblemError(
             problems.BODY_TOO_LARGE,
             "The ids are too long in all for one job: the cluster stores about 1.5 MB. Split the "

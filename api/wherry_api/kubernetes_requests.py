@@ -45,6 +45,15 @@ class Answer:
         """The word of a ``metav1.Status``."""
         return str(self.body.get("reason", ""))
 
+    @property
+    def too_large(self) -> bool:
+        """Whether the object is too large: the client's matter, though it may come as a 500.
+
+        What etcd refuses is "too large"; what its client does not even send, "larger than max".
+        """
+        told = self.message
+        return self.status == 413 or "too large" in told or "larger than max" in told
+
 
 class KubernetesRequests:
     """Sends requests to the API server."""
@@ -113,9 +122,8 @@ class KubernetesRequests:
         finally:
             KUBERNETES_SECONDS.labels(method, status).observe(time.perf_counter() - began)
             kubernetes_metrics.count(method, path, int(status) if status.isdigit() else 0)
-        # "etcdserver: request is too large" comes as a 500 and is the client's matter.
         if answer.status == TOO_MANY_REQUESTS or (
-            answer.status >= SERVER_ERRORS and "too large" not in answer.message
+            answer.status >= SERVER_ERRORS and not answer.too_large
         ):
             raise KubernetesUnavailableError(f"status {answer.status}: {answer.message[:200]}")
         return answer

@@ -93,6 +93,7 @@ async def test_the_same_key_with_another_body_is_refused(
             "/file_ids/10000",
         ),
         (json.dumps({"file_ids": ["a" * 200] * 10_000}).encode(), 413, "body-too-large", None),
+        (json.dumps({"file_ids": ["a" * 256] * 10_000}).encode(), 413, "body-too-large", None),
         (b" " * 3_200_000, 413, "body-too-large", None),
     ],
 )

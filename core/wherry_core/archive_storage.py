@@ -41,7 +41,7 @@ def is_result_of(settings: StoreSettings, namespace: str, uid: str, bucket: str,
 
 def _leads_elsewhere(key: str) -> bool:
     form = key
-    for _ in range(DECODINGS):
+    for _ in range(DECODINGS + 1):
         segments = form.replace("\\", "/").split("/")
         if segments[0] == "" or any(segment in {".", ".."} for segment in segments):
             return True

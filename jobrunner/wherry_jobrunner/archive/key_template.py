@@ -23,7 +23,7 @@ def fault_of(file_id: str) -> str | None:
     except UnicodeEncodeError:
         return "it is not valid Unicode"
     form = file_id
-    for _ in range(DECODINGS):
+    for _ in range(DECODINGS + 1):
         if fault := _fault_of_form(form):
             return fault
         decoded = unquote(form, errors="replace")

@@ -34,6 +34,7 @@ def test_a_key_is_the_template_with_the_id(
         ("/etc/passwd", "begins with a slash"),
         ("%2e%2e%2fsecret", "segment"),
         ("%252e%252e/secret", "segment"),
+        ("%25252e%25252e/secret", "segment"),
         ("..%2fsecret", "segment"),
         ("\uff0e\uff0e\uff0fsecret", "segment"),
         ("a//b", "empty segment"),

@@ -27,6 +27,11 @@ WRITE_POINTS: Final = [
         "put-leases",
         "redis-enqueue",
         "redis-publish",
+        "redis-mark",
+        "redis-remove",
+        "redis-stop",
+        "redis-drain",
+        "redis-forget-runner",
     )
     for side in ("before", "after")
 ]

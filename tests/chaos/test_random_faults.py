@@ -10,13 +10,13 @@ import pytest
 from localcluster.stores import Store
 from tests.chaos.faults import FAULTS
 from tests.chaos.load import all_ended, ask_for_all, wishes
+from tests.chaos.rest import nothing_left
 from tests.chaos.schedule import Kind, Lengths, Strike, schedule
 from tests.chaos.world import Times, World, running_world
 from tests.harness.cluster import Cluster
 from tests.harness.model import broken_promises
 from tests.harness.recording import gather_facts, writes_when_quiet
 from tests.harness.redis_pair import RedisPair
-from tests.harness.waiting import eventually
 from wherry_core.resources import Phase
 
 SECONDS_PER_JOB = 0.3
@@ -79,7 +79,7 @@ async def test_no_job_is_lost_doubled_or_left_over(
             asked = asking.result()
             phases = await all_ended(world, job_count, within=60 + seconds)
             _print_figures(world, time.monotonic() - started, dict(phases))
-            await _nothing_left(world)
+            await nothing_left(world)
             quiet = await writes_when_quiet(world.audit_log, world.namespace)
             cancelled = frozenset({Phase.CANCELLED})
             ends = {
@@ -94,27 +94,3 @@ async def test_no_job_is_lost_doubled_or_left_over(
     except BaseException as error:
         error.add_note(f"seed {seed}; run it again with: {again}\nlogs: {tmp_path}")
         raise
-
-
-async def _nothing_left(world: World) -> None:
-    """Wait for what is cleared up by and by: idle runners, and what fenced attempts stored."""
-    await eventually(
-        "all runners to have left",
-        lambda: world.api.list_all("pods", world.namespace),
-        lambda pods: not pods,
-        within=120,
-        every=0.5,
-    )
-
-    async def leftovers() -> list[str]:
-        jobs = await world.api.list_all("wherry.dev/v1/downloadjobs", world.namespace)
-        archives = [each.get("status", {}).get("archive") or {} for each in jobs]
-        owned = {each.get("key") for each in archives} | {
-            each.get("manifestKey") for each in archives
-        }
-        keys = await world.bucket.keys("archives/")
-        return [*(set(keys) - owned), *await world.bucket.uploads("archives/")]
-
-    await eventually(
-        "the sweep to clear up the bucket", leftovers, lambda found: not found, within=90, every=1
-    )

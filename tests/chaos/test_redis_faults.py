@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,12 @@ from tests.harness.cluster import Cluster
 from tests.harness.history import JobHistory
 from tests.harness.model import COMPLETED, broken_promises
 from tests.harness.recording import gather_facts
+from tests.harness.redis_cluster import redis_cluster
 from tests.harness.redis_pair import RedisPair
-from tests.harness.redis_sentinels import Sentinels, redis_with_sentinels
+from tests.harness.redis_sentinels import redis_with_sentinels
 from tests.harness.tcp_proxy import Link
 from tests.harness.waiting import eventually
+from wherry_core.redis import keys
 from wherry_core.resources import Phase
 
 FOLLOWED = 10
@@ -154,16 +157,9 @@ async def test_all_jobs_complete_once_whatever_redis_loses(
         await run_and_judge(world, count, strikes[fault])
 
 
-@pytest.mark.timeout(400)
-async def test_all_jobs_complete_once_when_sentinels_promote_a_stale_replica(
-    cluster: Cluster,
-    own_redis: RedisPair,
-    own_store: Store,
-    tmp_path: Path,
-    slower: Times,
-    count: int,
-) -> None:
-    async with redis_with_sentinels(tmp_path / "sentinels") as sentinels:
+@asynccontextmanager
+async def with_sentinels(folder: Path) -> AsyncIterator[tuple[str, Break]]:
+    async with redis_with_sentinels(folder) as sentinels:
 
         async def fail_over(world: World) -> None:
             del world
@@ -171,18 +167,45 @@ async def test_all_jobs_complete_once_when_sentinels_promote_a_stale_replica(
             await asyncio.sleep(STALE_SECONDS)
             await sentinels.fail_over()
 
-        async with running_world(
+        yield sentinels.url, fail_over
+
+
+@asynccontextmanager
+async def with_a_cluster(folder: Path) -> AsyncIterator[tuple[str, Break]]:
+    async with redis_cluster(folder, keys.queue("default")) as servers:
+
+        async def fail_over(world: World) -> None:
+            del world
+            await servers.make_stale()
+            await asyncio.sleep(STALE_SECONDS)
+            await servers.fail_over()
+
+        yield servers.url, fail_over
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("servers", [with_sentinels, with_a_cluster])
+async def test_all_jobs_complete_once_when_a_stale_replica_is_promoted(
+    servers: Callable[[Path], AbstractAsyncContextManager[tuple[str, Break]]],
+    cluster: Cluster,
+    own_redis: RedisPair,
+    own_store: Store,
+    tmp_path: Path,
+    slower: Times,
+    count: int,
+) -> None:
+    """The URLs redis+sentinel and redis+cluster, each with real servers that decide themselves."""
+    async with (
+        servers(tmp_path / "servers") as (url, fail_over),
+        running_world(
             cluster,
             own_redis,
             own_store,
             tmp_path,
             slower,
             replicas=1,
-            redis_environment=_environment(sentinels),
+            redis_environment={"WHERRY_REDIS_URL": url},
             parted_runners=False,
-        ) as world:
-            await run_and_judge(world, count, fail_over)
-
-
-def _environment(sentinels: Sentinels) -> dict[str, str]:
-    return {"WHERRY_REDIS_URL": sentinels.url}
+        ) as world,
+    ):
+        await run_and_judge(world, count, fail_over)

@@ -1,6 +1,7 @@
 """Operator and runners together: jobs end, runners come and go, and nothing is left."""
 
 import asyncio
+import json
 import re
 import signal
 import time
@@ -168,6 +169,40 @@ async def test_a_changed_template_replaces_runners_while_jobs_run(
         )
         ended = [await jobs.read_job(operated.api, job) for job in made]
         assert all(job.status.attempt == 1 for job in ended)
+
+
+async def test_kubectl_scale_sets_the_most_runners_and_they_follow(
+    operated: Operated, cluster: Cluster, tmp_path: Path
+) -> None:
+    await prepare_real_runners(operated, maxRunners=1, concurrency=1, idleSeconds=3_600)
+    operated.start_operator()
+    scale = ["-n", operated.namespace, "scale", "rpool/default"]
+
+    async def kubectl(*words: str) -> str:
+        return await asyncio.to_thread(cluster.kubectl, *words)
+
+    async with process_node(operated.api, cluster, tmp_path, [operated.namespace]) as node:
+        await kubectl(*scale, "--replicas=0")
+        made = [
+            await jobs.create_job(operated.api, operated.namespace, list(FILES)) for _ in range(6)
+        ]
+        for job in made:
+            await jobs.job_becomes(operated.api, job, Phase.QUEUED)
+        assert not await pods_of(operated)
+        said = await kubectl(*scale, "--current-replicas=0", "--replicas=3")
+        assert "default scaled" in said
+        await node.wait_running(3)
+        await all_end(operated, made)
+        told = await kubectl("-n", operated.namespace, "get", "--raw", scale_path(operated))
+        assert json.loads(told)["status"]["replicas"] == 3
+        await kubectl(*scale, "--replicas=1")
+        await node.wait_running(1)
+        await kubectl(*scale, "--replicas=0")
+        await node.wait_running(0)
+
+
+def scale_path(operated: Operated) -> str:
+    return f"/apis/wherry.dev/v1/namespaces/{operated.namespace}/runnerpools/default/scale"
 
 
 async def pods_of(operated: Operated) -> list[dict[str, dict[str, str]]]:

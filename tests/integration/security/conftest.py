@@ -100,6 +100,14 @@ class Siege:
 
 
 @pytest.fixture
+def in_store(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """A fresh bucket, with its keys in the environment of the test's own process."""
+    for name, value in bucket.environment.items():
+        monkeypatch.setenv(name, value)
+    return bucket
+
+
+@pytest.fixture
 async def siege(
     api: Api,
     cluster: Cluster,

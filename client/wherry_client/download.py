@@ -119,9 +119,10 @@ class Download:
             async for chunk in response.aiter_raw():
                 buffer += chunk
                 if len(buffer) >= BUFFER_BYTES:
-                    await asyncio.to_thread(part.write, bytes(buffer))
-                    written += len(buffer)
-                    buffer.clear()
+                    # Taken out first: a cancel while it is written must not write it twice.
+                    block, buffer = bytes(buffer), bytearray()
+                    await _write(part, block)
+                    written += len(block)
                 self._on_bytes(written + len(buffer), verdict.size)
         except httpx.RequestError as error:
             broken = error
@@ -130,7 +131,7 @@ class Download:
             raise
         finally:
             # What has arrived is kept, at Ctrl-C too, for the next try to go on from there.
-            await asyncio.to_thread(part.write, bytes(buffer))
+            await _write(part, bytes(buffer))
             written += len(buffer)
         if written > verdict.offset:
             self._failures = 0
@@ -217,6 +218,19 @@ class Download:
         expected = self._size if self._size is not None else size
         if expected is not None and written != expected:
             raise DownloadError(f"{written} bytes arrived, and the archive has {expected}.")
+
+
+async def _write(part: PartFile, data: bytes) -> None:
+    """Append ``data`` to the part, also when the task is cancelled meanwhile.
+
+    A thread that writes cannot be stopped: whatever is written next must come after it.
+    """
+    writing = asyncio.ensure_future(asyncio.to_thread(part.write, data))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait({writing})
+        raise
 
 
 def _head_of(response: httpx.Response) -> StoreAnswer:

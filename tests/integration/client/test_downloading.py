@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from tests.integration.client.conftest import (
 from tests.integration.client.fault_proxy import FaultProxy
 from wherry_client import DownloadError, JobNotReadyError, UnreachableError, WherryClient
 from wherry_client.download import Download, DownloadOptions
+from wherry_client.part_file import PartFile
 
 MIB = 1_048_576
 ARCHIVE = archive_of(12 * MIB)
@@ -79,6 +81,34 @@ async def test_a_download_that_is_cut_again_and_again(
     assert 2 * MIB < offsets[0] < offsets[1] < offsets[2]
     assert told == sorted(told)
     assert told[-1] == len(ARCHIVE)
+
+
+async def test_a_cancel_while_the_disk_is_written_leaves_a_true_part(
+    client: WherryClient, played: PlayedJob, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes, slow = threading.Semaphore(0), threading.Event()
+    write = PartFile.write
+
+    def write_slowly(part: PartFile, data: bytes) -> None:
+        writes.release()
+        if data:
+            slow.wait(30)
+        write(part, data)
+
+    monkeypatch.setattr(PartFile, "write", write_slowly)
+    path, part = folder / "out.zip", folder / "out.zip.part"
+    download = asyncio.create_task(client.download(played.job.metadata.name, path))
+    await asyncio.to_thread(writes.acquire, timeout=30)
+    download.cancel()
+    await asyncio.sleep(0.05)
+    slow.set()
+    with pytest.raises(asyncio.CancelledError):
+        await download
+    kept = part.read_bytes()
+    assert 0 < len(kept) < len(ARCHIVE)
+    assert ARCHIVE.startswith(kept)
+    await client.download(played.job.metadata.name, path)
+    assert path.read_bytes() == ARCHIVE
 
 
 async def test_a_url_that_has_grown_old_is_replaced(

@@ -8,23 +8,13 @@ from typing import Annotated, Literal
 import typer
 
 from wherry_client.cli import job_views
-from wherry_client.cli.endings import DEFAULT_URL, ExitStatus
+from wherry_client.cli.connection import connected
+from wherry_client.cli.endings import ExitStatus
 from wherry_client.cli.file_ids import gather
 from wherry_client.cli.going_on import fetch_archive, follow_job, go_on, status_after
-from wherry_client.cli.options import (
-    AsJson,
-    FetchTo,
-    Force,
-    JobId,
-    OnMissingChoice,
-    Output,
-    Tenant,
-    Token,
-    Url,
-    Wait,
-)
-from wherry_client.cli.session import Session, run
-from wherry_client.client import FileId, user_agent
+from wherry_client.cli.options import FetchTo, Force, JobId, OnMissingChoice, Output, Wait
+from wherry_client.cli.session import Session, Work
+from wherry_client.client import user_agent
 from wherry_client.models import JobState, JobStatus
 
 app = typer.Typer(
@@ -55,6 +45,7 @@ def options(
 
 
 @app.command()
+@connected
 def submit(
     file_ids: Annotated[
         list[str] | None,
@@ -80,17 +71,9 @@ def submit(
     wait: Wait = False,
     download: FetchTo = None,
     force: Force = False,
-    url: Url = DEFAULT_URL,
-    token: Token = None,
-    tenant: Tenant = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Work:
     """Ask for files: create the job that bundles them."""
-
-    ids: list[FileId] = []
-
-    def read_ids() -> None:
-        ids.extend(gather(file_ids or [], files or []))
+    ids = gather(file_ids or [], files or [])
 
     async def work(session: Session) -> ExitStatus:
         if download is not None and not force and await asyncio.to_thread(download.is_file):
@@ -103,17 +86,12 @@ def submit(
         )
         return await go_on(session, job, wait=wait, download=download, force=force)
 
-    run(work, url, token, tenant, as_json=as_json, first=read_ids)
+    return work
 
 
 @app.command()
-def watch(
-    job_id: JobId,
-    url: Url = DEFAULT_URL,
-    token: Token = None,
-    tenant: Tenant = None,
-    as_json: AsJson = False,
-) -> None:
+@connected
+def watch(job_id: JobId) -> Work:
     """Follow a job to its end: a bar on a terminal, else lines."""
 
     async def work(session: Session) -> ExitStatus:
@@ -122,31 +100,27 @@ def watch(
             session.screen.hint("Fetch it: ", f"wherry download {job_id}")
         return status_after(last, session)
 
-    run(work, url, token, tenant, as_json=as_json)
+    return work
 
 
 @app.command()
-def get(
-    job_id: JobId,
-    url: Url = DEFAULT_URL,
-    token: Token = None,
-    tenant: Tenant = None,
-    as_json: AsJson = False,
-) -> None:
+@connected
+def get(job_id: JobId) -> Work:
     """Show how a job stands."""
 
     async def work(session: Session) -> ExitStatus:
         status = await session.client.status(job_id)
-        if as_json:
+        if session.screen.as_json:
             session.screen.document(status.to_wire())
         else:
             session.screen.out.print(job_views.facts_table(status))
         return ExitStatus.OK
 
-    run(work, url, token, tenant, as_json=as_json)
+    return work
 
 
 @app.command("list")
+@connected
 def list_jobs(
     state: Annotated[
         JobState | None, typer.Option("--state", help="Only jobs in this state.")
@@ -156,11 +130,7 @@ def list_jobs(
     ] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Jobs to look at.")] = 1000,
     ids_only: Annotated[bool, typer.Option("--ids", "-q", help="Only the ids.")] = False,
-    url: Url = DEFAULT_URL,
-    token: Token = None,
-    tenant: Tenant = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Work:
     """List your jobs, the newest first."""
 
     async def work(session: Session) -> ExitStatus:
@@ -182,7 +152,7 @@ def list_jobs(
             else:
                 screen.say("There are no such jobs." if state or dead_letters else "No jobs yet.")
         for job in jobs if not screen.for_a_person or ids_only else ():
-            if as_json:
+            if screen.as_json:
                 screen.document(job.to_wire())
             else:
                 screen.data(job.job_id if ids_only else job_views.job_line(job))
@@ -190,16 +160,14 @@ def list_jobs(
             screen.hint(f"There are more than {limit:,} jobs; --limit shows more.")
         return ExitStatus.OK
 
-    run(work, url, token, tenant, as_json=as_json)
+    return work
 
 
 @app.command()
+@connected
 def cancel(
     job_ids: Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of the jobs.")],
-    url: Url = DEFAULT_URL,
-    token: Token = None,
-    tenant: Tenant = None,
-) -> None:
+) -> Work:
     """Ask for the end of jobs; those that have ended stay as they are."""
 
     async def work(session: Session) -> ExitStatus:
@@ -207,22 +175,18 @@ def cancel(
             session.job_id = job_id
             await session.client.cancel(job_id)
             session.screen.say(f"Job {job_id} is asked to end.")
+            if session.screen.as_json:
+                session.screen.document({"jobId": job_id})
         return ExitStatus.OK
 
-    run(work, url, token, tenant, as_json=False)
+    return work
 
 
 @app.command()
+@connected
 def retry(
-    job_id: JobId,
-    wait: Wait = False,
-    download: FetchTo = None,
-    force: Force = False,
-    url: Url = DEFAULT_URL,
-    token: Token = None,
-    tenant: Tenant = None,
-    as_json: AsJson = False,
-) -> None:
+    job_id: JobId, wait: Wait = False, download: FetchTo = None, force: Force = False
+) -> Work:
     """Ask for the files of a failed or cancelled job again, as a new job."""
 
     async def work(session: Session) -> ExitStatus:
@@ -230,20 +194,17 @@ def retry(
         job = await session.client.retry(job_id)
         return await go_on(session, job, wait=wait, download=download, force=force)
 
-    run(work, url, token, tenant, as_json=as_json)
+    return work
 
 
 @app.command()
+@connected
 def download(
     job_id: JobId,
     output: Output = Path(),
     wait: Annotated[bool, typer.Option("--wait", "-w", help="First wait for its end.")] = False,
     force: Force = False,
-    url: Url = DEFAULT_URL,
-    token: Token = None,
-    tenant: Tenant = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Work:
     """Fetch the archive of a job; an interrupted download goes on where it stopped."""
 
     async def work(session: Session) -> ExitStatus:
@@ -255,4 +216,4 @@ def download(
         await fetch_archive(session, job_id, output, force=force)
         return ExitStatus.OK
 
-    run(work, url, token, tenant, as_json=as_json)
+    return work

@@ -1,4 +1,4 @@
-"""The options that several commands share."""
+"""Arguments and options that several commands share."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -14,28 +14,6 @@ class OnMissingChoice(StrEnum):
     MANIFEST = "manifest"
 
 
-Url = Annotated[
-    str, typer.Option("--url", envvar="WHERRY_URL", help="Where Wherry's API is.", show_envvar=True)
-]
-Token = Annotated[
-    str | None,
-    typer.Option(
-        "--token",
-        envvar="WHERRY_TOKEN",
-        help="Token or API key. Better in the environment: others can see arguments.",
-        show_envvar=True,
-    ),
-]
-Tenant = Annotated[
-    str | None,
-    typer.Option(
-        "--tenant",
-        envvar="WHERRY_TENANT",
-        help="The tenant, where the token is good for several.",
-        show_envvar=True,
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, one document a line.")]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
 Output = Annotated[
     Path,

@@ -30,32 +30,24 @@ Work = Callable[[Session], Coroutine[Any, Any, ExitStatus]]
 
 
 def run(
-    work: Work,
-    url: str,
-    token: str | None,
-    tenant: str | None,
-    *,
-    as_json: bool,
-    first: Callable[[], None] | None = None,
+    prepare: Callable[[], Work], url: str, token: str | None, tenant: str | None, *, as_json: bool
 ) -> None:
-    """Run a command's work and end the program with its exit status.
+    """Run the work that ``prepare`` returns and end the program with its exit status.
 
-    ``first`` may block, as reading a pipe does: it runs before the event loop, for there Ctrl-C
+    ``prepare`` may block, as reading a pipe does: it runs before the event loop, for there Ctrl-C
     could not end it.
     """
     screen = Screen(as_json=as_json)
     sessions: list[Session] = []
 
-    async def work_in_session() -> ExitStatus:
+    async def in_session(work: Work) -> ExitStatus:
         async with WherryClient(url, token=token, tenant=tenant) as client:
             session = Session(client, screen)
             sessions.append(session)
             return await work(session)
 
     try:
-        if first is not None:
-            first()
-        status = asyncio.run(work_in_session())
+        status = asyncio.run(in_session(prepare()))
     except KeyboardInterrupt:
         for words, command in sessions[0].on_interrupt if sessions else ():
             screen.hint(words, command)

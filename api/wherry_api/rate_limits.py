@@ -102,7 +102,8 @@ class RateLimits:
             raise self._refusal(share.refused_until - self._clock())
         share.ahead -= 1
         back = (self._clock() - share.asked_at) * self._rate
-        return self._told(min(share.ahead + share.left + back, float(self._requests)))
+        # What this process holds and what came back may be more than the quota: one is spent.
+        return self._told(min(share.ahead + share.left + back, self._requests - 1.0))
 
     @property
     def _rate(self) -> float:

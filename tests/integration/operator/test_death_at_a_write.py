@@ -7,6 +7,7 @@ import pytest
 
 from tests.harness import jobs
 from tests.harness.api import JOBS, POOLS, ApiError
+from tests.harness.processes import fetch
 from tests.harness.waiting import eventually
 from tests.integration.operator.conftest import Operated
 from wherry_core.redis import job_queue, job_states
@@ -27,6 +28,21 @@ async def dies_and_another_comes(operated: Operated) -> None:
 
 async def pods(operated: Operated) -> list[object]:
     return list(await operated.api.list_all("pods", operated.namespace))
+
+
+@pytest.mark.parametrize("point", around("redis-forget-runner"))
+async def test_a_runner_is_started_once(operated: Operated, point: str) -> None:
+    await operated.create_pool()
+    operator = operated.start_operator(WHERRY_FAULT_POINT=point)
+    metrics = operator.ready_url.replace("/readyz", "/metrics")
+    await eventually("Redis to be found", lambda: "wherry_redis_up 1.0" in fetch(metrics))
+    await jobs.create_job(operated.api, operated.namespace, ["1"])
+    await dies_and_another_comes(operated)
+    runner = operated.runner()
+    await runner.start()
+    async with runner.beating():
+        await runner.complete(await runner.take())
+    assert len(await pods(operated)) == 1
 
 
 @pytest.mark.parametrize("point", around("redis-drain", "delete-pods"))

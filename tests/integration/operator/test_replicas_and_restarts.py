@@ -27,8 +27,6 @@ POINTS = [
     "after-redis-publish",
     "before-redis-mark",
     "after-redis-mark",
-    "before-redis-forget-runner",
-    "after-redis-forget-runner",
 ]
 
 

@@ -101,11 +101,11 @@ class KubernetesApi:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             kubernetes_metrics.count(method, path, 0)
             raise KubernetesError(0, "Unreachable", str(error) or type(error).__name__) from error
-        if writes:
-            fault_points.reach(f"after-{name}")
         kubernetes_metrics.count(method, path, response.status)
         if response.status >= 400:
             raise _error(response.status, answer)
+        if writes:
+            fault_points.reach(f"after-{name}")
         return orjson.loads(answer)
 
     async def list_metadata(self, path: str, selector: str = "") -> AsyncIterator[dict[str, Any]]:

@@ -39,6 +39,8 @@ def connect(settings: RedisSettings, *, max_connections: int = 10) -> Redis:
         "socket_timeout": READ_TIMEOUT_SECONDS,
         "health_check_interval": 15,
         "decode_responses": True,
+        # Bytes that are no text are nothing of ours: whoever reads them finds out.
+        "encoding_errors": "replace",
     }
     pool: dict[str, Any] = {
         "max_connections": max_connections,

@@ -1,10 +1,15 @@
 """The newest snapshot of each job, and the channel that tells of newer ones."""
 
+import logging
 from collections.abc import Sequence
+
+from pydantic import ValidationError
 
 from wherry_core.job_snapshot import JobSnapshot
 from wherry_core.redis import keys, scripts
 from wherry_core.redis.client import Redis
+
+log = logging.getLogger(__name__)
 
 
 async def publish(redis: Redis, snapshot: JobSnapshot, ttl_seconds: int) -> bool:
@@ -27,7 +32,7 @@ async def publish(redis: Redis, snapshot: JobSnapshot, ttl_seconds: int) -> bool
 async def read(redis: Redis, namespace: str, name: str) -> JobSnapshot | None:
     """Return the newest snapshot of a job, or None when Redis has none."""
     text = await redis.hget(keys.job_state(namespace, name), "snapshot")
-    return None if text is None else JobSnapshot.model_validate_json(text)
+    return _parsed(text, f"{namespace}/{name}")
 
 
 async def read_many(redis: Redis, jobs: Sequence[tuple[str, str]]) -> list[JobSnapshot | None]:
@@ -36,7 +41,24 @@ async def read_many(redis: Redis, jobs: Sequence[tuple[str, str]]) -> list[JobSn
     for namespace, name in jobs:
         pipeline.hget(keys.job_state(namespace, name), "snapshot")
     texts = await pipeline.execute()
-    return [None if text is None else JobSnapshot.model_validate_json(text) for text in texts]
+    return [
+        _parsed(text, f"{namespace}/{name}")
+        for text, (namespace, name) in zip(texts, jobs, strict=True)
+    ]
+
+
+def _parsed(text: str | None, job: str) -> JobSnapshot | None:
+    """Return the snapshot; None where there is none, and where it is not one that we know.
+
+    Another release of Wherry may have written it: the resource then tells what there is.
+    """
+    if text is None:
+        return None
+    try:
+        return JobSnapshot.model_validate_json(text)
+    except ValidationError as error:
+        log.warning("a snapshot in Redis cannot be read: %s", error, extra={"job": job})
+        return None
 
 
 async def forget(redis: Redis, namespace: str, names: Sequence[str]) -> None:

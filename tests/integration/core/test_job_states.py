@@ -100,3 +100,12 @@ async def test_forget(redis: Redis) -> None:
     await job_states.publish(redis, snapshot(), 60)
     await job_states.forget(redis, "team-a", ["job-1", "job-2"])
     assert await job_states.read(redis, "team-a", "job-1") is None
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b'{"status": "archived"}', b"\xff\xfe", b"[]"])
+async def test_a_snapshot_that_is_none_of_ours_counts_as_none(redis: Redis, text: bytes) -> None:
+    await redis.hset(keys.job_state("team-a", "job-1"), "snapshot", text)
+    assert await job_states.read(redis, "team-a", "job-1") is None
+    jobs = [("team-a", "job-1"), ("team-a", "job-2")]
+    await job_states.publish(redis, snapshot(name="job-2"), 60)
+    assert await job_states.read_many(redis, jobs) == [None, snapshot(name="job-2")]

@@ -107,9 +107,9 @@ class LifetimeSettings(BaseSettings):
     ] = 604_800
     """A job that failed with its attempts used up, from its end."""
     presigned_url: Annotated[
-        int, Field(validation_alias="PRESIGNED_URL_EXPIRY_SECONDS", ge=1, le=604_800)
+        int, Field(validation_alias="PRESIGNED_URL_EXPIRY_SECONDS", ge=1, le=900)
     ] = 900
-    """A signed download URL, from the click."""
+    """A signed download URL, from the click; whoever has it has the archive for so long."""
 
 
 class LogSettings(BaseSettings):

@@ -47,7 +47,7 @@ async def read_many(redis: Redis, jobs: Sequence[tuple[str, str]]) -> list[JobSn
     ]
 
 
-def _parsed(text: str | None, job: str) -> JobSnapshot | None:
+def _parsed(text: str | bytes | None, job: str) -> JobSnapshot | None:
     """Return the snapshot; None where there is none, and where it is not one that we know.
 
     Another release of Wherry may have written it: the resource then tells what there is.

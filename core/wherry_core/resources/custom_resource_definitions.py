@@ -20,6 +20,8 @@ DOWNLOAD_JOB_COLUMNS: tuple[Column, ...] = (
     ("Pool", "string", ".spec.pool", 1),
     ("Priority", "integer", ".spec.priority", 1),
     ("Runner", "string", ".status.runner", 1),
+    ("Started", "date", ".status.startTime", 1),
+    ("Last failure", "string", ".status.failures[-1:].reason", 1),
     ("Reason", "string", '.status.conditions[?(@.status=="True")].reason', 1),
 )
 RUNNER_POOL_COLUMNS: tuple[Column, ...] = (

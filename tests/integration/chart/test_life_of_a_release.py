@@ -103,11 +103,12 @@ def test_uninstall_keeps_crds_and_jobs_and_ends_the_pool(admin: Admin, tmp_path:
 
 
 def test_the_operator_s_replicas_go_up_and_down(admin: Admin) -> None:
-    """Between the strategies Recreate and RollingUpdate, which leave each other's fields behind."""
-    for replicas, strategy in ((1, "Recreate"), (2, "RollingUpdate"), (1, "Recreate")):
+    """Alone it is replaced, among others it rolls."""
+    for replicas, unavailable, surge in ((1, 1, 0), (2, 0, 1), (1, 1, 0)):
         admin.install({"operator": {"replicas": replicas}})
         spec = admin.get("deployment", "wherry-operator")["spec"]
-        assert (spec["replicas"], spec["strategy"]["type"]) == (replicas, strategy)
+        rolling = {"maxUnavailable": unavailable, "maxSurge": surge}
+        assert (spec["replicas"], spec["strategy"]["rollingUpdate"]) == (replicas, rolling)
 
 
 def test_crds_go_when_they_are_not_kept(admin: Admin) -> None:

@@ -165,7 +165,8 @@ def test_an_autoscaler_owns_the_replicas() -> None:
 
 def test_a_single_operator_is_replaced_and_two_roll() -> None:
     alone = find(render(VARIANTS["one of each"]), "Deployment", "wherry-operator")["spec"]
-    assert (alone["replicas"], alone["strategy"]) == (1, {"type": "Recreate"})
+    assert alone["replicas"] == 1
+    assert alone["strategy"]["rollingUpdate"] == {"maxUnavailable": 1, "maxSurge": 0}
     two = find(render({}), "Deployment", "wherry-operator")["spec"]
     assert two["replicas"] == 2
-    assert "strategy" not in two
+    assert two["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}

@@ -119,3 +119,13 @@ volumeMounts:
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end -}}
+
+{{- /* A node with much to do takes its time to start a program: the other probes wait for this one,
+which asks every second so that nobody waits for them. Takes a dict of path and port. */ -}}
+{{- define "wherry.startupProbe" -}}
+startupProbe:
+  httpGet: {path: {{ .path }}, port: {{ .port }}}
+  periodSeconds: 1
+  timeoutSeconds: 3
+  failureThreshold: 180
+{{- end -}}

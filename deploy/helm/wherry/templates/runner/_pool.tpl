@@ -39,9 +39,9 @@ spec:
           ports:
             - name: health
               containerPort: 8080
+          {{- include "wherry.startupProbe" (dict "path" "/healthz" "port" "health") | nindent 10 }}
           readinessProbe:
             httpGet: {path: /readyz, port: health}
-            initialDelaySeconds: 2
             periodSeconds: 5
             timeoutSeconds: 3
           livenessProbe:

@@ -1,0 +1,1 @@
+"""What jobs take up in etcd."""

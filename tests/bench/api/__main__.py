@@ -1,202 +1,169 @@
 """Measures ``POST /v1/download/initiate`` and the status, beside what they stand on.
 
-``python -m tests.bench.api`` sends a burst of requests from 64 clients, in one run, to: a bare
-FastAPI route that does nothing, the bare API server (the same job, created directly), initiate, and
-status. The API server, Redis and wherry-api are processes of this machine; the client is this one.
+``python -m tests.bench.api`` sends bursts of requests from 64 clients, the rows in turn, to: a
+FastAPI route that does nothing, the bare API server (a ConfigMap and a job, created directly),
+initiate, and the status from Redis and from the resource. The API server, etcd, Redis, wherry-api
+and the client are processes of this machine. It prints a table: of each row the burst with the
+median p99, and CPU seconds per 1,000 requests by process. ``--older DIRECTORY`` measures the API
+of another checkout beside this one's.
 """
 
 import argparse
 import asyncio
-import json
-import statistics
-import subprocess
-import sys
+import multiprocessing
 import tempfile
-import time
-import uuid
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
 
-import aiohttp
-import psutil
-import uvloop
-from kubernetes.aio import client as kubernetes_client
-from kubernetes.aio import config
+import orjson
 
-from localcluster import ports
-from tests.harness.cluster import running_cluster
-from tests.harness.processes import answers, base_environment, component_process
-from tests.harness.waiting import eventually_blocking
+from tests.bench.api import requests
+from tests.bench.api.client import Burst, Target, burst
+from tests.bench.api.figures import Figures, figures, table
+from tests.bench.api.stack import Stack, running_stack
+from wherry_core.job_snapshot import JobSnapshot, JobStatus
+from wherry_core.redis import client as redis_client
+from wherry_core.redis import job_states
+from wherry_core.settings import RedisSettings
 
-JOBS = "/apis/wherry.dev/v1/namespaces/default/downloadjobs"
-NO_OP = """
-import sys, uvicorn
-from fastapi import FastAPI
-app = FastAPI()
-@app.post("/")
-async def no_op() -> dict[str, str]:
-    return {"jobId": "x"}
-@app.get("/health")
-async def health() -> dict[str, str]:
-    return {}
-uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), loop="uvloop", http="httptools",
-            access_log=False, log_level="warning")
-"""
-Request = Callable[[int], Awaitable[int]]
+Send = Callable[[Target, list[bytes], bool], Burst]
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
-async def burst(request: Request, count: int, clients: int) -> dict[str, Any]:
-    """Send ``count`` requests from ``clients`` clients that each wait for their answers."""
-    delays: list[float] = []
-    failures = 0
-    numbers = iter(range(count))
+@dataclass(frozen=True)
+class Row:
+    """One row of the table."""
 
-    async def one_client() -> None:
-        nonlocal failures
-        for number in numbers:
-            began = time.perf_counter()
-            status = await request(number)
-            delays.append(time.perf_counter() - began)
-            failures += status not in {200, 201}
-
-    began = time.perf_counter()
-    await asyncio.gather(*(one_client() for _ in range(clients)))
-    took = time.perf_counter() - began
-    quantiles = statistics.quantiles(delays, n=100)
-    return {
-        "per_second": round(count / took),
-        "p50_ms": round(quantiles[49] * 1000, 1),
-        "p99_ms": round(quantiles[98] * 1000, 1),
-        "max_ms": round(max(delays) * 1000, 1),
-        "failures": failures,
-    }
+    name: str
+    api: str | None
+    """Which API's CPU time counts."""
+    target: Target
+    make: Callable[[], list[bytes]]
+    """Returns the requests of a burst."""
 
 
-def manifest() -> dict[str, Any]:
-    return {
-        "apiVersion": "wherry.dev/v1",
-        "kind": "DownloadJob",
-        "metadata": {"name": str(uuid.uuid4())},
-        "spec": {"fileIDs": ["70000", "70001", "70002"], "pool": "default"},
-    }
+async def publish(port: int, names: list[str]) -> None:
+    """Give Redis the snapshot of a running job for each of ``names``."""
+    redis = redis_client.connect(RedisSettings.model_validate({"REDIS_PORT": port}))
+    for name in names:
+        snapshot = JobSnapshot(
+            namespace="default",
+            name=name,
+            uid=name,
+            status=JobStatus.PROCESSING,
+            attempt=1,
+            step=1,
+            total_files=3,
+            created_at=LATER,
+            # Heard of in the future: nobody looks it up in the cluster.
+            updated_at=LATER,
+            pool="default",
+        )
+        await job_states.publish(redis, snapshot, 3_600)
+    await redis.aclose()
 
 
-def cpu_seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return times.user + times.system
+def rows_of(stack: Stack, count: int, send: Send) -> list[Row]:
+    """Return all rows; creates the jobs that the status is asked of."""
+    server = urlsplit(stack.cluster.url)
+    direct = Target(str(server.hostname), int(server.port or 443), stack.cluster.ca.decode())
+    token = {"Authorization": f"Bearer {stack.token}"}
+    jobs = "/apis/wherry.dev/v1/namespaces/default/downloadjobs"
+    config_maps = "/api/v1/namespaces/default/configmaps"
+
+    def repeated(method: str, path: str, body: object = None) -> Callable[[], list[bytes]]:
+        return lambda: [requests.request(method, path, body)] * count
+
+    def creates(path: str, body: Callable[[], object]) -> Callable[[], list[bytes]]:
+        return lambda: [requests.request("POST", path, body(), token) for _ in range(count)]
+
+    def statuses(names: list[str]) -> Callable[[], list[bytes]]:
+        asked = [requests.request("GET", f"/v1/download/status/{name}") for name in names]
+        return lambda: (asked * (count // len(asked) + 1))[:count]
+
+    rows = [
+        Row(
+            "FastAPI no-op",
+            "no-op",
+            Target("127.0.0.1", stack.no_op_port),
+            repeated("POST", "/", {}),
+        ),
+        Row("kube-apiserver, a ConfigMap", None, direct, creates(config_maps, requests.config_map)),
+        Row("kube-apiserver, a DownloadJob", None, direct, creates(jobs, requests.job)),
+    ]
+    initiate = repeated("POST", "/v1/download/initiate", {"file_ids": requests.FILE_IDS})
+    for api, port in stack.api_ports.items():
+        target = Target("127.0.0.1", port)
+        answers = send(target, initiate()[:200], True).bodies
+        names = [str(orjson.loads(answer)["jobId"]) for answer in answers]
+        asyncio.run(publish(stack.redis_port, names[:100]))
+        note = "" if api == "api" else f" ({api})"
+        rows += [
+            Row(f"POST initiate{note}", api, target, initiate),
+            Row(f"GET status, from Redis{note}", api, target, statuses(names[:100])),
+            Row(f"GET status, from the resource{note}", api, target, statuses(names[100:])),
+        ]
+    return rows
 
 
-async def measure(
-    options: argparse.Namespace,
-    no_op: tuple[str, psutil.Process],
-    api: tuple[str, psutil.Process],
-    kubeconfig: Path,
-) -> dict[str, Any]:
-    (no_op_url, no_op_process), (api_url, api_process) = no_op, api
-    configuration = kubernetes_client.Configuration()
-    await config.load_kube_config(  # type: ignore[no-untyped-call]
-        config_file=str(kubeconfig), client_configuration=configuration
-    )
-    connection = kubernetes_client.ApiClient(configuration)
-    custom = kubernetes_client.CustomObjectsApi(connection)
-    connector = aiohttp.TCPConnector(limit=0, ssl=connection.rest_client.ssl_context)
-    names: list[str] = []
-    async with aiohttp.ClientSession(connector=connector) as session:
+def measure(stack: Stack, row: Row, send: Send) -> Figures:
+    """Send one burst and return its figures."""
+    made = row.make()
+    parts = {"kube-apiserver": "kube-apiserver", "etcd": "etcd"}
+    if row.api is not None:
+        parts["api"] = row.api
 
-        async def post(url: str, body: Any) -> int:
-            async with session.post(url, json=body) as answer:
-                await answer.read()
-                return answer.status
+    def cpu() -> dict[str, float]:
+        times = {part: stack.processes[name].cpu_times() for part, name in parts.items()}
+        return {part: each.user + each.system for part, each in times.items()}
 
-        async def direct(_: int) -> int:
-            return await post(f"{configuration.host}{JOBS}", manifest())
-
-        async def generated(_: int) -> int:
-            await custom.create_namespaced_custom_object(
-                "wherry.dev", "v1", "default", "downloadjobs", manifest()
-            )
-            return 201
-
-        async def initiate(_: int) -> int:
-            body = {"file_ids": [70000, 70001, 70002]}
-            async with session.post(f"{api_url}/v1/download/initiate", json=body) as answer:
-                document = await answer.json()
-                names.append(document.get("jobId", ""))
-                return answer.status
-
-        async def status(number: int) -> int:
-            name = names[number % len(names)]
-            async with session.get(f"{api_url}/v1/download/status/{name}") as answer:
-                await answer.read()
-                return answer.status
-
-        requests: dict[str, Request] = {
-            "bare FastAPI no-op": lambda _: post(f"{no_op_url}/", {}),
-            "bare API server, plain request": direct,
-            "bare API server, generated client": generated,
-            "POST initiate": initiate,
-            "GET status, from the resource": status,
-        }
-        results = {}
-        for name, request in requests.items():
-            await burst(request, options.clients * 2, options.clients)
-            process = no_op_process if "no-op" in name else api_process
-            before = cpu_seconds(process)
-            results[name] = await burst(request, options.requests, options.clients)
-            # Says more than the clock does on a machine that others work on too.
-            used = (cpu_seconds(process) - before) / options.requests * 1000
-            results[name]["server_cpu_ms"] = round(used, 2)
-    await connection.close()  # type: ignore[no-untyped-call]
-    return results
+    before = cpu()
+    seen = send(row.target, made, False)
+    used = {part: seconds - before[part] for part, seconds in cpu().items()}
+    used["client"] = seen.cpu_seconds
+    failures = sum(count for status, count in seen.statuses.items() if status not in {200, 201})
+    return figures(seen.delays, seen.seconds, failures, used)
 
 
 def main() -> None:
+    """Run the bench and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=1_000)
-    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--requests", type=int, default=1_000, help="requests of a burst")
+    parser.add_argument("--clients", type=int, default=64, help="connections")
+    parser.add_argument("--rounds", type=int, default=5, help="bursts of each row")
+    parser.add_argument("--older", type=Path, help="another checkout, to compare with")
+    parser.add_argument("--only", help="rows whose name contains this")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the API"
+    )
     options = parser.parse_args()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        cluster = stack.enter_context(running_cluster(folder / "cluster"))
-        redis_port, api_port, no_op_port = (ports.free_port() for _ in range(3))
-        redis = subprocess.Popen(
-            ["redis-server", "--port", str(redis_port), "--save", ""], stdout=subprocess.DEVNULL
-        )
-        stack.callback(redis.wait)
-        stack.callback(redis.kill)
-        bare = subprocess.Popen(
-            [sys.executable, "-c", NO_OP, str(no_op_port)], env=base_environment()
-        )
-        stack.callback(bare.wait)
-        stack.callback(bare.kill)
-        api_url = f"http://127.0.0.1:{api_port}"
-        environment = {
-            "KUBECONFIG": str(cluster.kubeconfig),
-            "REDIS_PORT": str(redis_port),
-            "WHERRY_HTTP_PORT": str(api_port),
-            "WHERRY_SOURCE_BUCKET": "bench",
-            "WHERRY_ARCHIVE_BUCKET": "bench",
-            "WHERRY_RATE_LIMIT_REQUESTS": "0",
-            "WHERRY_LOG_LEVEL": "warning",
-            "AWS_ACCESS_KEY_ID": "bench",
-            "AWS_SECRET_ACCESS_KEY": "bench",
-        }
-        server = stack.enter_context(
-            component_process("wherry-api", environment, folder, ready_url=f"{api_url}/health")
-        )
-        no_op_url = f"http://127.0.0.1:{no_op_port}"
-        eventually_blocking("the no-op to answer", lambda: answers(f"{no_op_url}/health"))
-        results = uvloop.run(
-            measure(
-                options,
-                (no_op_url, psutil.Process(bare.pid)),
-                (api_url, psutil.Process(server.pid)),
-                cluster.kubeconfig,
-            )
-        )
-    print(json.dumps(results, indent=1))
+    settings = dict(each.split("=", 1) for each in options.set)
+    spawn = multiprocessing.get_context("spawn")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(1, mp_context=spawn) as pool,
+        running_stack(Path(folder), options.older, settings) as stack,
+    ):
+
+        def send(target: Target, made: list[bytes], keep_bodies: bool) -> Burst:
+            return pool.submit(burst, target, made, options.clients, keep_bodies).result()
+
+        rows = rows_of(stack, options.requests, send)
+        if options.only:
+            rows = [row for row in rows if options.only in row.name]
+        seen: dict[str, list[Figures]] = {row.name: [] for row in rows}
+        # The first round warms everything up and does not count.
+        for number in range(options.rounds + 1):
+            for row in rows:
+                result = measure(stack, row, send)
+                if number:
+                    seen[row.name].append(result)
+        print(f"{options.clients} clients, {options.rounds} bursts of {options.requests:,}:\n")
+        print(table(seen))
 
 
 if __name__ == "__main__":

@@ -60,6 +60,9 @@ class ApiSettings(BaseSettings):
     estimate_seconds_per_file: Annotated[float, Field(gt=0, le=86_400)] = 2.0
     """Seconds that a file is thought to take until enough jobs were measured."""
 
+    creates_at_once: Annotated[int, Field(ge=1, le=256)] = 16
+    """Jobs of one process that the Kubernetes API creates at the same time; more wait in turn."""
+
     max_streams: Annotated[int, Field(ge=1)] = 20_000
     """Open streams of one process at the most."""
     max_streams_per_tenant: Annotated[int, Field(ge=1)] = 10_000

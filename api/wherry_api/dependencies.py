@@ -1,81 +1,110 @@
-"""What the routes ask FastAPI for: the parts of the API, and who is calling."""
+"""What the routes ask for: the parts of the API, and who is calling.
+
+Most routes declare what they need and FastAPI fetches it. Initiate and status, which are called
+most, call the functions here themselves and describe their parameters in routes/parameters.py:
+FastAPI's walk through declared dependencies costs as much as all else that such a request needs.
+None of these is a plain function that FastAPI calls, for it would run each in a thread.
+"""
 
 import re
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
 from fastapi import Depends, Header, Path, Query, Request
-from fastapi.security import APIKeyHeader, HTTPBearer
 
+from wherry_api import problems
 from wherry_api.auth.caller import Caller, Credentials, Verb, forbidden
 from wherry_api.components import Components
-from wherry_api.problems import job_not_found
+from wherry_api.problems import ProblemError, job_not_found
 
 JOB_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-BEARER: Final = HTTPBearer(auto_error=False, description="A token, by the auth mode in force")
-API_KEY: Final = APIKeyHeader(name="X-API-Key", auto_error=False)
+JOB_ID_MEANING: Final = "The job's id"
+TENANT_HEADER: Final = "Wherry-Tenant"
+TENANT_MEANING: Final = (
+    "The tenant (a namespace) that is meant, where the credentials allow several"
+)
+MAX_TENANT_LENGTH: Final = 63
 
 
-def components(request: Request) -> Components:
+def parts_of(request: Request) -> Components:
     """Return the parts of the running API."""
     found: Components = request.app.state.components
     return found
 
 
-def job_name(
-    jobId: Annotated[str, Path(description="The job's id")],  # noqa: N803
+def checked_name(job_id: str) -> str:
+    """Return the job's name; raises ProblemError 404 for an id that no job can have."""
+    if not JOB_NAME.fullmatch(job_id):
+        raise job_not_found(job_id)
+    return job_id
+
+
+def credentials_of(request: Request) -> Credentials:
+    """Return what the request brings along; raises ProblemError 422 for a tenant too long."""
+    tenant = request.headers.get(TENANT_HEADER)
+    if tenant is not None and len(tenant) > MAX_TENANT_LENGTH:
+        detail = f"{TENANT_HEADER} may have {MAX_TENANT_LENGTH} characters."
+        raise ProblemError(
+            problems.INVALID_REQUEST, detail, errors=[{"header": TENANT_HEADER, "detail": detail}]
+        )
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    secret = token.strip() if scheme.lower() == "bearer" else None
+    return Credentials(secret=secret or request.headers.get("x-api-key"), tenant=tenant)
+
+
+async def caller_of(request: Request, verb: Verb) -> Caller:
+    """Return who is calling a route that names no job; raises ProblemError 403."""
+    caller = await parts_of(request).authenticator.authenticate(credentials_of(request), verb)
+    if caller is None:
+        raise forbidden(verb)
+    return caller
+
+
+async def owner_of(request: Request, name: str, verb: Verb) -> Caller:
+    """Return who is calling a route that names a job; raises ProblemError 404."""
+    caller = await parts_of(request).authenticator.authenticate(credentials_of(request), verb)
+    if caller is None:
+        raise job_not_found(name)
+    return caller
+
+
+async def _components(request: Request) -> Components:
+    return parts_of(request)
+
+
+async def _job_name(
+    jobId: Annotated[str, Path(description=JOB_ID_MEANING)],  # noqa: N803
 ) -> str:
-    """Return the job's name from the path; raises ProblemError 404 for what cannot be one."""
-    if not JOB_NAME.fullmatch(jobId):
-        raise job_not_found(jobId)
-    return jobId
+    return checked_name(jobId)
 
 
-Parts = Annotated[Components, Depends(components)]
-JobName = Annotated[str, Depends(job_name)]
+Parts = Annotated[Components, Depends(_components)]
+JobName = Annotated[str, Depends(_job_name)]
 TenantHeader = Annotated[
     str | None,
-    Header(
-        alias="Wherry-Tenant",
-        max_length=63,
-        description="The tenant (a namespace) that is meant, where the credentials allow several",
-    ),
+    Header(alias=TENANT_HEADER, max_length=MAX_TENANT_LENGTH, description=TENANT_MEANING),
 ]
+"""Declared for the document: credentials_of reads it from the request."""
 TicketQuery = Annotated[
     str | None,
     Query(max_length=64, description="A single-use ticket in place of credentials"),
 ]
 
 
-def credentials(request: Request, tenant: str | None) -> Credentials:
-    """Return what the request brings along."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    secret = token.strip() if scheme.lower() == "bearer" else None
-    return Credentials(secret=secret or request.headers.get("x-api-key"), tenant=tenant)
-
-
 def caller_who_may(verb: Verb) -> Callable[..., Awaitable[Caller]]:
-    """Return a dependency for routes that name no job: 403 for callers who may not."""
+    """Return caller_of as a dependency."""
 
-    async def dependency(request: Request, parts: Parts, tenant: TenantHeader = None) -> Caller:
-        caller = await parts.authenticator.authenticate(credentials(request, tenant), verb)
-        if caller is None:
-            raise forbidden(verb)
-        return caller
+    async def dependency(request: Request, tenant: TenantHeader = None) -> Caller:
+        return await caller_of(request, verb)
 
     return dependency
 
 
 def owner_who_may(verb: Verb) -> Callable[..., Awaitable[Caller]]:
-    """Return a dependency for routes that name a job: 404 for callers who may not."""
+    """Return owner_of as a dependency."""
 
-    async def dependency(
-        request: Request, parts: Parts, name: JobName, tenant: TenantHeader = None
-    ) -> Caller:
-        caller = await parts.authenticator.authenticate(credentials(request, tenant), verb)
-        if caller is None:
-            raise job_not_found(name)
-        return caller
+    async def dependency(request: Request, name: JobName, tenant: TenantHeader = None) -> Caller:
+        return await owner_of(request, name, verb)
 
     return dependency
 
@@ -90,7 +119,4 @@ async def owner_or_ticket(
     """Return who is calling a route that browsers open by themselves."""
     if ticket is not None:
         return await parts.tickets.redeem(ticket, name)
-    caller = await parts.authenticator.authenticate(credentials(request, tenant), Verb.GET)
-    if caller is None:
-        raise job_not_found(name)
-    return caller
+    return await owner_of(request, name, Verb.GET)

@@ -17,6 +17,7 @@ from wherry_api.problems import ProblemError
 from wherry_core.resources import OnMissing
 from wherry_core.resources.download_job import MAX_FILE_ID_LENGTH, MAX_FILE_IDS
 
+KEY_HEADER: Final = "Idempotency-Key"
 MAX_KEY_LENGTH: Final = 255
 MAX_ARCHIVE_NAME_LENGTH: Final = 200
 FIELDS: Final = frozenset({"file_ids", "jobId", "archiveName", "onMissing"})
@@ -149,16 +150,18 @@ def _on_missing(value: Any) -> OnMissing:
 
 
 def _key(job_id: Any, header: str | None) -> str | None:
-    for pointer, name, value in (
-        ("/jobId", "jobId", job_id),
-        ("/Idempotency-Key", "The header Idempotency-Key", header),
+    for name, place, value in (
+        ("jobId", {"pointer": "/jobId"}, job_id),
+        (f"The header {KEY_HEADER}", {"header": KEY_HEADER}, header),
     ):
         if value is None:
             continue
         if not isinstance(value, str) or not KEY.fullmatch(value) or len(value) > MAX_KEY_LENGTH:
-            raise invalid(
-                pointer,
-                f"{name} must have 1 to {MAX_KEY_LENGTH} printable ASCII characters, no spaces.",
+            detail = (
+                f"{name} must have 1 to {MAX_KEY_LENGTH} printable ASCII characters, no spaces."
+            )
+            raise ProblemError(
+                problems.INVALID_REQUEST, detail, errors=[{**place, "detail": detail}]
             )
     if job_id is not None and header is not None and job_id != header:
         raise invalid("/jobId", "jobId and the header Idempotency-Key differ: send one of them.")

@@ -1,25 +1,35 @@
 """POST /v1/download/initiate."""
 
-from typing import Annotated
+from typing import Final
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from wherry_api import job_requests, problems
-from wherry_api.auth.caller import Caller, Verb
-from wherry_api.dependencies import Parts, caller_who_may
+from wherry_api.auth.caller import Verb
+from wherry_api.dependencies import caller_of, parts_of
 from wherry_api.problems import ProblemError
+from wherry_api.routes import parameters
 from wherry_api.routes.responses import SECURITY, answers
-from wherry_api.schemas import Initiate, Initiated
+from wherry_api.schemas import Initiated
 
 router = APIRouter(tags=["jobs"])
 
-BODY = {
+JSON: Final = "application/json"
+TAKES: Final = {
+    "parameters": [
+        parameters.header(
+            job_requests.KEY_HEADER,
+            "1 to 255 printable ASCII characters; the same for every try of one wish",
+            pattern=f"^{job_requests.KEY.pattern}$",
+            maxLength=job_requests.MAX_KEY_LENGTH,
+        ),
+        parameters.TENANT,
+    ],
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Initiate"}}},
-    }
+        "content": {JSON: {"schema": {"$ref": "#/components/schemas/Initiate"}}},
+    },
 }
-BODY_MODEL = Initiate
 
 
 @router.post(
@@ -28,7 +38,7 @@ BODY_MODEL = Initiate
     description="Creates a job and answers at once. The same Idempotency-Key (or jobId) with the "
     "same body answers the same job; with another body it is refused.",
     response_model=Initiated,
-    openapi_extra=BODY | SECURITY,
+    openapi_extra=TAKES | SECURITY,
     responses=answers(
         problems.MALFORMED_BODY,
         problems.UNAUTHENTICATED,
@@ -43,28 +53,16 @@ BODY_MODEL = Initiate
         problems.UNAVAILABLE,
     ),
 )
-async def initiate(
-    request: Request,
-    response: Response,
-    parts: Parts,
-    caller: Annotated[Caller, Depends(caller_who_may(Verb.CREATE))],
-    key: Annotated[
-        str | None,
-        Header(
-            alias="Idempotency-Key",
-            pattern=r"^[\x21-\x7e]+$",
-            max_length=job_requests.MAX_KEY_LENGTH,
-            description="1 to 255 printable ASCII characters; the same for every try of one wish",
-        ),
-    ] = None,
-) -> Response:
+async def initiate(request: Request) -> Response:
     """Create a job, or find the one that the same request created before."""
+    parts = parts_of(request)
+    caller = await caller_of(request, Verb.CREATE)
     headers = await parts.limits.spend(caller.tenant)
-    media_type = request.headers.get("content-type", "application/json").partition(";")[0]
-    if media_type.strip().lower() != "application/json":
+    media_type = request.headers.get("content-type", JSON).partition(";")[0]
+    if media_type.strip().lower() != JSON:
         raise ProblemError(
             problems.UNSUPPORTED_MEDIA_TYPE, "Send the body as Content-Type: application/json."
         )
-    wish = job_requests.parse(await request.body(), key)
+    wish = job_requests.parse(await request.body(), request.headers.get(job_requests.KEY_HEADER))
     accepted = await parts.jobs.initiate(caller.tenant, wish)
-    return Response(accepted.model_dump_json(), media_type="application/json", headers=headers)
+    return Response(accepted.model_dump_json(), media_type=JSON, headers=headers)

@@ -1,12 +1,11 @@
 """GET /v1/download/status/{jobId}."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Request, Response
 
 from wherry_api import problems
-from wherry_api.auth.caller import Caller, Verb
-from wherry_api.dependencies import JobName, Parts, owner_who_may
+from wherry_api.auth.caller import Verb
+from wherry_api.dependencies import checked_name, owner_of, parts_of
+from wherry_api.routes import parameters
 from wherry_api.routes.responses import SECURITY, answers
 from wherry_api.schemas import Status
 from wherry_api.services.status import status_of
@@ -18,7 +17,7 @@ router = APIRouter(tags=["jobs"])
     "/v1/download/status/{jobId}",
     summary="How a job stands",
     response_model=Status,
-    openapi_extra=SECURITY,
+    openapi_extra={"parameters": [parameters.JOB_ID, parameters.TENANT]} | SECURITY,
     responses=answers(
         problems.UNAUTHENTICATED,
         problems.JOB_NOT_FOUND,
@@ -27,10 +26,11 @@ router = APIRouter(tags=["jobs"])
         problems.UNAVAILABLE,
     ),
 )
-async def status(
-    parts: Parts, name: JobName, caller: Annotated[Caller, Depends(owner_who_may(Verb.GET))]
-) -> Response:
+async def status(request: Request) -> Response:
     """Return how the job stands."""
+    parts = parts_of(request)
+    name = checked_name(request.path_params["jobId"])
+    caller = await owner_of(request, name, Verb.GET)
     snapshot = await parts.snapshots.read(caller.tenant, name)
     document = status_of(
         snapshot,

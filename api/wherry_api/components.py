@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from wherry_api.auth.caller import Authenticator
 from wherry_api.auth.modes import authenticator
@@ -20,8 +21,13 @@ from wherry_api.services.snapshots import Snapshots
 from wherry_api.settings import Settings
 from wherry_api.stream.hub import Hub
 from wherry_api.stream.refresh import Refresher
+from wherry_api.turns import Turns
 from wherry_core import kubernetes_client, object_store
 from wherry_core.redis import client as redis_client
+
+CREATES_WAITING: Final = 2_000
+"""Creates that may wait for their turn: about what the API server takes in some seconds."""
+CREATE_PATIENCE_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,10 @@ async def running(settings: Settings) -> AsyncIterator[Components]:
 
         gate = RedisGate(redis)
         estimates = Estimates(api.estimate_seconds_per_file)
-        resources = JobResources(kubernetes)
+        creates = Turns(
+            api.creates_at_once, waiting=CREATES_WAITING, patience_seconds=CREATE_PATIENCE_SECONDS
+        )
+        resources = JobResources(kubernetes, creates)
         snapshots = Snapshots(gate, resources, estimates, settings.lifetimes)
         hub = Hub(
             redis,

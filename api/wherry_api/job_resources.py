@@ -13,7 +13,9 @@ from wherry_api.kubernetes_requests import (
     KubernetesRequests,
     KubernetesUnavailableError,
 )
+from wherry_api.metrics import REFUSED
 from wherry_api.problems import ProblemError
+from wherry_api.turns import TooManyWaitingError, Turns
 from wherry_core import tracing
 from wherry_core.resources import DOWNLOAD_JOBS, GROUP, VERSION, DownloadJob, Phase
 
@@ -23,6 +25,9 @@ REQUESTED_BY: Final = "wherry.dev/requested-by"
 RETRY_OF: Final = "wherry.dev/retry-of"
 DEAD_LETTER: Final = "wherry.dev/dead-letter"
 REQUEST_DIGEST: Final = "wherry.dev/request-digest"
+
+METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""Asks the API server to leave out what was just sent to it: up to ten thousand ids."""
 
 SELECTORS: Final = {
     # A job that the operator has not seen yet has no phase, and is queued all the same.
@@ -48,8 +53,9 @@ class Page:
 class JobResources:
     """Reads and writes DownloadJobs. Every method raises ProblemError 503 when it cannot."""
 
-    def __init__(self, kubernetes: KubernetesRequests) -> None:
+    def __init__(self, kubernetes: KubernetesRequests, creates: Turns) -> None:
         self._kubernetes = kubernetes
+        self._creates = creates
 
     async def create(
         self,
@@ -63,7 +69,7 @@ class JobResources:
         """Create a job; False when one of that name is there already.
 
         Raises ProblemError 413 (too large for the cluster), 422 (refused by its schema), 429 (the
-        namespace's quota is used up) or 503.
+        namespace's quota is used up) or 503 (also when too many creates wait for their turn).
         """
         # With tracing on, operator and runners go on in this request's trace.
         manifest = {
@@ -77,12 +83,20 @@ class JobResources:
             },
             "spec": spec,
         }
-        answer = await self._send("POST", _path(namespace), manifest, job=f"{namespace}/{name}")
+        job = f"{namespace}/{name}"
+        try:
+            async with self._creates.turn():
+                answer = await self._send(
+                    "POST", _path(namespace), manifest, job=job, accept=METADATA_ONLY
+                )
+        except TooManyWaitingError as error:
+            REFUSED.labels("creates").inc()
+            raise problems.unavailable("Too many jobs are being created just now.") from error
         if answer.status in {200, 201}:
             return True
         if answer.status == 409 and answer.reason == "AlreadyExists":
             return False
-        raise _refused(answer, f"{namespace}/{name}")
+        raise _refused(answer, job)
 
     async def get(self, namespace: str, name: str) -> DownloadJob | None:
         """Return a job, or None when there is none of that name."""
@@ -160,10 +174,11 @@ class JobResources:
         job: str,
         query: Mapping[str, str] | None = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> Answer:
         try:
             return await self._kubernetes.send(
-                method, path, body, query=query, content_type=content_type
+                method, path, body, query=query, content_type=content_type, accept=accept
             )
         except KubernetesUnavailableError as error:
             log.warning("the Kubernetes API did not answer: %s", error, extra={"job": job})

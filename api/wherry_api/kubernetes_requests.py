@@ -1,25 +1,29 @@
 """The API's only calls to the Kubernetes API server: plain JSON over one pool of connections.
 
 The generated client has no model for a custom resource and would pass dictionaries through its
-layers; plain JSON does, and keeps status and sentence of every refusal. The client's configuration,
-its TLS context and its refreshed tokens are used as they are.
+layers; plain JSON does, and keeps status and sentence of every refusal. Its configuration, TLS
+context and refreshed tokens are used as they are.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import quote, urlencode
 
-import aiohttp
 import orjson
+from httptools import HttpParserError
 from kubernetes.aio.client import ApiClient
 
+from wherry_api.kubernetes_connections import ConnectionClosedError, Connections
 from wherry_api.metrics import KUBERNETES_SECONDS
 from wherry_core import kubernetes_metrics
 
 TIMEOUT_SECONDS: Final = 10.0
-CONNECT_TIMEOUT_SECONDS: Final = 2.0
+JSON: Final = "application/json"
+UNAVAILABLE: Final = "unavailable"
 TOO_MANY_REQUESTS: Final = 429
 SERVER_ERRORS: Final = 500
 
@@ -60,18 +64,12 @@ class KubernetesRequests:
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
-        self._host = str(client.configuration.host).rstrip("/")
-        connector = aiohttp.TCPConnector(
-            ssl=client.rest_client.ssl_context,
-            limit=client.configuration.connection_pool_maxsize,
-            keepalive_timeout=60,
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            trust_env=True,
-            timeout=aiohttp.ClientTimeout(
-                total=TIMEOUT_SECONDS, sock_connect=CONNECT_TIMEOUT_SECONDS
-            ),
+        configuration = client.configuration
+        self._connections = Connections(
+            str(configuration.host),
+            client.rest_client.ssl_context,
+            limit=configuration.connection_pool_maxsize,
+            server_name=configuration.tls_server_name,
         )
 
     async def __aenter__(self) -> Self:
@@ -83,7 +81,7 @@ class KubernetesRequests:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._session.close()
+        self._connections.close()
         await self._client.close()  # type: ignore[no-untyped-call]
 
     async def send(
@@ -93,56 +91,44 @@ class KubernetesRequests:
         body: Any = None,
         *,
         query: Mapping[str, str] | None = None,
-        content_type: str = "application/json",
+        content_type: str = JSON,
+        accept: str = JSON,
     ) -> Answer:
         """Send one request and return the answer, whatever its status below 500.
 
-        Raises KubernetesUnavailableError. A connection that the server closed while it lay idle
-        is replaced once: every request of the API may safely be sent twice.
+        Raises KubernetesUnavailableError. On a connection that the server closed while it lay
+        unused, a request is sent twice: every one of the API's may be.
         """
-        headers = {"accept": "application/json"}
+        headers = {"accept": accept}
         await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
-        data = None
+        data = b""
         if body is not None:
             data = orjson.dumps(body)
             headers["content-type"] = content_type
+        target = quote(path) + (f"?{urlencode(query)}" if query else "")
         began = time.perf_counter()
-        status = "unavailable"
+        status = 0
         try:
-            for last in (False, True):
-                try:
-                    answer = await self._once(method, path, query, headers, data)
-                    break
-                except aiohttp.ServerDisconnectedError:
-                    if last:
-                        raise
-            status = str(answer.status)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                status, content = await self._connections.request(method, target, headers, data)
+        except (OSError, TimeoutError, ConnectionClosedError, HttpParserError) as error:
             raise KubernetesUnavailableError(f"{type(error).__name__}: {error}") from error
         finally:
-            KUBERNETES_SECONDS.labels(method, status).observe(time.perf_counter() - began)
-            kubernetes_metrics.count(method, path, int(status) if status.isdigit() else 0)
+            KUBERNETES_SECONDS.labels(method, str(status) if status else UNAVAILABLE).observe(
+                time.perf_counter() - began
+            )
+            kubernetes_metrics.count(method, path, status)
+        answer = Answer(status, _document(content))
         if answer.status == TOO_MANY_REQUESTS or (
             answer.status >= SERVER_ERRORS and not answer.too_large
         ):
             raise KubernetesUnavailableError(f"status {answer.status}: {answer.message[:200]}")
         return answer
 
-    async def _once(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None,
-        headers: Mapping[str, str],
-        data: bytes | None,
-    ) -> Answer:
-        async with self._session.request(
-            method, self._host + path, params=query, headers=headers, data=data
-        ) as response:
-            content = await response.read()
-            status = response.status
-        try:
-            document = orjson.loads(content)
-        except orjson.JSONDecodeError:
-            document = {"message": content[:200].decode(errors="replace")}
-        return Answer(status, document if isinstance(document, dict) else {})
+
+def _document(content: bytes) -> dict[str, Any]:
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return {"message": content[:200].decode(errors="replace")}
+    return document if isinstance(document, dict) else {}

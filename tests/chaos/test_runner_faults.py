@@ -30,14 +30,19 @@ async def job_of(world: World, name: str) -> DownloadJob:
 
 
 async def taken_job(world: World) -> tuple[str, PodProcess]:
-    """Post a job; return its id and the runner that claimed it."""
+    """Post a job; return its id and the runner that claimed it and knows that it did."""
     name = await post(world.client, Wish(0, "victim", tuple(FILES)[:3]))
     job = await eventually(
         "the job to be taken",
         lambda: job_of(world, name),
         lambda found: found.status.phase is Phase.PROCESSING,
     )
-    return name, world.node.process(str(job.status.runner))
+    runner = world.node.process(str(job.status.runner))
+    await eventually(
+        "the runner to hear that its claim was taken",
+        lambda: f"attempt begins job={job.key}" in runner.log_file.read_text(),
+    )
+    return name, runner
 
 
 async def judge(world: World, name: str) -> None:

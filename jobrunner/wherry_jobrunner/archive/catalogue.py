@@ -91,9 +91,13 @@ async def look_up(
     slots = asyncio.Semaphore(CONCURRENT_BATCHES)
     timeout = aiohttp.ClientTimeout(total=settings.catalogue_timeout_seconds)
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    # What is compressed small can be large: a limit on bytes means those that came in.
+    headers["Accept-Encoding"] = "identity"
     if settings.catalogue_token is not None:
         headers["Authorization"] = f"Bearer {settings.catalogue_token.get_secret_value()}"
-    async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
+    async with aiohttp.ClientSession(
+        timeout=timeout, headers=headers, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+    ) as session:
 
         async def one(batch: Sequence[str]) -> list[Target]:
             async with slots:

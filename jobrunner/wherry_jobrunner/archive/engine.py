@@ -13,7 +13,6 @@ from wherry_core.settings import StoreSettings
 from wherry_jobrunner.archive import upload as uploads
 from wherry_jobrunner.archive.byte_budget import budget_of_process
 from wherry_jobrunner.archive.capability import CAPABILITIES
-from wherry_jobrunner.archive.catalogue import look_up
 from wherry_jobrunner.archive.checksums import MemberChecksums
 from wherry_jobrunner.archive.executor import Executor
 from wherry_jobrunner.archive.file_digests import FileDigests
@@ -24,20 +23,23 @@ from wherry_jobrunner.archive.interface import (
     ArchiveRequest,
     ArchiveResult,
 )
-from wherry_jobrunner.archive.key_template import target_of
 from wherry_jobrunner.archive.manifest import MANIFEST_NAME, manifest
 from wherry_jobrunner.archive.names import safe_name
 from wherry_jobrunner.archive.part_journal import JournalPart, PartJournal
 from wherry_jobrunner.archive.plan import Plan
 from wherry_jobrunner.archive.planner import MIB, MIN_PART, plan_archive
 from wherry_jobrunner.archive.progress import ProgressCounter
-from wherry_jobrunner.archive.resolver import NO_OBJECT, NOT_LISTED, head_all, settle_missing
+from wherry_jobrunner.archive.resolver import resolve, settle_missing
 from wherry_jobrunner.archive.resume import take_over
 from wherry_jobrunner.archive.settings import ArchiveSettings
-from wherry_jobrunner.archive.source_objects import SkippedFile, SourceObject, Target
-from wherry_jobrunner.archive.store_requests import READ_BUFFER, StoreRequests, open_requests
+from wherry_jobrunner.archive.source_objects import SkippedFile, SourceObject
+from wherry_jobrunner.archive.store_requests import (
+    BYTES_PER_CONNECTION,
+    StoreRequests,
+    open_requests,
+)
 from wherry_jobrunner.archive.upload import Upload
-from wherry_jobrunner.archive.verification import verify
+from wherry_jobrunner.archive.verification import verify, verify_parts
 
 logger = logging.getLogger(__name__)
 
@@ -121,33 +123,9 @@ class _Attempt:
 
     async def resolve(self) -> tuple[list[SourceObject], list[SkippedFile]]:
         """Return the objects that there are, and the ids that have none."""
-        targets, unknown = await self.targets()
         # A single object is not pinned by reading it: what is told of it must be of this moment.
         cache = self.cache if len(self.ids) > 1 else None
-        heads = await head_all(
-            targets, self.settings.source_bucket, self.requests, cache, self.tuning.connections
-        )
-        found = [source for source in heads if source is not None]
-        absent = {
-            target.file_id for target, source in zip(targets, heads, strict=True) if source is None
-        }
-        missing = [
-            SkippedFile(file_id, NO_OBJECT if file_id in absent else NOT_LISTED)
-            for file_id in self.ids
-            if file_id in absent or file_id in unknown
-        ]
-        return found, missing
-
-    async def targets(self) -> tuple[list[Target], set[str]]:
-        """Return where the ids point, and the ids that the catalogue does not know."""
-        settings = self.settings
-        shared = settings.source_bucket == settings.archive_bucket
-        forbidden = settings.archive_prefix if shared else None
-        if self.tuning.catalogue_url is None:
-            template = settings.source_key_template
-            return [target_of(template, file_id, forbidden) for file_id in self.ids], set()
-        targets = await look_up(self.ids, self.tuning, forbidden)
-        return targets, set(self.ids) - {target.file_id for target in targets}
+        return await resolve(self.ids, self.settings, self.tuning, self.requests, cache)
 
     def single(self, source: SourceObject) -> ArchiveResult:
         """Return the object itself as the result."""
@@ -177,7 +155,7 @@ class _Attempt:
     def budget(self) -> int:
         """Bytes of parts in memory; what lies in the connections' buffers is taken off."""
         whole = self.tuning.budget_mib * MIB
-        return max(whole - self.tuning.connections * 2 * READ_BUFFER, whole // 2)
+        return max(whole - self.tuning.connections * BYTES_PER_CONNECTION, whole * 2 // 3)
 
     async def copies(self, sources: Sequence[SourceObject], *, with_crc32: bool) -> bool:
         """Tell whether the store shall copy ranges itself; asks it only when there are any."""
@@ -267,6 +245,7 @@ class _Attempt:
                 crc32=executor.archive_crc32(),
                 md5_etags=executor.md5_etags,
             )
+            await verify_parts(self.requests, upload, executor.unchecked)
         if self.journal is not None:
             await self.journal.forget()
         crcs = await checksums.wait_for_files()

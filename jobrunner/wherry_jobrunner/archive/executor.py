@@ -7,17 +7,17 @@ CRC of a file that goes on in later parts waits, full, until they are read.
 import asyncio
 import hashlib
 import logging
-import mmap
-import zlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
+from wherry_jobrunner.archive import metrics
 from wherry_jobrunner.archive.byte_budget import Share
 from wherry_jobrunner.archive.checksums import MemberChecksums
 from wherry_jobrunner.archive.copying import CopyFailedError, copy_part
 from wherry_jobrunner.archive.crc32 import combine
 from wherry_jobrunner.archive.file_digests import FileDigests
 from wherry_jobrunner.archive.interface import ArchiveError
+from wherry_jobrunner.archive.part_buffer import part_buffer, part_crc32
 from wherry_jobrunner.archive.part_contents import PartContents
 from wherry_jobrunner.archive.part_journal import JournalPart, PartJournal
 from wherry_jobrunner.archive.piping import RangeReader, prepare_pipe
@@ -77,6 +77,8 @@ class Executor:
         self._crcs: dict[int, int | None] = {}
         self.md5_etags = True
         """False once the ETag of a part was seen not to be its MD5 sum."""
+        self.unchecked: list[tuple[Part, int]] = []
+        """Parts that the store took without a checksum, each with the CRC-32 of what was sent."""
         self.copied_bytes = 0
         """Bytes that the store copied from source objects."""
         self.reused_bytes = 0
@@ -144,6 +146,10 @@ class Executor:
             if self._digests is not None:
                 self._digests.gap(segment.member)
         self.reused_bytes += part.size
+        metrics.REUSED.inc(part.size)
+        if noted.crc32 is not None and part.size > self._buffer_bytes:
+            # It may have been piped; nobody noted whether the store checked it on arrival.
+            self.unchecked.append((part, noted.crc32))
         await self._finish(part, noted.stored, noted.crc32)
 
     async def _finish(self, part: Part, stored: StoredPart, crc32: int | None) -> None:
@@ -155,11 +161,11 @@ class Executor:
 
     async def _build(self, part: Part) -> None:
         """Put the part together in memory, then upload it."""
-        # A mapping of its own goes back to the system at once; the allocator would keep holes.
-        view = memoryview(mmap.mmap(-1, part.size))
+        view = part_buffer(part.size)
         await self._contents.read_ranges(part, view)
         await self._contents.write_literals(part, view)
-        crc32 = await asyncio.to_thread(zlib.crc32, view)
+        range_crcs = self._checksums.of_ranges(part)
+        crc32 = await asyncio.to_thread(part_crc32, part, view, range_crcs)
 
         async def body() -> AsyncIterator[memoryview]:
             for position in range(0, len(view), WRITE_SLICE):
@@ -212,7 +218,10 @@ class Executor:
         for index, segment in enumerate(part.segments):
             if isinstance(segment, Range) and index not in piped.known:
                 self._checksums.add(segment.member, segment.start, segment.size, piped.sent[index])
-        await self._finish(part, stored, piped.crc32(piped.sent))
+        crc32 = piped.crc32(piped.sent)
+        if told is None or stored.crc32 is None:
+            self.unchecked.append((part, crc32))
+        await self._finish(part, stored, crc32)
 
     def _source(self, segment: Range) -> SourceObject:
         source = self._plan.members[segment.member].source
@@ -247,6 +256,7 @@ class Executor:
             if crc32 is not None:
                 self._checksums.add(segment.member, segment.start, segment.size, crc32)
             self.copied_bytes += part.size
+            metrics.COPIED.inc(part.size)
             await self._finish(part, stored, crc32)
         finally:
             self._copy_slots.release()

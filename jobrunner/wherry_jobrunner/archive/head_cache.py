@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from wherry_core.redis import keys
 from wherry_core.redis.client import Redis
-from wherry_jobrunner.archive.store_requests import ObjectHead
+from wherry_jobrunner.archive.object_heads import ObjectHead
 
 logger = logging.getLogger(__name__)
 

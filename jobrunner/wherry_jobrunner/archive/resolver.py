@@ -5,16 +5,55 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from wherry_core.resources.download_job import OnMissing
+from wherry_core.settings import StoreSettings
+from wherry_jobrunner.archive.catalogue import look_up
 from wherry_jobrunner.archive.head_cache import HeadCache
 from wherry_jobrunner.archive.interface import ArchiveError
+from wherry_jobrunner.archive.key_template import target_of
+from wherry_jobrunner.archive.object_heads import ObjectHead
+from wherry_jobrunner.archive.settings import ArchiveSettings
 from wherry_jobrunner.archive.source_objects import SkippedFile, SourceObject, Target
-from wherry_jobrunner.archive.store_requests import ObjectHead, StoreRequests
+from wherry_jobrunner.archive.store_requests import StoreRequests
 
 NAMED_IDS: Final = 20
 """Missing ids that an error message names."""
 MAX_MESSAGE: Final = 1_024
 NO_OBJECT: Final = "there is no such object"
 NOT_LISTED: Final = "the catalogue does not know this id"
+
+
+async def resolve(
+    ids: Sequence[str],
+    settings: StoreSettings,
+    tuning: ArchiveSettings,
+    requests: StoreRequests,
+    cache: HeadCache | None,
+) -> tuple[list[SourceObject], list[SkippedFile]]:
+    """Return the objects of ``ids`` in their order, and the ids that have none.
+
+    Raises ArchiveError: an id that cannot be used, or a catalogue or a store that fails.
+    """
+    targets = await _targets(ids, settings, tuning)
+    heads = await head_all(targets, settings.source_bucket, requests, cache, tuning.connections)
+    found = [source for source in heads if source is not None]
+    there = {source.file_id for source in found}
+    listed = {target.file_id for target in targets}
+    missing = [
+        SkippedFile(file_id, NO_OBJECT if file_id in listed else NOT_LISTED)
+        for file_id in ids
+        if file_id not in there
+    ]
+    return found, missing
+
+
+async def _targets(
+    ids: Sequence[str], settings: StoreSettings, tuning: ArchiveSettings
+) -> list[Target]:
+    """Return where the ids point; the catalogue may not know all of them."""
+    if tuning.catalogue_url is None:
+        return [target_of(settings.source_key_template, file_id) for file_id in ids]
+    shared = settings.source_bucket == settings.archive_bucket
+    return await look_up(ids, tuning, settings.archive_prefix if shared else None)
 
 
 async def head_all(

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 import aiohttp
 
+from wherry_jobrunner.archive.metrics import REQUEST_RETRIES
 from wherry_jobrunner.archive.store_errors import store_unavailable
 
 Result = TypeVar("Result")
@@ -50,10 +51,22 @@ def delay(attempt: int, error: BaseException, chance: float) -> float:
     return float(min(max(backoff, least), LONGEST_DELAY_SECONDS))
 
 
+def cause_of(error: BaseException) -> str:
+    """Name what was in the way in one of few words, for a metric."""
+    if isinstance(error, PassingStatusError):
+        return "status"
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    if isinstance(error, TruncatedError | aiohttp.ClientPayloadError):
+        return "truncated"
+    return "connection"
+
+
 async def wait_or_give_up(attempt: int, attempts: int, error: BaseException, what: str) -> None:
     """Sleep until the next try, or raise ArchiveError when ``attempt`` was the last one."""
     if attempt + 1 >= attempts:
         raise store_unavailable(what, attempts, error) from error
+    REQUEST_RETRIES.labels(cause_of(error)).inc()
     await asyncio.sleep(delay(attempt, error, random.random()))  # noqa: S311 no secret
 
 

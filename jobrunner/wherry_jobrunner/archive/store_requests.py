@@ -10,15 +10,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
 
-from wherry_jobrunner.archive.checksum_text import decode_crc32, decode_sha256, encode_crc32
+from wherry_jobrunner.archive import metrics
+from wherry_jobrunner.archive.checksum_text import decode_crc32, encode_crc32
 from wherry_jobrunner.archive.interface import ArchiveError
+from wherry_jobrunner.archive.object_heads import ObjectHead, head_of
 from wherry_jobrunner.archive.retries import (
     PASSING,
     PASSING_STATUSES,
@@ -30,11 +30,15 @@ from wherry_jobrunner.archive.retries import (
 from wherry_jobrunner.archive.settings import ArchiveSettings
 from wherry_jobrunner.archive.signing import Credentials, query_string, quote_key, sign
 from wherry_jobrunner.archive.source_objects import SourceObject
+from wherry_jobrunner.archive.store_address import Address, address_of
 from wherry_jobrunner.archive.store_errors import refused, source_changed, upload_lost
 
 CREDENTIALS_SECONDS: Final = 30.0
 """How long credentials are used before the chain is asked again."""
 READ_BUFFER: Final = 1 << 17
+BYTES_PER_CONNECTION: Final = 2 * READ_BUFFER + (1 << 18)
+"""Bytes that may lie in the buffers of one connection: reading stops at twice the buffer's size,
+and the event loop reads up to 256 KiB at once."""
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
 PASSING_CODES: Final = (
     "BadDigest",
@@ -48,17 +52,6 @@ Body = Callable[[], AsyncIterator[bytes | memoryview]]
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectHead:
-    """What a HEAD request tells of an object."""
-
-    size: int
-    etag: str
-    modified: int
-    crc32: int | None
-    sha256: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class StoredPart:
     """One part that the store has."""
 
@@ -67,15 +60,6 @@ class StoredPart:
     size: int
     crc32: int | None
     """As the store computed it, where it tells."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a bucket is: scheme and host, the host to sign, the path before every key."""
-
-    origin: str
-    host: str
-    prefix: str
 
 
 class StoreRequests:
@@ -109,7 +93,10 @@ class StoreRequests:
                     return None
                 if response.status != 200:
                     raise refused(response.status, what)
-                return _object_head(response)
+                head = head_of(response.headers)
+                if head is None:
+                    raise refused(response.status, "tell an object's ETag and size")
+                return head
 
         return await retried(once, self._attempts, what)
 
@@ -130,7 +117,7 @@ class StoreRequests:
                         raise TruncatedError("the body is too long")
                     view[done : done + len(chunk)] = chunk
                     done += len(chunk)
-                    self.on_read(len(chunk))
+                    self._count_read(len(chunk))
                 if done < len(view):
                     raise TruncatedError("the body is too short")
 
@@ -148,7 +135,7 @@ class StoreRequests:
                         if done + len(chunk) > size:
                             raise TruncatedError("the body is too long")
                         done += len(chunk)
-                        self.on_read(len(chunk))
+                        self._count_read(len(chunk))
                         yield chunk
                     if done == size:
                         return
@@ -184,6 +171,7 @@ class StoreRequests:
             async with self._request("PUT", bucket, key, headers, query, body()) as response:
                 text = await response.text(errors="replace")
                 if response.status == 200:
+                    metrics.WRITTEN.inc(size)
                     stored = decode_crc32(response.headers.get("x-amz-checksum-crc32"))
                     return StoredPart(number, response.headers["ETag"], size, stored)
                 if response.status == 404 or "NoSuchUpload" in text:
@@ -193,6 +181,10 @@ class StoreRequests:
                 raise refused(response.status, what)
 
         return await retried(once, self._attempts, what)
+
+    def _count_read(self, size: int) -> None:
+        metrics.READ.inc(size)
+        self.on_read(size)
 
     @asynccontextmanager
     async def _get(
@@ -230,7 +222,7 @@ class StoreRequests:
         signed = sign(method, address.host, path, text, headers, credentials, self._region, now)
         url = URL(f"{address.origin}{path}?{text}" if text else address.origin + path, encoded=True)
         async with self._session.request(
-            method, url, headers=signed, data=body, allow_redirects=False
+            method, url, headers=signed, data=body, allow_redirects=False, proxy=address.proxy
         ) as response:
             if response.status in PASSING_STATUSES:
                 raise PassingStatusError(response.status, response.headers.get("Retry-After"))
@@ -258,7 +250,7 @@ async def open_requests(
     client: Any, buckets: Sequence[str], settings: ArchiveSettings
 ) -> AsyncIterator[StoreRequests]:
     """Yield requests to the store that ``client`` speaks to, for ``buckets``."""
-    addresses = {bucket: await _address(client, bucket) for bucket in set(buckets)}
+    addresses = {bucket: await address_of(client, bucket) for bucket in set(buckets)}
     connector = aiohttp.TCPConnector(
         limit=settings.connections, ttl_dns_cache=60, keepalive_timeout=15
     )
@@ -275,36 +267,12 @@ async def open_requests(
         skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
         read_bufsize=READ_BUFFER,
         cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=True,
     ) as session:
         yield StoreRequests(session, client, addresses, settings)
 
 
-async def _address(client: Any, bucket: str) -> Address:
-    """Ask the client itself: it knows addressing styles, regions and special endpoints."""
-    url = await client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "x"})
-    parts = urlsplit(url)
-    return Address(f"{parts.scheme}://{parts.netloc}", parts.netloc, parts.path.removesuffix("x"))
-
-
 def _bare(etag: str) -> str:
     return etag.removeprefix("W/").strip('"')
-
-
-def _object_head(response: aiohttp.ClientResponse) -> ObjectHead:
-    headers = response.headers
-    etag = headers.get("ETag", "")
-    if not etag or "Content-Length" not in headers:
-        raise refused(response.status, "tell an object's ETag and size")
-    composite = headers.get("x-amz-checksum-type", "FULL_OBJECT") != "FULL_OBJECT"
-    modified = headers.get("Last-Modified")
-    return ObjectHead(
-        size=int(headers["Content-Length"]),
-        etag=etag,
-        modified=int(parsedate_to_datetime(modified).timestamp()) if modified else 0,
-        crc32=None if composite else decode_crc32(headers.get("x-amz-checksum-crc32")),
-        sha256=None if composite else decode_sha256(headers.get("x-amz-checksum-sha256")),
-    )
 
 
 def _ignore(_size: int) -> None:

@@ -1,16 +1,19 @@
 """Looking at a stored archive before anyone is told that it is there."""
 
 import hashlib
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from wherry_jobrunner.archive.checksum_text import decode_crc32, encode_crc32
 from wherry_jobrunner.archive.checksums import MemberChecksums
-from wherry_jobrunner.archive.plan import Plan
+from wherry_jobrunner.archive.plan import Part, Plan
+from wherry_jobrunner.archive.source_objects import SourceObject
 from wherry_jobrunner.archive.store_errors import archive_wrong
-from wherry_jobrunner.archive.store_requests import StoredPart
+from wherry_jobrunner.archive.store_requests import StoredPart, StoreRequests
 from wherry_jobrunner.archive.upload import MD5_ETAG, Upload, as_archive_error
 
 
@@ -58,6 +61,28 @@ async def verify(
         raise archive_wrong("its parts are not those that were sent")
     await _verify_directory(client, where, plan, checksums)
     return f"CRC32:{encode_crc32(told)}" if told is not None else f"ETag:{head['ETag']}"
+
+
+async def verify_parts(
+    requests: StoreRequests, upload: Upload, unchecked: Sequence[tuple[Part, int]]
+) -> None:
+    """Read parts back that the store took without a checksum; with each the CRC-32 as sent.
+
+    Raises ArchiveError (ArchiveVerificationFailed) when the store has other bytes.
+    """
+    if not unchecked:
+        return
+    head = await requests.head(upload.bucket, upload.key)
+    if head is None:
+        raise archive_wrong("it is no longer there")
+    stored = SourceObject("", upload.key, "", head.size, head.etag, head.modified)
+    for part, sent in unchecked:
+        crc32 = 0
+        async with aclosing(requests.read(upload.bucket, stored, part.offset, part.size)) as chunks:
+            async for chunk in chunks:
+                crc32 = zlib.crc32(chunk, crc32)
+        if crc32 != sent:
+            raise archive_wrong(f"part {part.number} was damaged on its way into the store")
 
 
 async def _verify_directory(

@@ -23,7 +23,7 @@ from wherry_core.redis.client import Redis
 from wherry_core.resources import DownloadJob
 from wherry_core.settings import RedisSettings
 from wherry_jobrunner.archive.head_cache import HeadCache
-from wherry_jobrunner.archive.store_requests import ObjectHead
+from wherry_jobrunner.archive.object_heads import ObjectHead
 
 AT_ONCE: Final = 50
 FILES: Final = 10_000

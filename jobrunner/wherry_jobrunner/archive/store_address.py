@@ -1,0 +1,39 @@
+"""Where a bucket is, and the proxy on the way there."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a bucket is: scheme and host, the host to sign, the path before every key."""
+
+    origin: str
+    host: str
+    prefix: str
+    proxy: str | None = None
+    """URL of the proxy that the environment names for this host, if it does."""
+
+
+async def address_of(client: Any, bucket: str) -> Address:
+    """Ask the client itself: it knows addressing styles, regions and special endpoints."""
+    url = await client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "x"})
+    parts = urlsplit(url)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    proxy = proxy_for(parts.scheme, parts.netloc)
+    return Address(origin, parts.netloc, parts.path.removesuffix("x"), proxy)
+
+
+def proxy_for(scheme: str, host: str) -> str | None:
+    """Return the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names, unless NO_PROXY does.
+
+    Looked up once for a host: aiohttp's own look reads the environment, and ~/.netrc in a thread,
+    for every request, which takes as long as all the rest of a request for a small object.
+    """
+    proxies = getproxies()
+    proxy = proxies.get(scheme) or proxies.get("all")
+    if proxy is None or proxy_bypass(host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"

@@ -147,3 +147,8 @@ async def wrong_bytes(request: web.Request, proxy: FaultyProxy) -> web.StreamRes
         data=bytes(body),
     ) as answer:
         return web.Response(status=answer.status, headers={}, body=await answer.read())
+
+
+def is_large_part(request: web.Request) -> bool:
+    """True for parts that are not put together in memory first."""
+    return is_part_upload(request) and (request.content_length or 0) > 16 << 20

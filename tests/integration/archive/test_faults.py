@@ -3,10 +3,11 @@
 import asyncio
 import io
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from aiohttp import web
+from prometheus_client import REGISTRY
 
 from tests.integration.archive import faulty_proxy as faults
 from tests.integration.archive.conftest import Bench, store_settings
@@ -156,3 +157,67 @@ async def test_a_store_that_stops_copying_is_streamed_from(
 
     proxy.fault = no_copies
     await check_archive(bench, contents)
+
+
+def damaged(body: bytearray) -> bytes:
+    body[len(body) // 2] ^= 1
+    return bytes(body)
+
+
+def cut_short(body: bytearray) -> bytes:
+    return bytes(body[: len(body) // 2])
+
+
+@pytest.mark.parametrize("spoil", [damaged, cut_short])
+async def test_a_part_without_a_checksum_is_looked_at_before_the_archive_counts(
+    bench: Bench, proxy: FaultyProxy, spoil: Callable[[bytearray], bytes]
+) -> None:
+    contents = {"large": pattern(1, 70 * MIB), "b": b"small"}
+    for name, body in contents.items():
+        await bench.put(name, body)
+    # A part that is too large for memory goes through without a checksum of its own.
+    bench.tuning = ArchiveSettings(
+        WHERRY_ARCHIVE_STORE_COPIES="never",
+        WHERRY_ARCHIVE_PART_MIB=32,
+        WHERRY_ARCHIVE_BUDGET_MIB=48,
+    )
+    await check_archive(bench, contents)
+    async with object_store.connect(store_settings(bench.store, bench.folder)) as direct:
+
+        async def store_other_bytes(
+            request: web.Request, through: FaultyProxy
+        ) -> web.StreamResponse | None:
+            if not faults.is_part_upload(request) or (request.content_length or 0) < 16 * MIB:
+                return None
+            assert "Content-MD5" not in request.headers
+            assert "x-amz-checksum-crc32" not in request.headers
+            answer = await direct.upload_part(
+                Bucket=bench.store.bucket,
+                Key=request.path.removeprefix(f"/{bench.store.bucket}/"),
+                UploadId=request.query["uploadId"],
+                PartNumber=int(request.query["partNumber"]),
+                Body=spoil(bytearray(await request.read())),
+            )
+            return web.Response(headers={"ETag": answer["ETag"]})
+
+        proxy.fault = times(1, store_other_bytes)
+        with pytest.raises(ArchiveError) as failed:
+            await bench.bundle(list(contents))
+    assert failed.value.reason == "ArchiveVerificationFailed"
+    assert failed.value.retryable
+
+
+async def test_retries_and_bytes_are_counted(
+    bench: Bench, proxy: FaultyProxy, contents: dict[str, bytes]
+) -> None:
+    def counted(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(f"wherry_runner_{name}_total", labels) or 0.0
+
+    size = sum(map(len, contents.values()))
+    before = counted("moved_bytes", way="read"), counted("moved_bytes", way="written")
+    retries = counted("request_retries", cause="status")
+    proxy.fault = times(2, faults.slow_down)
+    await check_archive(bench, contents)
+    assert counted("request_retries", cause="status") == retries + 2
+    assert counted("moved_bytes", way="read") == before[0] + size
+    assert counted("moved_bytes", way="written") > before[1] + size

@@ -3,7 +3,7 @@ import zipfile
 import zlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.jobrunner.archive.sources import MIB, planned, source, write
@@ -54,6 +54,26 @@ def check(plan: Plan, sources: list[SourceObject]) -> None:
 def test_every_plan_keeps_the_limits(sizes: list[int], part: int, ranges: int) -> None:
     sources = [source(number, size) for number, size in enumerate(sizes)]
     check(planned(sources, part_bytes=part, range_bytes=ranges), sources)
+
+
+@given(
+    st.integers(1, 10_000),
+    st.lists(st.one_of(SIZES, st.integers(0, 5 * TIB)), min_size=1, max_size=6),
+    st.sampled_from([8 * MIB, 64 * MIB]),
+)
+@settings(max_examples=25, deadline=None)
+def test_every_plan_of_up_to_ten_thousand_files_keeps_the_limits(
+    count: int, sizes: list[int], ranges: int
+) -> None:
+    sources = [source(number, sizes[number % len(sizes)]) for number in range(count)]
+    total = sum(item.size for item in sources)
+    # In between, the headers decide.
+    assume(total > 5 * TIB or total < 5 * TIB - 10 * MIB)
+    if total > 5 * TIB:
+        with pytest.raises(ArchiveError, match="5 TiB"):
+            planned(sources, range_bytes=ranges)
+        return
+    check(planned(sources, range_bytes=ranges), sources)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from supply_chain import licences
 from supply_chain.lock_file import Locked, normal
+from wherry_api import docs_page
 
 Document = dict[str, Any]
 
@@ -95,7 +96,21 @@ def of_page(root: Path, folder: Path) -> Document:
     (folder / "package.json").write_text(json.dumps({**outermost, "version": "0.0.0"}))
     words = ["npm", "sbom", "--package-lock-only", "--sbom-format", "cyclonedx"]
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
-    return shipped(json.loads(done.stdout))
+    bill = shipped(json.loads(done.stdout))
+    return {**bill, "components": [*bill["components"], of_docs_page()]}
+
+
+def of_docs_page() -> Document:
+    """Return the component that lies among our own files: what /docs is shown with."""
+    purl = f"pkg:npm/swagger-ui-dist@{docs_page.VERSION}"
+    return {
+        "bom-ref": purl,
+        "type": "library",
+        "name": "swagger-ui-dist",
+        "version": docs_page.VERSION,
+        "purl": purl,
+        "licenses": [{"license": {"id": "Apache-2.0"}}],
+    }
 
 
 def shipped(document: Document) -> Document:

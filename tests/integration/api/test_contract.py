@@ -69,6 +69,13 @@ async def test_the_same_key_with_another_body_is_refused(
     assert_problem(await post(wherry, {**other, "jobId": "k"}), 422, "idempotency-key-reused")
 
 
+async def test_a_key_that_cannot_be_one_is_told_in_words(wherry: RunningApi) -> None:
+    answer = await post(wherry, {"file_ids": [1]}, **{"Idempotency-Key": "a b"})
+    problem = assert_problem(answer, 422, "invalid-request")
+    assert problem["errors"][0]["header"] == "Idempotency-Key"
+    assert "printable ASCII characters, no spaces" in problem["detail"]
+
+
 @pytest.mark.parametrize(
     ("body", "status", "slug", "pointer"),
     [

@@ -169,7 +169,7 @@ async def test_a_job_made_anew_under_the_old_name_is_another_job(
         assert created is not None
         await eventually("the next second", lambda: datetime.now(UTC) - created > SECOND)
         anew = await queue_job(api, redis, await create_job(api, namespace, ["1"], name))
-        assert (await stream.next()).data == {"error": "The job was deleted."}
+        assert (await stream.named("failed")).data == {"error": "The job was deleted."}
         assert await stream.ended()
     # Whoever comes back follows the new job from its start.
     headers = {"Last-Event-ID": str(connected.id)}

@@ -50,10 +50,12 @@ async def _targets(
     ids: Sequence[str], settings: StoreSettings, tuning: ArchiveSettings
 ) -> list[Target]:
     """Return where the ids point; the catalogue may not know all of them."""
-    if tuning.catalogue_url is None:
-        return [target_of(settings.source_key_template, file_id) for file_id in ids]
     shared = settings.source_bucket == settings.archive_bucket
-    return await look_up(ids, tuning, settings.archive_prefix if shared else None)
+    # Where a template is as wide as the bucket, an id could name another tenant's archive.
+    forbidden = settings.archive_prefix if shared else None
+    if tuning.catalogue_url is None:
+        return [target_of(settings.source_key_template, file_id, forbidden) for file_id in ids]
+    return await look_up(ids, tuning, forbidden)
 
 
 async def head_all(

@@ -146,6 +146,29 @@ async def test_a_small_answer_that_unpacks_to_much_is_cut(in_store: Bucket) -> N
             await make_archive(in_store, catalogue)
 
 
+async def test_no_id_names_an_archive_where_the_template_is_as_wide_as_the_bucket(
+    in_store: Bucket,
+) -> None:
+    theirs = "archives/team-b/5f0c/1/theirs.zip"
+    await in_store.put_files({"1": b"one"})
+    settings = in_store.settings.model_copy(update={"source_key_template": "{id}"})
+    async with object_store.connect(settings) as client:
+        await client.put_object(Bucket=in_store.name, Key=theirs, Body=b"theirs")
+        for ids in (("files/1", theirs), (theirs,)):
+            request = ArchiveRequest(
+                namespace="team-a",
+                uid=str(uuid.uuid4()),
+                attempt=1,
+                file_ids=ids,
+                archive_name="x.zip",
+                on_missing=OnMissing.MANIFEST,
+                job="team-a/job",
+            )
+            with pytest.raises(ArchiveError, match="among the archives") as refused:
+                await bundle(request, client, settings, report=lambda _: None)
+            assert refused.value.reason == "InvalidFileId"
+
+
 def test_a_job_has_no_field_that_could_name_a_place() -> None:
     """A field that is added to the spec must be thought about here."""
     assert set(DownloadJobSpec.model_fields) == {

@@ -17,10 +17,14 @@ from localcluster import imagebuild, paths
 from tests.integration.security.image_root import EXTRA, ImageRoot, unpack
 
 TOOLS = ("unshare", "setpriv", "buildah", "debootstrap")
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or not all(map(shutil.which, TOOLS)),
-    reason=f"an image is built and entered by root with {', '.join(TOOLS)}",
-)
+pytestmark = [
+    pytest.mark.skipif(
+        os.geteuid() != 0 or not all(map(shutil.which, TOOLS)),
+        reason=f"an image is built and entered by root with {', '.join(TOOLS)}",
+    ),
+    # Where nothing is cached, base and image are made first.
+    pytest.mark.timeout(1_200),
+]
 
 PROGRAMS = {"python3", "wherry-api", "wherry-operator", "wherry-jobrunner"}
 UNWANTED = {

@@ -19,7 +19,7 @@ POLICY: Final = "tenant"
 REMEMBERED: Final = 10_000
 PATIENCE_SECONDS: Final = 0.25
 """A request waits for Redis no longer; then the process counts by itself."""
-SHARE: Final = 100
+SHARE: Final = 50
 """A process draws this part of the quota ahead, so that few requests ask Redis."""
 
 Draw = Callable[[str, int], Awaitable[Drawn]]
@@ -68,8 +68,8 @@ class Share:
 class RateLimits:
     """Allowances by tenant; the headers are those of draft-ietf-httpapi-ratelimit-headers-09.
 
-    A request costs no round trip of its own: a hundredth of the quota is drawn at a time, so a
-    quota below 200 is counted one by one, and of a larger one each process may hold a hundredth
+    A request costs no round trip of its own: a fiftieth of the quota is drawn at a time, so a
+    quota below 100 is counted one by one, and of a larger one each process may hold a fiftieth
     that the others could have used. While Redis is away, or slow, each process counts by itself
     with a token bucket of the whole quota: then n processes let n times as much through.
     """

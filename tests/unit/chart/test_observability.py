@@ -17,6 +17,15 @@ from tests.unit.chart.renders import (
     render,
 )
 
+SOURCES = (
+    "api/wherry_api/metrics.py",
+    "core/wherry_core/kubernetes_metrics.py",
+    "jobrunner/wherry_jobrunner/archive/metrics.py",
+    "jobrunner/wherry_jobrunner/metrics.py",
+    "operator/wherry_operator/cluster_metrics.py",
+    "operator/wherry_operator/metrics.py",
+)
+"""Where the programs name their metrics."""
 ALERTS = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text(encoding="utf-8"))
 RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
 
@@ -71,3 +80,14 @@ def test_traces_go_from_all_three_programs_or_from_none() -> None:
                 if each["name"].startswith("OTEL_")
             }
             assert found == expected
+
+
+def test_the_docs_name_every_metric_and_no_other() -> None:
+    page = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
+    table = page[page.index("| metric |") : page.index("- No metric is labelled")]
+    told = {name.removesuffix("_total") for name in re.findall(r"`(wherry_\w+)", table)}
+    assert told == {
+        name.removesuffix("_total")
+        for source in SOURCES
+        for name in re.findall(r'"(wherry_\w+)"', (ROOT / source).read_text(encoding="utf-8"))
+    }

@@ -125,6 +125,7 @@ which asks every second so that nobody waits for them. Takes a dict of path and 
 {{- define "wherry.startupProbe" -}}
 startupProbe:
   httpGet: {path: {{ .path }}, port: {{ .port }}}
+  initialDelaySeconds: 2
   periodSeconds: 1
   timeoutSeconds: 3
   failureThreshold: 180

@@ -8,6 +8,29 @@ from localcluster import assets
 from tests.integration.chart.conftest import Admin
 
 JOBS = "downloadjobs.wherry.dev"
+POOLS = "runnerpools.wherry.dev"
+VERBS = ("get", "list", "watch", "create", "patch", "update", "delete", "deletecollection")
+EVERYTHING = (
+    *("secrets", "configmaps", "pods", "pods/exec", "pods/log", "pods/status", "pods/eviction"),
+    *("pods/ephemeralcontainers", "serviceaccounts", "serviceaccounts/token", "services"),
+    *("events", "events.events.k8s.io", "leases.coordination.k8s.io", "deployments.apps"),
+    *("jobs.batch", "networkpolicies.networking.k8s.io", "roles.rbac.authorization.k8s.io"),
+    *("rolebindings.rbac.authorization.k8s.io", "persistentvolumeclaims", POOLS),
+    *(f"{POOLS}/status", f"{POOLS}/scale", JOBS, f"{JOBS}/status"),
+)
+CLUSTER_WIDE = (
+    *("nodes", "namespaces", "persistentvolumes", "clusterroles.rbac.authorization.k8s.io"),
+    *(
+        "clusterrolebindings.rbac.authorization.k8s.io",
+        "certificatesigningrequests.certificates.k8s.io",
+        "customresourcedefinitions.apiextensions.k8s.io",
+        JOBS,
+        POOLS,
+        "pods",
+        "secrets",
+    ),
+    *("validatingwebhookconfigurations.admissionregistration.k8s.io",),
+)
 ACCOUNTS = ("wherry-api", "wherry-operator", "wherry-runner")
 OTHERS = [
     ("get", "secrets"),
@@ -68,6 +91,43 @@ def test_nowhere_anything_else(release: Admin) -> None:
         (account, verb, JOBS, "default")
         for account in ACCOUNTS
         for verb in ("get", "list", "create", "patch")
+    )
+
+
+def test_the_whole_of_what_each_may_do_in_the_release_s_namespace(release: Admin) -> None:
+    """Rights to one object by its name are left out: they are asked for without a name."""
+    allowed = release.allowed(
+        (account, verb, resource, release.namespace)
+        for account in ACCOUNTS
+        for resource in EVERYTHING
+        for verb in VERBS
+    )
+    assert {question[:3] for question in allowed} == {
+        *(("wherry-operator", verb, POOLS) for verb in ("get", "list", "watch", "create")),
+        ("wherry-operator", "patch", f"{POOLS}/status"),
+        *(("wherry-operator", verb, "pods") for verb in ("get", "list", "watch", "create")),
+        ("wherry-operator", "delete", "pods"),
+        ("wherry-operator", "create", "leases.coordination.k8s.io"),
+        ("wherry-operator", "create", "events.events.k8s.io"),
+        ("wherry-operator", "patch", "events.events.k8s.io"),
+    }
+
+
+def test_nothing_in_the_whole_cluster_and_nobody_else_s_rights(release: Admin) -> None:
+    assert not release.allowed(
+        (account, verb, resource, "")
+        for account in ACCOUNTS
+        for resource in CLUSTER_WIDE
+        for verb in VERBS
+    )
+    assert not release.allowed(
+        (account, verb, resource, release.namespace)
+        for account in ACCOUNTS
+        for verb, resource in (
+            ("impersonate", "serviceaccounts"),
+            ("escalate", "roles.rbac.authorization.k8s.io"),
+            ("bind", "roles.rbac.authorization.k8s.io"),
+        )
     )
 
 

@@ -105,6 +105,7 @@ VARIANTS: Final[Mapping[str, Values]] = {
     "tenants": {"tenants": ["team-b", "team-a"]},
     "tenants and the release": {"tenants": ["wherry", "team-a"]},
     "cluster-wide": {"clusterWide": True},
+    "user roles": {"rbac": {"aggregateToUserRoles": True}},
     "no rbac": {"rbac": {"create": False}},
     "no crds": {"crds": {"enabled": False}},
     "crds that go": {"crds": {"keep": False}},

@@ -40,6 +40,11 @@ def _words(rule: Document) -> set[str]:
     }
 
 
+def _aggregated(role: Document) -> set[str]:
+    marks = [each.partition("aggregate-to-") for each in role["metadata"]["labels"]]
+    return {name for _, mark, name in marks if mark}
+
+
 def grants(values: Values) -> Grants:
     """Return what each component may do, through its bindings."""
     documents = render(values)
@@ -61,7 +66,9 @@ def grants(values: Values) -> Grants:
         component = subject["name"].removeprefix("wherry-")
         for rule in roles[key]["rules"]:
             found[component, namespace or "*"] |= _words(rule)
-    assert bound == set(roles), "a role is bound to nobody"
+    # Roles of users are not bound but added to the cluster's own.
+    own = {key for key, each in roles.items() if not _aggregated(each)}
+    assert bound == own, "a role is bound to nobody"
     return dict(found)
 
 
@@ -109,6 +116,20 @@ def test_never(values: Values) -> None:
             assert "rbac" not in word
             assert not word.startswith(("impersonate", "escalate", "bind", "deletecollection"))
             assert "pods/exec" not in word
+
+
+def test_users_roles_reach_jobs_but_neither_status_nor_pools() -> None:
+    found = {}
+    for each in render(VARIANTS["user roles"]):
+        if each["kind"] == "ClusterRole":
+            (rule,) = each["rules"]
+            found[frozenset(_aggregated(each))] = _words(rule)
+    assert found == {
+        frozenset({"view", "edit", "admin"}): {
+            f"{verb} {JOBS}" for verb in ("get", "list", "watch")
+        },
+        frozenset({"edit", "admin"}): {f"{verb} {JOBS}" for verb in ("create", "patch")},
+    }
 
 
 def test_without_rbac_there_is_none() -> None:

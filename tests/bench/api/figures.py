@@ -42,7 +42,7 @@ def middle(bursts: Sequence[Figures]) -> Figures:
 
 def table(rows: Mapping[str, Sequence[Figures]]) -> str:
     """Return the Markdown table."""
-    heads = ["a second", "p50", "p99", "all p99", "largest"]
+    heads = ["a second", "p50", "p99", "p99 of all bursts", "largest"]
     heads += [f"CPU s: {name}" for name in COLUMNS]
     lines = [
         "| bursts | " + " | ".join(heads) + " |",
@@ -57,7 +57,7 @@ def table(rows: Mapping[str, Sequence[Figures]]) -> str:
             f"{seen.per_second:,.0f}",
             f"{seen.p50:.0f} ms",
             f"{seen.p99:.0f} ms",
-            f"{p99s[0]:.0f} to {p99s[-1]:.0f}",
+            f"{p99s[0]:.0f} to {p99s[-1]:.0f} ms",
             f"{seen.largest:.0f} ms",
             *(f"{seen.cpu.get(each, 0):.2f}" for each in COLUMNS),
         ]

@@ -214,6 +214,7 @@ VARIANTS: Final[Mapping[str, Values]] = {
             **_EXTRAS,
             "annotations": {"a": "b"},
             "publicUrl": "https://downloads.example.com",
+            "allowedHosts": ["downloads.example.com", "wherry-api.wherry"],
             "corsOrigins": ["https://app.example.com", "https://www.example.com"],
         },
         "operator": {**_EXTRAS, "annotations": {"a": "b"}},

@@ -16,6 +16,9 @@
 {{- with $api.corsOrigins }}
 {{ include "wherry.variable" (dict "name" "WHERRY_CORS_ORIGINS" "value" (join "," .)) }}
 {{- end }}
+{{- with $api.allowedHosts }}
+{{ include "wherry.variable" (dict "name" "WHERRY_ALLOWED_HOSTS" "value" (join "," .)) }}
+{{- end }}
 {{ include "wherry.variable" (dict "name" "WHERRY_AUTH_MODE" "value" $auth.mode) }}
 {{- if eq $auth.mode "kubernetes" }}
 {{ include "wherry.variable" (dict "name" "WHERRY_TOKEN_AUDIENCES" "value" (join "," $auth.kubernetes.audiences)) }}

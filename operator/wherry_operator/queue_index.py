@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from wherry_core.job_snapshot import snapshot_of
+from wherry_core.job_snapshot import deleted, snapshot_of
 from wherry_core.redis import job_queue, job_states, runner_registry
 from wherry_operator.job_view import JobView
 from wherry_operator.redis_link import RedisLink
@@ -110,10 +110,15 @@ class QueueIndex:
         )
 
     async def forget(self, view: JobView) -> None:
-        """Remove all traces of a deleted job."""
+        """Remove all traces of a deleted job; who follows one that had not ended is told."""
         if (place := self.place_of(view.key)) is not None:
             await self.take_out(view.key, place)
         metadata = view.job.metadata
+        if not view.job.ended:
+            gone = deleted(snapshot_of(view.job))
+            await self._link.attempt(
+                "publish", lambda redis: job_states.publish(redis, gone, self._state_ttl)
+            )
         await self._link.attempt(
             "forget-job",
             lambda redis: job_states.forget(redis, metadata.namespace, [metadata.name]),

@@ -11,7 +11,7 @@ import httpx
 from tests.chaos.persistence import persist
 from tests.chaos.world import FILES, MISSING, World
 from tests.harness.api import JOBS
-from tests.harness.waiting import eventually
+from tests.harness.waiting import TooLateError
 from wherry_core.resources import TERMINAL_PHASES, Phase
 
 COMPLETES: Final = frozenset({Phase.COMPLETED})
@@ -20,6 +20,7 @@ MISSING_SHARE: Final = 0.03
 SINGLE_SHARE: Final = 0.1
 """Jobs of one file: the object itself is the result."""
 POST_PATIENCE_SECONDS: Final = 180.0
+STANDSTILL_SECONDS: Final = 120.0
 
 
 @dataclass(frozen=True)
@@ -95,16 +96,23 @@ async def phases(world: World) -> dict[str, int]:
     return counts
 
 
-async def all_ended(world: World, count: int, within: float) -> Mapping[str, int]:
+async def all_ended(world: World, count: int) -> Mapping[str, int]:
     """Wait until ``count`` jobs have ended; return how many are in each phase.
 
-    Raises TooLateError with the phases that were seen last.
+    However slow the machine is, some job must end every now and then. Raises TooLateError with
+    the phases that were seen last when none does for STANDSTILL_SECONDS.
     """
-
-    return await eventually(
-        f"{count} jobs to end",
-        lambda: persist(lambda: phases(world)),
-        lambda found: sum(found.get(phase, 0) for phase in TERMINAL_PHASES) == count,
-        within=within,
-        every=0.5,
-    )
+    loop = asyncio.get_running_loop()
+    ended, since = 0, loop.time()
+    while True:
+        found = await persist(lambda: phases(world))
+        now = sum(found.get(phase, 0) for phase in TERMINAL_PHASES)
+        if now == count:
+            return found
+        if now != ended:
+            ended, since = now, loop.time()
+        elif loop.time() - since > STANDSTILL_SECONDS:
+            raise TooLateError(
+                f"no job ended for {STANDSTILL_SECONDS:g} s, {ended} of {count} had: {found}"
+            )
+        await asyncio.sleep(0.5)

@@ -47,8 +47,8 @@ class Lengths:
     store_away: tuple[float, float] = (0.5, 3.0)
 
 
-SHORT: Final = Lengths(freeze=(1, 14), parting=(2, 8), redis_away=(2, 6))
-"""For a heartbeat timeout of 6 s: a frozen runner is fenced."""
+SHORT: Final = Lengths(freeze=(1, 20), parting=(2, 8), redis_away=(2, 6))
+"""For a heartbeat timeout of 10 s: a frozen runner is fenced."""
 LONG: Final = Lengths(freeze=(2, 120), parting=(2, 45), redis_away=(5, 60))
 """For the heartbeat timeout of 30 s that the operator has by itself."""
 

@@ -77,7 +77,7 @@ async def test_no_job_is_lost_doubled_or_left_over(
                 asking = group.create_task(ask_for_all(world, wishes(seed, job_count, seconds)))
                 group.create_task(_strike(world, strikes))
             asked = asking.result()
-            phases = await all_ended(world, job_count, within=60 + seconds)
+            phases = await all_ended(world, job_count)
             _print_figures(world, time.monotonic() - started, dict(phases))
             await nothing_left(world)
             quiet = await writes_when_quiet(world.audit_log, world.namespace)

@@ -109,7 +109,7 @@ async def run_and_judge(world: World, count: int, strike: Break) -> None:
             within=LONGEST_STANDSTILL,
         )
         print(f"the next job was taken {time.monotonic() - back:.1f} s after Redis was back")
-    assert dict(await all_ended(world, count, within=180)) == {Phase.COMPLETED: count}
+    assert dict(await all_ended(world, count)) == {Phase.COMPLETED: count}
     await asyncio.wait_for(following, 30)
     for each in followers:
         assert each.ends == ["completed"]
@@ -131,7 +131,7 @@ def slower(times: Times) -> Times:
     return Times(times.heartbeat_timeout, times.lease, times.sweep, delay_ms=(500, 1_500))
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("fault", ["flush", "empty disk", "stale replica", "away", "silent"])
 async def test_all_jobs_complete_once_whatever_redis_loses(
     fault: str,
@@ -183,7 +183,7 @@ async def with_a_cluster(folder: Path) -> AsyncIterator[tuple[str, Break]]:
         yield servers.url, fail_over
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("servers", [with_sentinels, with_a_cluster])
 async def test_all_jobs_complete_once_when_a_stale_replica_is_promoted(
     servers: Callable[[Path], AbstractAsyncContextManager[tuple[str, Break]]],

@@ -9,15 +9,15 @@ from wherry_operator.pool_plan import ObservedPool, PoolPlan, has_capacity
 def drain_surplus(observed: ObservedPool, plan: PoolPlan) -> PoolPlan:
     """Drain idle runners that were not needed for idleSeconds.
 
-    Over maxRunners, or when the pool is paused, idle runners leave at once. Runners that do not
+    Those over maxRunners, and all idle ones of a paused pool, leave at once. Runners that do not
     run yet leave first, then those of an old template, then the youngest.
     """
     if not observed.index_up:
         return plan
     alive = [pod for pod in observed.pods if has_capacity(observed, pod)]
     spec = observed.pool.spec
-    at_once = spec.paused or len(alive) > spec.max_runners
-    keep = plan.desired if at_once else max(plan.desired, observed.needed)
+    warm = 0 if spec.paused else min(observed.needed, spec.max_runners)
+    keep = max(plan.desired, warm)
     surplus = len(alive) - keep
     if surplus <= 0:
         return plan

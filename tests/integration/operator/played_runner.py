@@ -76,7 +76,7 @@ class PlayedRunner:
 
     async def pop(self) -> str | None:
         """Take the first job of the queue and begin it; None when there is none to be had."""
-        waiting = await job_queue.pop(self.redis, self.pool, 10)
+        waiting = await job_queue.pop(self.redis, self.pool, 5)
         if waiting is None:
             return None
         if not await runner_registry.begin(self.redis, self.pool, self.name, waiting):
@@ -104,9 +104,9 @@ class PlayedRunner:
         )
 
     async def take(self) -> DownloadJob:
-        """Pop and claim the next job."""
-        key = await self.pop()
-        assert key is not None, "no job could be had"
+        """Pop and claim the next job; one that is not to be had yet comes back to the queue."""
+        key = await eventually("a job in the queue", self.pop, within=60)
+        assert key is not None
         return await self.claim(key)
 
     async def complete(self, job: DownloadJob) -> None:
@@ -182,4 +182,4 @@ class PlayedRunner:
                     await self.api.delete("pods", self.namespace, self.name, grace_seconds=0)
             return pod is None
 
-        await eventually(f"the pod {self.name} to be deleted", absent)
+        await eventually(f"the pod {self.name} to be deleted", absent, within=90)

@@ -18,9 +18,7 @@ async def in_queue(operated: Operated, job: DownloadJob) -> bool:
     return job.key in await job_queue.members(operated.redis, "default")
 
 
-async def test_failed_attempts_pause_and_end_as_a_dead_letter_that_can_be_retried(
-    operated: Operated,
-) -> None:
+async def fail_until_dead_lettered_and_retry(operated: Operated) -> None:
     await operated.create_pool()
     operated.start_operator()
     job = await jobs.create_job(operated.api, operated.namespace, ["1"], backoffLimit=1)
@@ -50,10 +48,19 @@ async def test_failed_attempts_pause_and_end_as_a_dead_letter_that_can_be_retrie
         assert again.metadata.labels["wherry.dev/retry-of"] == job.metadata.name
         assert again.spec.file_ids == job.spec.file_ids
         await runner.complete(again)
-    old = await jobs.read_job(operated.api, job)
+    old = await eventually(
+        "the retry to be noted",
+        lambda: jobs.read_job(operated.api, job),
+        lambda found: found.metadata.annotations.get("wherry.dev/retries") == "1",
+    )
     assert "wherry.dev/retry" not in old.metadata.annotations
-    assert old.metadata.annotations["wherry.dev/retries"] == "1"
     assert old.status.phase is Phase.FAILED
+
+
+async def test_failed_attempts_pause_and_end_as_a_dead_letter_that_can_be_retried(
+    operated: Operated,
+) -> None:
+    await fail_until_dead_lettered_and_retry(operated)
     stories = await eventually(
         "the story of the job",
         lambda: operated.api.list_all(EVENTS, operated.namespace),
@@ -221,7 +228,7 @@ async def test_a_silent_runner_is_fenced_off_and_its_pod_deleted(operated: Opera
     await runner.gone()
 
 
-async def test_time_ends_jobs_and_deletes_them_with_their_archives(operated: Operated) -> None:
+async def fail_late_and_be_deleted(operated: Operated) -> DownloadJob:
     operated.start_operator()
     late = await jobs.create_job(
         operated.api,
@@ -231,13 +238,18 @@ async def test_time_ends_jobs_and_deletes_them_with_their_archives(operated: Ope
         ttlSecondsAfterFinished=2,
     )
     failed = await jobs.job_becomes(operated.api, late, Phase.FAILED)
-    reasons = {each.type: each.reason for each in failed.status.conditions}
-    assert reasons == {"PoolFound": "PoolNotFound", "Failed": "QueueTimeout"}
     await eventually(
         "the job to be deleted",
         lambda: operated.api.find(JOBS, operated.namespace, late.metadata.name),
         lambda found: found is None,
     )
+    return failed
+
+
+async def test_time_ends_jobs_and_deletes_them_with_their_archives(operated: Operated) -> None:
+    failed = await fail_late_and_be_deleted(operated)
+    reasons = {each.type: each.reason for each in failed.status.conditions}
+    assert reasons == {"PoolFound": "PoolNotFound", "Failed": "QueueTimeout"}
 
 
 async def test_a_job_that_waits_for_its_pool_runs_once_it_is_there(operated: Operated) -> None:

@@ -115,9 +115,20 @@ def test_pods_that_do_not_run_yet_leave_first() -> None:
     assert drained(pods=(pod(0), pending(1), pod(2)), needed=2) == ("default-runner-1",)
 
 
-@pytest.mark.parametrize("spec", [{"maxRunners": 1}, {"paused": True}])
-def test_a_lower_maximum_and_a_pause_do_not_wait_for_idle_time(spec: dict[str, Any]) -> None:
-    assert "default-runner-1" in drained(pool(**spec), pods=(pod(0), pod(1)), needed=9)
+@pytest.mark.parametrize(
+    ("spec", "leaving"),
+    [
+        ({"maxRunners": 1}, ("default-runner-1",)),
+        ({"maxRunners": 0}, ("default-runner-1", "default-runner-0")),
+        ({"paused": True}, ("default-runner-1", "default-runner-0")),
+        ({"maxRunners": 2}, ()),
+    ],
+)
+def test_a_lower_maximum_and_a_pause_do_not_wait_for_idle_time(
+    spec: dict[str, Any], leaving: tuple[str, ...]
+) -> None:
+    """And those within the maximum stay for theirs."""
+    assert drained(pool(**spec), pods=(pod(0), pod(1)), needed=9) == leaving
 
 
 def test_nobody_is_asked_to_leave_without_redis() -> None:

@@ -11,6 +11,7 @@ from wherry_core.resources.base import Time
 
 QUEUED_STEP: Final = 0
 CANCELLED_MESSAGE: Final = "The job was cancelled."
+DELETED_MESSAGE: Final = "The job was deleted."
 
 
 class JobStatus(StrEnum):
@@ -76,6 +77,11 @@ class JobSnapshot(ResourceModel):
     def newer_than(self, other: "JobSnapshot | None") -> bool:
         """True when this snapshot may be shown after ``other``."""
         return other is None or self.order > other.order
+
+
+def deleted(last: JobSnapshot) -> JobSnapshot:
+    """Return what followers of a job that has not ended are told when its resource is gone."""
+    return last.model_copy(update={"status": JobStatus.FAILED, "error": DELETED_MESSAGE})
 
 
 def error_message(job: DownloadJob) -> str | None:

@@ -9,7 +9,6 @@ from wherry_core.job_snapshot import JobSnapshot, JobStatus
 
 HEARTBEAT: Final = b"event: heartbeat\ndata: {}\n\n"
 END_MARK: Final = "end"
-DELETED_MESSAGE: Final = "The job was deleted."
 
 
 def event_id(snapshot: JobSnapshot) -> str:
@@ -39,11 +38,6 @@ def name_of(snapshot: JobSnapshot) -> str:
     if snapshot.status is JobStatus.COMPLETED:
         return "completed"
     return "failed" if snapshot.status is JobStatus.FAILED else "progress"
-
-
-def deleted(last: JobSnapshot) -> JobSnapshot:
-    """Return what followers of a job are told when its resource is gone."""
-    return last.model_copy(update={"status": JobStatus.FAILED, "error": DELETED_MESSAGE})
 
 
 def event_of(snapshot: JobSnapshot, public_url: str | None) -> bytes:

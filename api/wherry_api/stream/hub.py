@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from wherry_api import problems
 from wherry_api.metrics import REFUSED, STREAMS, STREAMS_DROPPED
 from wherry_api.problems import ProblemError
-from wherry_api.stream.events import deleted, event_of, name_of
+from wherry_api.stream.events import event_of, name_of
 from wherry_api.stream.follower import Follower
 from wherry_api.stream.subscription import Subscription
-from wherry_core.job_snapshot import JobSnapshot
+from wherry_core.job_snapshot import JobSnapshot, deleted
 from wherry_core.redis import keys
 from wherry_core.redis.client import Redis
 

@@ -18,9 +18,8 @@ from wherry_api.metrics import FALLBACK_READS
 from wherry_api.problems import ProblemError
 from wherry_api.redis_gate import RedisGate, RedisUnavailableError
 from wherry_api.services.snapshots import silent
-from wherry_api.stream.events import deleted
 from wherry_api.stream.hub import Hub, JobKey, Watch
-from wherry_core.job_snapshot import JobSnapshot, snapshot_of
+from wherry_core.job_snapshot import JobSnapshot, deleted, snapshot_of
 from wherry_core.redis import job_states
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,14 @@ from typing import Any
 
 import pytest
 
-from wherry_core.job_snapshot import CANCELLED_MESSAGE, JobSnapshot, JobStatus, snapshot_of
+from wherry_core.job_snapshot import (
+    CANCELLED_MESSAGE,
+    DELETED_MESSAGE,
+    JobSnapshot,
+    JobStatus,
+    deleted,
+    snapshot_of,
+)
 from wherry_core.resources import DownloadJob
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -123,3 +130,10 @@ def test_later_attempts_and_steps_are_newer_and_a_terminal_one_is_newest() -> No
 def test_a_snapshot_survives_the_way_through_redis() -> None:
     snapshot = snapshot_of(job(phase="Processing", attempt=1, step=3), NOW)
     assert JobSnapshot.model_validate_json(snapshot.model_dump_json(by_alias=True)) == snapshot
+
+
+def test_a_deleted_job_ends_for_its_followers() -> None:
+    running = snapshot_of(job(phase="Processing", attempt=2, step=7), NOW)
+    gone = deleted(running)
+    assert gone.newer_than(running)
+    assert (gone.terminal, gone.error, gone.uid) == (True, DELETED_MESSAGE, running.uid)

@@ -35,8 +35,13 @@ def is_result_of(settings: StoreSettings, namespace: str, uid: str, bucket: str,
     if _leads_elsewhere(key):
         return False
     if bucket == settings.archive_bucket and key.startswith(settings.archive_prefix):
-        return key.startswith(archive_folder(settings, namespace, uid))
+        return lies_in(key, archive_folder(settings, namespace, uid))
     return bucket == settings.source_bucket
+
+
+def lies_in(key: str, folder: str) -> bool:
+    """Return whether ``key`` is below ``folder``, however a store reads it."""
+    return key.startswith(folder) and not _leads_elsewhere(key)
 
 
 def _leads_elsewhere(key: str) -> bool:

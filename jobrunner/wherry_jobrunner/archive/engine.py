@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from wherry_core import tracing
-from wherry_core.archive_storage import archive_key
+from wherry_core.archive_storage import archive_folder, archive_key
 from wherry_core.redis.client import Redis
 from wherry_core.resources import Archive
 from wherry_core.settings import StoreSettings
@@ -90,7 +90,12 @@ class _Attempt:
         self.requests = requests
         self.report = report
         self.ids = tuple(dict.fromkeys(request.file_ids))
-        self.journal = PartJournal(redis, request.uid, request.job) if redis is not None else None
+        folder = archive_folder(settings, request.namespace, request.uid)
+        self.journal = (
+            PartJournal(redis, request.uid, request.job, settings.archive_bucket, folder)
+            if redis is not None
+            else None
+        )
         self.cache = (
             HeadCache(redis, client.meta.endpoint_url, request.job) if redis is not None else None
         )

@@ -82,5 +82,11 @@ def _encode(head: ObjectHead) -> bytes:
 def _decode(text: str | None) -> ObjectHead | None:
     if text is None:
         return None
-    size, etag, modified, crc32, sha256 = orjson.loads(text)
+    try:
+        size, etag, modified, crc32, sha256 = orjson.loads(text)
+    except (ValueError, TypeError):
+        # None of ours, or of another release: the store is asked.
+        return None
+    if not (isinstance(size, int) and isinstance(etag, str) and isinstance(modified, int)):
+        return None
     return ObjectHead(size, etag, modified, crc32, sha256)

@@ -12,6 +12,7 @@ from typing import Any, Final
 import orjson
 from redis.exceptions import RedisError
 
+from wherry_core.archive_storage import lies_in
 from wherry_core.redis import keys
 from wherry_core.redis.client import Redis
 from wherry_jobrunner.archive.store_requests import StoredPart
@@ -42,13 +43,30 @@ class Journal:
     parts: dict[int, JournalPart]
 
 
+def _decode(fields: dict[str, str]) -> Journal:
+    """Return what the fields tell; raises ValueError or TypeError."""
+    digest, bucket, key, upload_id, with_crc32 = orjson.loads(fields[UPLOAD_FIELD])
+    upload = Upload(str(bucket), str(key), str(upload_id), bool(with_crc32))
+    parts: dict[int, JournalPart] = {}
+    for number, text in fields.items():
+        if number == UPLOAD_FIELD:
+            continue
+        etag, size, told, crc32, range_crcs = orjson.loads(text)
+        stored = StoredPart(int(number), str(etag), int(size), told)
+        parts[int(number)] = JournalPart(stored, crc32, tuple(range_crcs))
+    return Journal(str(digest), upload, parts)
+
+
 class PartJournal:
     """The journal of one job; losing it only costs time, so no error of Redis leaves it."""
 
-    def __init__(self, redis: Redis, uid: str, job: str) -> None:
+    def __init__(self, redis: Redis, uid: str, job: str, bucket: str, folder: str) -> None:
+        """``folder`` is where alone, in ``bucket``, an upload of this job can lie."""
         self._redis: Any = redis
         self._key = keys.archive_parts(uid)
         self._job = job
+        self._bucket = bucket
+        self._folder = folder
         self._given_up = False
 
     async def begin(self, digest: str, upload: Upload) -> None:
@@ -82,13 +100,22 @@ class PartJournal:
             return None
         if UPLOAD_FIELD not in fields:
             return None
-        digest, bucket, key, upload_id, with_crc32 = orjson.loads(fields.pop(UPLOAD_FIELD))
-        parts: dict[int, JournalPart] = {}
-        for number, text in fields.items():
-            etag, size, told, crc32, range_crcs = orjson.loads(text)
-            stored = StoredPart(int(number), etag, size, told)
-            parts[int(number)] = JournalPart(stored, crc32, tuple(range_crcs))
-        return Journal(digest, Upload(bucket, key, upload_id, with_crc32), parts)
+        try:
+            journal = _decode(fields)
+        except (ValueError, TypeError):
+            logger.warning("the journal of parts cannot be read", extra={"job": self._job})
+            return None
+        upload = journal.upload
+        if upload.bucket != self._bucket or not lies_in(upload.key, self._folder):
+            # What it names would be completed, copied and deleted.
+            logger.error(
+                "the journal of parts names an upload that is none of this job's: %s in %s",
+                upload.key,
+                upload.bucket,
+                extra={"job": self._job},
+            )
+            return None
+        return journal
 
     async def forget(self) -> None:
         """Drop everything: the archive is finished, or its upload aborted."""

@@ -73,7 +73,8 @@ class Leadership:
                 async with asyncio.timeout(patience):
                     held = await self._acquire_or_renew()
             except (KubernetesError, TimeoutError) as error:
-                logger.warning("could not reach the lease: %s", error or type(error).__name__)
+                why = str(error) or f"no answer within {patience:.1f} s"
+                logger.warning("could not reach the lease: %s", why)
             if held:
                 self._renewed = started
             self._tell()

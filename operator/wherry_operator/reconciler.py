@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wherry_operator import metrics
+from wherry_operator.kubernetes_api import KubernetesError, RefusedError
 
 logger = logging.getLogger(__name__)
 
@@ -120,13 +121,20 @@ class Reconciler:
         started = time.monotonic()
         try:
             look_again = await self._reconcile(key)
-        except Exception:
+        except Exception as error:
             failures = self._failures.get(key, 0) + 1
             self._failures[key] = failures
             metrics.RECONCILE_ERRORS.labels(kind=self.name).inc()
             pause = self._backoff.pause(failures)
-            logger.exception(
-                "could not reconcile, next try in %.1f s", pause, extra={self.name: key}
+            # An API server's answer says enough; a fault of ours is looked for by its trace.
+            ours = not isinstance(error, KubernetesError) or isinstance(error, RefusedError)
+            logger.log(
+                logging.ERROR if ours else logging.WARNING,
+                "could not reconcile, next try in %.1f s: %s",
+                pause,
+                error,
+                exc_info=ours,
+                extra={self.name: key},
             )
             self.add_after(key, pause)
         else:

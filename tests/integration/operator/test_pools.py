@@ -118,6 +118,35 @@ async def test_a_paused_pool_starts_nothing_until_it_goes_on(operated: Operated)
     await operated.runner().pod()
 
 
+async def test_changed_bounds_are_followed_while_jobs_run(operated: Operated) -> None:
+    await operated.create_pool(maxRunners=1, concurrency=1, idleSeconds=1)
+    operated.start_operator()
+    for _ in range(2):
+        await jobs.create_job(operated.api, operated.namespace, ["1"])
+    busy = operated.runner()
+    await busy.start()
+    async with busy.beating():
+        claimed = await busy.take()
+        await never("a pod over maxRunners", lambda: more_than_one(operated), during=1)
+        await set_bounds(operated, maxRunners=2)
+        second = operated.runner("default-runner-1")
+        await second.start()
+        await set_bounds(operated, minRunners=3, maxRunners=3)
+        await operated.runner("default-runner-2").pod()
+        await set_bounds(operated, minRunners=0, maxRunners=0)
+        async with second.beating():
+            await eventually("the idle runner to be asked to leave", lambda: second.orders.drain)
+        assert not busy.orders.drain
+        await second.leave()
+        await second.gone()
+        await busy.complete(claimed)
+        await eventually("the last runner to be asked to leave", lambda: busy.orders.drain)
+
+
+async def set_bounds(operated: Operated, **spec: int) -> None:
+    await operated.api.patch(POOLS, operated.namespace, "default", {"spec": spec})
+
+
 async def test_a_tenants_limit_holds_and_the_next_job_follows(operated: Operated) -> None:
     await operated.create_pool()
     operated.start_operator(WHERRY_TENANT_RUNNING_LIMIT="1")

@@ -2,10 +2,14 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import pytest
+
 from tests.harness.waiting import eventually
+from wherry_operator.kubernetes_api import KubernetesError, RefusedError
 from wherry_operator.reconciler import Backoff, Reconciler
 
 
@@ -95,3 +99,31 @@ def test_pauses_double_up_to_the_longest() -> None:
     backoff = Backoff(first=0.2, longest=60)
     assert [backoff.pause(number) for number in (1, 2, 3)] == [0.2, 0.4, 0.8]
     assert backoff.pause(500) == 60
+
+
+@pytest.mark.parametrize(
+    ("error", "level", "traced"),
+    [
+        (KubernetesError(0, "Unreachable", "refused"), logging.WARNING, False),
+        (KubernetesError(429, "TooManyRequests", "later"), logging.WARNING, False),
+        (RefusedError(422, "Invalid", "not so"), logging.ERROR, True),
+        (ValueError("a fault of ours"), logging.ERROR, True),
+    ],
+)
+async def test_only_a_fault_of_ours_is_logged_with_its_trace(
+    error: Exception, level: int, traced: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed = False
+
+    async def fail_once(_: str) -> None:
+        nonlocal failed
+        if not failed:
+            failed = True
+            raise error
+
+    async with running(fail_once) as loop:
+        loop.add("a")
+        await eventually("the second try", lambda: failed and loop.idle)
+    (record,) = [each for each in caplog.records if "could not reconcile" in each.message]
+    assert (record.levelno, bool(record.exc_info)) == (level, traced)
+    assert str(error) in record.message

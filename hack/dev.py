@@ -5,6 +5,7 @@ program when its sources change. Ctrl-C ends all of it and deletes its data.
 """
 
 import argparse
+import asyncio
 import os
 import shutil
 import signal
@@ -20,7 +21,9 @@ from typing import Final
 from localcluster import clusters, jaeger, paths, say, shell
 from localcluster.cluster import Cluster
 from trial import fast
+from trial.__main__ import store_files
 from trial.chart import NAMESPACE, Tools
+from trial.sample_files import sample_files
 
 LOOK_SECONDS: Final = 0.5
 END_SECONDS: Final = 15.0
@@ -178,10 +181,14 @@ def run(*, traces: bool) -> None:
             os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = server.otlp_endpoint
             say.line(f"traces: {server.query_url}/api/traces?service=wherry-operator")
         cluster = fast.prepare()
+        samples = list(sample_files())
+        asyncio.run(store_files(cluster, samples))
         for child in children(cluster, paths.REPOSITORY):
             child.start()
             running.append(child)
-        say.line(f"API {cluster.api_url}, its page with hot reload http://127.0.0.1:{PAGE_PORT}")
+        say.line(f"API and page {cluster.api_url}; files {samples[0].id} to {samples[-1].id}")
+        if any(child.component.name == "page" for child in running):
+            say.line(f"the page with hot reload http://127.0.0.1:{PAGE_PORT}")
         say.line(f"export KUBECONFIG={cluster.kubeconfig}; Ctrl-C ends everything")
         supervise(cluster, running)
     except KeyboardInterrupt:

@@ -21,7 +21,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,8 +72,8 @@ async def fill(settings: StoreSettings, folder: str, count: int, size: int) -> N
         await asyncio.gather(*(put(number) for number in range(count)))
 
 
-def compare(given: argparse.Namespace) -> list[tables.Run]:
-    """Start a store, fill it, and run every way over every link; return the best of each."""
+def compare(given: argparse.Namespace) -> Iterator[tables.Run]:
+    """Start a store, fill it, and run every way over every link; yield the best of each."""
     _check_room(given.directory, given.sizes)
     state = Path(tempfile.mkdtemp(prefix="wherry-bench-", dir=given.directory))
     try:
@@ -81,19 +81,19 @@ def compare(given: argparse.Namespace) -> list[tables.Run]:
         try:
             os.environ["AWS_ACCESS_KEY_ID"] = store.access_key
             os.environ["AWS_SECRET_ACCESS_KEY"] = store.secret_key
-            return [run for text in given.sizes for run in _sized(given, store, text)]
+            for text in given.sizes:
+                yield from _sized(given, store, text)
         finally:
             store.stop()
     finally:
         shutil.rmtree(state, ignore_errors=True)
 
 
-def _sized(given: argparse.Namespace, store: stores.Store, text: str) -> list[tables.Run]:
+def _sized(given: argparse.Namespace, store: stores.Store, text: str) -> Iterator[tables.Run]:
     count, size = parse_size(text)
     folder = f"files/{text}"
     settings = settings_for(store.endpoint, store.bucket, folder)
     asyncio.run(fill(settings, folder, count, size))
-    runs: list[tables.Run] = []
     latency, most = parse_latency(given.latency), parse_connection_rate(given.per_connection)
     for rate in given.link:
         with linked(rate, latency, most, store.endpoint) as link:
@@ -105,9 +105,8 @@ def _sized(given: argparse.Namespace, store: stores.Store, text: str) -> list[ta
                 run = tables.Run(name, link.name, text, count, size, way, **taken)
                 sys.stderr.write(f"{tables.table([run]).splitlines()[-1]}\n")
                 measured[way].append(run)
-            runs += [tables.best(of_way) for of_way in measured.values()]
+        yield from (tables.best(of_way) for of_way in measured.values())
     asyncio.run(_empty(settings))
-    return runs
 
 
 def _measured(
@@ -174,8 +173,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupted)
     if given.tuned:
         os.environ |= {"VGW_KEEP_ALIVE": "true", "VGW_DATA_INTEGRITY_ETAG": "true"}
-    runs = compare(given)
-    print(f"{tables.table(runs)}\n\n{tables.goals(runs)}")
+    runs: list[tables.Run] = []
+    try:
+        runs.extend(compare(given))
+    finally:
+        # Also when it is cut short: what was measured until then took its time.
+        print(f"{tables.table(runs)}\n\n{tables.goals(runs)}")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ class EventRecorder:
         self._api = api
         self._instance = instance[:128]
         self._waiting: asyncio.Queue[tuple[Regarding, Story]] = asyncio.Queue(WAITING)
-        self._series: OrderedDict[tuple[str, str], Series] = OrderedDict()
+        self._series: OrderedDict[tuple[str, Story], Series] = OrderedDict()
 
     def record(self, regarding: Regarding, story: Story) -> None:
         """Have an Event written soon."""
@@ -82,14 +82,12 @@ class EventRecorder:
                 )
 
     async def _write(self, regarding: Regarding, story: Story) -> None:
-        key = (regarding.uid, story.reason)
+        key = (regarding.uid, story)
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         series = self._series.get(key)
         if series is not None and time.monotonic() - series.at < SERIES_SECONDS:
-            patch = {
-                "series": {"count": series.count + 1, "lastObservedTime": now},
-                "note": story.message[:NOTE_LENGTH],
-            }
+            # Nothing else of an Event may be changed: another note is another Event.
+            patch = {"series": {"count": series.count + 1, "lastObservedTime": now}}
             path = events_path(regarding.namespace, series.name)
             try:
                 await self._api.request("PATCH", path, body=patch, content_type=MERGE_PATCH)

@@ -161,16 +161,37 @@ async def found(operated: Operated, job: DownloadJob) -> object | None:
 async def test_an_event_that_is_counted_up(operated: Operated, point: str) -> None:
     await operated.create_pool()
     operated.start_operator(WHERRY_FAULT_POINT=point)
-    await jobs.create_job(operated.api, operated.namespace, ["1"])
+    job = await jobs.create_job(operated.api, operated.namespace, ["1"])
+    await jobs.job_becomes(operated.api, job, Phase.QUEUED)
+    for suspend in (True, False, True):
+        await jobs.patch_spec(operated.api, job, suspend=suspend)
+        await becomes_suspended(operated, job, suspend)
+    await dies_and_another_comes(operated)
+    assert await told(operated, "Suspended") == (2 if point.startswith("after") else 1)
+    await jobs.patch_spec(operated.api, job, suspend=False)
     runner = operated.runner()
     await runner.start()
     async with runner.beating():
-        for _ in range(2):
-            await runner.fail(await runner.take())
-        await dies_and_another_comes(operated)
-        third = await runner.take()
-        assert third.status.attempt == 3
-        await runner.complete(third)
+        await runner.complete(await runner.take())
+
+
+async def becomes_suspended(operated: Operated, job: DownloadJob, wanted: bool) -> None:
+    """Wait until the operator has taken in that a job is suspended, or no longer."""
+    await eventually(
+        "the condition",
+        lambda: jobs.read_job(operated.api, job),
+        lambda now: (
+            {each.type: each.status == "True" for each in now.status.conditions}.get("Suspended")
+            is wanted
+        ),
+    )
+
+
+async def told(operated: Operated, reason: str) -> int:
+    """Return how often the one Event with this reason happened."""
+    events = await operated.api.list_all("events.k8s.io/v1/events", operated.namespace)
+    (event,) = [each for each in events if each["reason"] == reason]
+    return int((event.get("series") or {}).get("count", 1))
 
 
 @pytest.mark.parametrize("point", around("post-leases", "put-leases:2"))

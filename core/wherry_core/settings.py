@@ -136,9 +136,15 @@ def load(settings: type[Settings]) -> Settings:
     try:
         return settings()
     except ValidationError as error:
-        lines = [
-            f"  {'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()
-        ]
+        lines = [f"  {_variable(settings, e['loc'])}: {e['msg']}" for e in error.errors()]
         sys.stderr.write("The environment has settings that Wherry cannot use:\n")
         sys.stderr.write("\n".join(lines) + "\nSee docs/settings.md for what each one takes.\n")
         raise SystemExit(2) from None
+
+
+def _variable(settings: type[BaseSettings], place: tuple[str | int, ...]) -> str:
+    """Return the name of the variable at fault: a field with a prefix is told by its own name."""
+    first, *rest = (str(part) for part in place) if place else ("the settings together",)
+    if first in settings.model_fields:
+        first = (settings.model_config.get("env_prefix", "") + first).upper()
+    return ".".join((first, *rest))

@@ -1,4 +1,5 @@
 import pytest
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from wherry_core.settings import LifetimeSettings, RedisSettings, StoreSettings, load
 
@@ -70,6 +71,21 @@ def test_sources_under_the_archive_prefix_are_refused(
     with pytest.raises(SystemExit):
         load(StoreSettings)
     assert "must not lie under WHERRY_ARCHIVE_PREFIX" in capsys.readouterr().err
+
+
+class Prefixed(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="WHERRY_")
+
+    rate_limit_requests: int = 1200
+
+
+def test_a_variable_with_the_common_prefix_is_named_in_full(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WHERRY_RATE_LIMIT_REQUESTS", "many")
+    with pytest.raises(SystemExit):
+        load(Prefixed)
+    assert "WHERRY_RATE_LIMIT_REQUESTS: Input should be a valid integer" in capsys.readouterr().err
 
 
 def test_a_missing_bucket_is_named(

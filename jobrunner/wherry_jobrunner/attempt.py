@@ -23,7 +23,7 @@ from wherry_jobrunner.coalescing import Coalescer
 from wherry_jobrunner.ending import Ending, Outcome
 from wherry_jobrunner.figures import Figures, figures_of, first_figures
 from wherry_jobrunner.followers import PUBLISH_SECONDS, job_with, tell
-from wherry_jobrunner.guarding import guarded
+from wherry_jobrunner.guarding import end_all, guarded
 from wherry_jobrunner.ownership import Standing, standing
 from wherry_jobrunner.tools import Tools
 
@@ -89,9 +89,7 @@ class Attempt:
         try:
             found = await self._bundle_or_stop()
         finally:
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            await end_all(helpers)
         ending = Ending(self._tools, self.claim, self.job, self._figures, self._step + 1)
         try:
             with tracing.span("record"):

@@ -14,7 +14,7 @@ from wherry_jobrunner.attempt import Attempt, Stop
 from wherry_jobrunner.attempt_trace import traced_attempt
 from wherry_jobrunner.claiming import ApiServerAwayError, claim
 from wherry_jobrunner.ending import HAND_BACK_PATIENCE_SECONDS, Outcome
-from wherry_jobrunner.guarding import guarded
+from wherry_jobrunner.guarding import end_all, guarded
 from wherry_jobrunner.heartbeat import Heartbeat
 from wherry_jobrunner.redis_link import RedisAwayError
 from wherry_jobrunner.tools import Tools
@@ -70,8 +70,7 @@ class Worker:
             await guarded("taking jobs", self._take_jobs)
             await self._let_them_end(stop_grace_seconds)
         finally:
-            beating.cancel()
-            await asyncio.gather(beating, return_exceptions=True)
+            await end_all([beating])
         await self._sign_off()
 
     def _check(self, jobs: Iterable[str]) -> None:

@@ -109,6 +109,9 @@ def _sentinel_master(url: str, max_connections: int, common: dict[str, Any]) -> 
         **common,
     )
     make_sound(master.connection_pool)
+    # A command that needs a new connection waits for these, too.
+    for each in sentinel.sentinels:
+        make_sound(each.connection_pool)
     return master
 
 

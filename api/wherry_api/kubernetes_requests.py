@@ -5,23 +5,26 @@ layers; plain JSON does, and keeps status and sentence of every refusal. Its con
 context and refreshed tokens are used as they are.
 """
 
-import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
+import aiohttp
 import orjson
-from httptools import HttpParserError
 from kubernetes.aio.client import ApiClient
+from yarl import URL
 
-from wherry_api.kubernetes_connections import ConnectionClosedError, Connections
 from wherry_api.metrics import KUBERNETES_SECONDS
 from wherry_core import kubernetes_metrics
+from wherry_core.http_proxy import proxy_for
 
 TIMEOUT_SECONDS: Final = 10.0
+CONNECT_TIMEOUT_SECONDS: Final = 2.0
+IDLE_SECONDS: Final = 60.0
+"""An unused connection is not used again after so long: the server may be about to close it."""
 JSON: Final = "application/json"
 UNAVAILABLE: Final = "unavailable"
 TOO_MANY_REQUESTS: Final = 429
@@ -65,11 +68,22 @@ class KubernetesRequests:
     def __init__(self, client: ApiClient) -> None:
         self._client = client
         configuration = client.configuration
-        self._connections = Connections(
-            str(configuration.host),
-            client.rest_client.ssl_context,
-            limit=configuration.connection_pool_maxsize,
-            server_name=configuration.tls_server_name,
+        self._host = str(configuration.host).rstrip("/")
+        self._server_name = configuration.tls_server_name
+        parts = urlsplit(self._host)
+        self._proxy = proxy_for(parts.scheme, parts.netloc)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                ssl=client.rest_client.ssl_context,
+                limit=configuration.connection_pool_maxsize,
+                keepalive_timeout=IDLE_SECONDS,
+            ),
+            timeout=aiohttp.ClientTimeout(
+                total=TIMEOUT_SECONDS, sock_connect=CONNECT_TIMEOUT_SECONDS
+            ),
+            auto_decompress=False,
+            skip_auto_headers=("user-agent", "accept-encoding"),
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
 
     async def __aenter__(self) -> Self:
@@ -81,7 +95,7 @@ class KubernetesRequests:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._connections.close()
+        await self._session.close()
         await self._client.close()  # type: ignore[no-untyped-call]
 
     async def send(
@@ -101,17 +115,20 @@ class KubernetesRequests:
         """
         headers = {"accept": accept}
         await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
-        data = b""
+        data = None
         if body is not None:
             data = orjson.dumps(body)
             headers["content-type"] = content_type
         target = quote(path) + (f"?{urlencode(query)}" if query else "")
+        url = URL(self._host + target, encoded=True)
         began = time.perf_counter()
         status = 0
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                status, content = await self._connections.request(method, target, headers, data)
-        except (OSError, TimeoutError, ConnectionClosedError, HttpParserError) as error:
+            try:
+                status, content = await self._once(method, url, headers, data)
+            except aiohttp.ServerDisconnectedError:
+                status, content = await self._once(method, url, headers, data)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise KubernetesUnavailableError(f"{type(error).__name__}: {error}") from error
         finally:
             KUBERNETES_SECONDS.labels(method, str(status) if status else UNAVAILABLE).observe(
@@ -124,6 +141,20 @@ class KubernetesRequests:
         ):
             raise KubernetesUnavailableError(f"status {answer.status}: {answer.message[:200]}")
         return answer
+
+    async def _once(
+        self, method: str, url: URL, headers: Mapping[str, str], data: bytes | None
+    ) -> tuple[int, bytes]:
+        async with self._session.request(
+            method,
+            url,
+            headers=headers,
+            data=data,
+            allow_redirects=False,
+            proxy=self._proxy,
+            server_hostname=self._server_name,
+        ) as response:
+            return response.status, await response.read()
 
 
 def _document(content: bytes) -> dict[str, Any]:

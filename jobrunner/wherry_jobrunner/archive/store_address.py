@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+
+from wherry_core.http_proxy import proxy_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +25,3 @@ async def address_of(client: Any, bucket: str) -> Address:
     origin = f"{parts.scheme}://{parts.netloc}"
     proxy = proxy_for(parts.scheme, parts.netloc)
     return Address(origin, parts.netloc, parts.path.removesuffix("x"), proxy)
-
-
-def proxy_for(scheme: str, host: str) -> str | None:
-    """Return the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names, unless NO_PROXY does.
-
-    Looked up once for a host: aiohttp's own look reads the environment, and ~/.netrc in a thread,
-    for every request, which takes as long as all the rest of a request for a small object.
-    """
-    proxies = getproxies()
-    proxy = proxies.get(scheme) or proxies.get("all")
-    if proxy is None or proxy_bypass(host):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"

@@ -1,4 +1,4 @@
-"""The connections to the API server, against servers that behave in all the ways they may."""
+"""Requests to the API server, against servers that behave in all the ways they may."""
 
 import asyncio
 import ssl
@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from kubernetes.aio.client import ApiClient, Configuration
 
 from localcluster import pki
 from tests.harness.waiting import eventually
-from wherry_api.kubernetes_connections import ConnectionClosedError, Connections
+from wherry_api.kubernetes_requests import KubernetesRequests, KubernetesUnavailableError
 
 Serve = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
@@ -60,16 +61,12 @@ async def serving(serve: Serve, context: ssl.SSLContext | None = None) -> AsyncI
             writer.close()
 
 
-@asynccontextmanager
-async def connected(
-    server: Server, *, limit: int = 4, prefix: str = ""
-) -> AsyncIterator[Connections]:
-    url = f"http://127.0.0.1:{server.port}{prefix}"
-    connections = Connections(url, ssl.create_default_context(), limit=limit)
-    try:
-        yield connections
-    finally:
-        connections.close()
+def requests_to(url: str, *, limit: int = 4, ca: Path | None = None) -> KubernetesRequests:
+    configuration = Configuration()
+    configuration.host = url
+    configuration.connection_pool_maxsize = limit
+    configuration.ssl_ca_cert = str(ca) if ca else None
+    return KubernetesRequests(ApiClient(configuration))
 
 
 async def answer_ok(_: bytes, writer: asyncio.StreamWriter) -> None:
@@ -77,19 +74,16 @@ async def answer_ok(_: bytes, writer: asyncio.StreamWriter) -> None:
 
 
 async def test_one_connection_serves_one_request_after_the_other() -> None:
-    async with serving(answer_ok) as server, connected(server, prefix="/cluster-7") as connections:
+    async with (
+        serving(answer_ok) as server,
+        requests_to(f"http://127.0.0.1:{server.port}/cluster-7") as requests,
+    ):
         for _ in range(3):
-            answer = await connections.request("POST", "/jobs?a=1", {"accept": "x"}, b'{"a":1}')
-            assert answer == (200, b"{}")
-        assert await connections.request("GET", "/jobs", {}, b"") == (200, b"{}")
-
+            answer = await requests.send("POST", "/jobs/a b", {"a": 1}, query={"c": "d&e"})
+            assert (answer.status, answer.body) == (200, {})
     assert server.connections == 1
-    assert server.requests[0] == (
-        b"POST /cluster-7/jobs?a=1 HTTP/1.1\r\n"
-        b"host: 127.0.0.1:%d\r\naccept: x\r\ncontent-length: 7\r\n\r\n"
-        b'{"a":1}' % server.port
-    )
-    assert b"content-length" not in server.requests[3]
+    assert server.requests[0].startswith(b"POST /cluster-7/jobs/a%20b?c=d%26e HTTP/1.1\r\n")
+    assert server.requests[0].endswith(b'\r\n\r\n{"a":1}')
 
 
 async def test_no_more_connections_than_allowed() -> None:
@@ -99,88 +93,59 @@ async def test_no_more_connections_than_allowed() -> None:
         await go_on.wait()
         writer.write(OK)
 
-    async with serving(when_told) as server, connected(server, limit=2) as connections:
-        asked = [asyncio.create_task(connections.request("GET", "/", {}, b"")) for _ in range(6)]
+    async with (
+        serving(when_told) as server,
+        requests_to(f"http://127.0.0.1:{server.port}", limit=2) as requests,
+    ):
+        asked = [asyncio.create_task(requests.send("GET", "/")) for _ in range(6)]
         await eventually("two requests to arrive", lambda: len(server.requests) == 2)
         go_on.set()
-        assert await asyncio.gather(*asked) == [(200, b"{}")] * 6
+        assert {answer.status for answer in await asyncio.gather(*asked)} == {200}
     assert server.connections == 2
 
 
-async def test_an_answer_in_chunks_that_arrives_in_pieces() -> None:
-    async def piecemeal(_: bytes, writer: asyncio.StreamWriter) -> None:
-        for piece in (
-            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 20",
-            b"1 Created\r\ntransfer-enc",
-            b'oding: chunked\r\n\r\n5\r\n{"a":\r\n2',
-            b"\r\n1}\r\n0\r\n\r",
-            b"\n",
-        ):
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(0.01)
-
-    async with serving(piecemeal) as server, connected(server) as connections:
-        for _ in range(2):
-            assert await connections.request("GET", "/", {}, b"") == (201, b'{"a":1}')
-    assert server.connections == 1
-
-
-async def test_a_request_on_a_connection_that_was_just_closed_is_sent_again() -> None:
+async def test_a_create_on_a_connection_that_was_just_closed_is_sent_again() -> None:
     async def closing_the_second(_: bytes, writer: asyncio.StreamWriter) -> None:
         if len(server.requests) == 2:
             writer.close()
         else:
             writer.write(OK)
 
-    async with serving(closing_the_second) as server, connected(server) as connections:
+    async with (
+        serving(closing_the_second) as server,
+        requests_to(f"http://127.0.0.1:{server.port}") as requests,
+    ):
         for _ in range(2):
-            assert await connections.request("GET", "/", {}, b"") == (200, b"{}")
+            assert (await requests.send("POST", "/", {})).status == 200
     assert len(server.requests) == 3
-    assert server.connections == 2
 
 
-async def test_a_server_that_says_close_gets_a_new_connection() -> None:
-    async def once(_: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}")
-        writer.close()
-
-    async with serving(once) as server, connected(server) as connections:
-        for _ in range(2):
-            assert await connections.request("GET", "/", {}, b"") == (200, b"{}")
-    assert server.connections == len(server.requests) == 2
-
-
-async def test_a_server_that_closes_a_new_connection_is_not_asked_again() -> None:
-    async def close(_: bytes, writer: asyncio.StreamWriter) -> None:
+async def test_a_server_that_always_closes_is_unavailable() -> None:
+    async def half(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
         writer.close()
 
-    async with serving(close) as server, connected(server) as connections:
-        with pytest.raises(ConnectionClosedError):
-            await connections.request("GET", "/", {}, b"")
+    async with (
+        serving(half) as server,
+        requests_to(f"http://127.0.0.1:{server.port}") as requests,
+    ):
+        with pytest.raises(KubernetesUnavailableError):
+            await requests.send("GET", "/")
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    async def elsewhere(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(
+            b"HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:1/\r\n"
+            b"content-length: 0\r\n\r\n"
+        )
+
+    async with (
+        serving(elsewhere) as server,
+        requests_to(f"http://127.0.0.1:{server.port}") as requests,
+    ):
+        assert (await requests.send("GET", "/")).status == 307
     assert len(server.requests) == 1
-
-
-async def test_a_request_that_is_given_up_takes_its_connection_with_it() -> None:
-    async def late(request: bytes, writer: asyncio.StreamWriter) -> None:
-        if b"/slow" in request:
-            await asyncio.sleep(0.2)
-        writer.write(OK)
-
-    async with serving(late) as server, connected(server, limit=1) as connections:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await connections.request("GET", "/slow", {}, b"")
-        assert await connections.request("GET", "/quick", {}, b"") == (200, b"{}")
-    assert server.connections == 2
-
-
-async def test_a_header_cannot_smuggle_a_line() -> None:
-    async with serving(answer_ok) as server, connected(server) as connections:
-        with pytest.raises(ValueError, match="line break"):
-            await connections.request("GET", "/", {"authorization": "a\r\nhost: b"}, b"")
-    assert not server.requests
 
 
 async def test_tls_through_the_proxy_that_the_environment_names(
@@ -202,7 +167,6 @@ async def test_tls_through_the_proxy_that_the_environment_names(
 
     name = "cluster.example"
     pair = pki.issue(tmp_path, "server", common_name=name, alternative_names=[f"DNS:{name}"])
-    ours = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
     theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     theirs.load_cert_chain(pair.certificate, pair.key)
     async with serving(answer_ok, theirs) as server:
@@ -212,11 +176,10 @@ async def test_tls_through_the_proxy_that_the_environment_names(
         monkeypatch.setenv("https_proxy", f"http://me:s%20cret@127.0.0.1:{port}")
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
-        connections = Connections(f"https://{name}:6443", ours, limit=1)
         try:
-            assert await connections.request("GET", "/version", {}, b"") == (200, b"{}")
+            async with requests_to(f"https://{name}:6443", ca=tmp_path / "ca.crt") as requests:
+                assert (await requests.send("GET", "/version")).status == 200
         finally:
-            connections.close()
             proxies.close()
     assert asked[0].startswith(b"CONNECT cluster.example:6443 HTTP/1.1\r\n")
-    assert b"proxy-authorization: Basic bWU6cyBjcmV0\r\n" in asked[0]
+    assert b"proxy-authorization: basic bwu6cybjcmv0\r\n" in asked[0].lower()

@@ -44,6 +44,10 @@ test-web: venv ## Lint, types, size and tests of the hook and the page
 test-browser: ## The page in a real browser against real servers
 	@python3 hack/run_checks.py packages assets browser
 
+.PHONY: supply-chain
+supply-chain: venv ## Hashes, licences, bills of materials, advisories of the dependencies
+	@python3 hack/run_checks.py supply-chain
+
 .PHONY: chaos
 chaos: ## 1,000 jobs under random faults (JOBS=1000, SEED=a new one)
 	@python3 hack/run_checks.py packages assets

@@ -21,7 +21,8 @@ from localcluster import ports
 
 LOOPBACK: Final = "loopback"
 BURST: Final = "256kb"
-QUEUE: Final = "50ms"
+QUEUE: Final = "10ms"
+"""As deep as the distance is long; a deeper one would hold acknowledgements behind data."""
 START_SECONDS: Final = 10.0
 NEEDS_ROOT: Final = (
     "A link makes a network namespace and limits its rate, which needs root. Run it with sudo, or "

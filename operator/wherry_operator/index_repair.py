@@ -99,6 +99,7 @@ class IndexRepair:
             self._differences.pop(pool, None)
             repaired += await self._repair(pool, await self._differ(pool))
         published = await self._publish_active()
+        await self._index.forget_late(self._cache.jobs)
         for tell in self.on_recovery:
             tell()
         logger.info(
@@ -123,7 +124,8 @@ class IndexRepair:
         ]
         for start in range(0, len(views), BATCH):
             batch = views[start : start + BATCH]
-            await asyncio.gather(*(self._index.publish_again(view) for view in batch))
+            living = [view for view in batch if view.key in self._cache.jobs]
+            await asyncio.gather(*(self._index.publish_again(view) for view in living))
         return len(views)
 
     async def _compare(self, pool: str) -> None:

@@ -224,6 +224,8 @@ class JobExecutor:
             },
         )
         self.drop_job(view)
+        # Until now it was there to be published again by a repair of the index.
+        await self.index.forget(view)
         logger.info("deleted at the end of its lifetime", extra={"job": view.key})
 
     def _tell(self, view: JobView, story: Story) -> None:

@@ -1,10 +1,12 @@
 """The index in Redis as decisions write it; :mod:`index_repair` compares and repairs it."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from wherry_core.job_snapshot import deleted, snapshot_of
 from wherry_core.redis import job_queue, job_states, runner_registry
+from wherry_core.redis.client import Redis
 from wherry_operator.job_view import JobView
 from wherry_operator.redis_link import RedisLink
 
@@ -29,6 +31,8 @@ class QueueIndex:
         self._state_ttl = state_ttl_seconds
         self._places: dict[str, Place] = {}
         self._by_pool: dict[str, set[str]] = {}
+        self._unforgotten: dict[str, tuple[str, str]] = {}
+        """Jobs that were deleted while Redis was away, with namespace and name."""
 
     @property
     def up(self) -> bool:
@@ -119,10 +123,22 @@ class QueueIndex:
             await self._link.attempt(
                 "publish", lambda redis: job_states.publish(redis, gone, self._state_ttl)
             )
-        await self._link.attempt(
-            "forget-job",
-            lambda redis: job_states.forget(redis, metadata.namespace, [metadata.name]),
-        )
+        if not await self._link.attempt(
+            "forget-job", lambda redis: _forget_state(redis, metadata.namespace, metadata.name)
+        ):
+            self._unforgotten[view.key] = (metadata.namespace, metadata.name)
+
+    async def forget_late(self, living: Container[str]) -> None:
+        """Remove the states of jobs that were deleted while Redis was away; not of a namesake.
+
+        Raises one of ``AWAY``.
+        """
+        for job, (namespace, name) in list(self._unforgotten.items()):
+            if job not in living:
+                await self._link.send(
+                    "forget-job", partial(_forget_state, namespace=namespace, name=name)
+                )
+            del self._unforgotten[job]
 
     async def stop(self, pool: str, runner: str, job: str) -> None:
         """Ask ``runner`` to stop working on ``job``; without Redis the fenced write tells it."""
@@ -157,3 +173,8 @@ class QueueIndex:
         return await self._link.attempt(
             "records", lambda redis: runner_registry.runner_records(redis, pool, runners)
         )
+
+
+async def _forget_state(redis: Redis, namespace: str, name: str) -> bool:
+    await job_states.forget(redis, namespace, [name])
+    return True

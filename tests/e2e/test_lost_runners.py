@@ -64,7 +64,8 @@ def test_deleting_the_pool_s_pods_still_ends_with_a_completed_job(
         60,
         lambda: job(slow_trial, job_id).get("status", {}).get("phase") == "Processing",
     )
-    slow_trial.kubectl("delete", *runner_pods(slow_trial), *how)
+    deleted = runner_pods(slow_trial)
+    slow_trial.kubectl("delete", *deleted, *how)
     done = wait_for(
         "the job has ended",
         120,
@@ -75,7 +76,8 @@ def test_deleting_the_pool_s_pods_still_ends_with_a_completed_job(
     )
     assert done["status"]["phase"] == "Completed", done["status"]
     if how:
-        assert done["status"]["attempt"] == 2
+        # An idle runner among them may have taken the job over just before its own end.
+        assert 2 <= done["status"]["attempt"] <= 1 + len(deleted), done["status"]
         assert done["status"].get("failedAttempts", 0) == 0
     path = fetch(http, job_id, tmp_path)
     check_archive(path, files, done["status"]["archive"]["size"])

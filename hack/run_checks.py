@@ -1,6 +1,6 @@
 """Run the project's checks in order, with the time that each takes.
 
-Run: python3 hack/run_checks.py [CHECK ...]; without a name, all but chaos. Needs only Python 3.11:
+Run: python3 hack/run_checks.py [CHECK ...]; without a name, all. Needs only Python 3.11:
 the checks before ``lint`` install what the others need.
 """
 
@@ -26,8 +26,6 @@ class Check:
     commands: tuple[list[str], ...]
     on_failure: str
     """What a person does about it."""
-    on_request: bool = False
-    """True: runs only when it is named."""
 
 
 CHECKS = (
@@ -89,7 +87,6 @@ CHECKS = (
         # One schedule for all: `make chaos` looks for what a new one finds.
         ([*PYTEST, "tests/chaos", "--seed", "113982"],),
         "logs of the servers lie in the folder that pytest names; see docs/faults.md",
-        on_request=True,
     ),
     Check(
         "browser",
@@ -125,7 +122,7 @@ def main() -> int:
     names = parser.parse_args().checks
     if unknown := set(names) - {check.name for check in CHECKS}:
         parser.error(f"there is no check {', '.join(sorted(unknown))}")
-    wanted = names or [check.name for check in CHECKS if not check.on_request]
+    wanted = names or [check.name for check in CHECKS]
     chosen = [check for check in CHECKS if check.name in wanted or check.name == "venv"]
     started = time.monotonic()
     for number, check in enumerate(chosen, 1):

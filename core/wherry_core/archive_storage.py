@@ -1,15 +1,12 @@
 """Archives in the store: where they lie, and how everything of a job is removed."""
 
 from typing import Any
-from urllib.parse import unquote
 
+from wherry_core.percent_decoding import decoded_forms
 from wherry_core.settings import StoreSettings
 
 DELETE_BATCH = 1_000
 """Keys in one DeleteObjects request, at the most (S3's limit)."""
-
-DECODINGS = 3
-"""How often a key is decoded in the search for hidden dots: proxies and stores may do it too."""
 
 
 def archive_folder(settings: StoreSettings, namespace: str, uid: str) -> str:
@@ -45,12 +42,10 @@ def lies_in(key: str, folder: str) -> bool:
 
 
 def _leads_elsewhere(key: str) -> bool:
-    form = key
-    for _ in range(DECODINGS + 1):
+    for form in decoded_forms(key):
         segments = form.replace("\\", "/").split("/")
         if segments[0] == "" or any(segment in {".", ".."} for segment in segments):
             return True
-        form = unquote(form)
     return False
 
 

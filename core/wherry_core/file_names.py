@@ -3,7 +3,8 @@
 import re
 import unicodedata
 from typing import Final
-from urllib.parse import unquote
+
+from wherry_core.percent_decoding import decoded_forms
 
 MAX_SEGMENT_BYTES: Final = 240
 """Under the 255 bytes of common file systems, with room for a collision suffix."""
@@ -11,8 +12,6 @@ FORBIDDEN: Final = frozenset('<>:"|?*\\')
 """Characters that Windows does not allow in a file name; the slash separates segments."""
 NOT_IN_XML: Final = frozenset("\ufffe\uffff")
 """Characters that the lists of S3 stores cannot hold (XML 1.0, section 2.2)."""
-DECODINGS: Final = 3
-"""How often a name is decoded in the search for hidden slashes."""
 RESERVED: Final = re.compile(
     r"^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])$", re.IGNORECASE
 )
@@ -66,9 +65,7 @@ def safe_file_name(name: str) -> str:
     What would be a path once something on the way decodes it (``..%2Fx``) is none afterwards.
     """
     normal = unicodedata.normalize("NFC", name).replace("/", "_")
-    decoded = normal
-    for _ in range(DECODINGS):
-        decoded = unquote(decoded)
+    *_, decoded = decoded_forms(normal)
     if decoded != normal and any(
         character in "/\\" or unicodedata.category(character) == "Cc" for character in decoded
     ):

@@ -1,15 +1,13 @@
 """From a file id to an object key, without a way out of the template's place."""
 
 import unicodedata
-from urllib.parse import unquote
 
+from wherry_core.percent_decoding import decoded_forms
 from wherry_jobrunner.archive.interface import ArchiveError
 from wherry_jobrunner.archive.source_objects import Target
 
 MAX_KEY_BYTES = 1_024
 PLACEHOLDER = "{id}"
-DECODINGS = 3
-"""How often an id is decoded in the search for hidden dots: proxies and stores may do it too."""
 
 
 def fault_of(file_id: str) -> str | None:
@@ -22,15 +20,7 @@ def fault_of(file_id: str) -> str | None:
         file_id.encode()
     except UnicodeEncodeError:
         return "it is not valid Unicode"
-    form = file_id
-    for _ in range(DECODINGS + 1):
-        if fault := _fault_of_form(form):
-            return fault
-        decoded = unquote(form, errors="replace")
-        if decoded == form:
-            break
-        form = decoded
-    return None
+    return next((fault for form in decoded_forms(file_id) if (fault := _fault_of_form(form))), None)
 
 
 def _fault_of_form(form: str) -> str | None:

@@ -17,9 +17,9 @@ from tests.harness.cluster import Cluster
 from tests.harness.history import JobHistory
 from tests.harness.model import COMPLETED, broken_promises
 from tests.harness.recording import gather_facts
-from tests.harness.redis_cluster import redis_cluster
+from tests.harness.redis_cluster import ServerCluster, redis_cluster
 from tests.harness.redis_pair import RedisPair
-from tests.harness.redis_sentinels import redis_with_sentinels
+from tests.harness.redis_sentinels import Sentinels, redis_with_sentinels
 from tests.harness.tcp_proxy import Link
 from tests.harness.waiting import eventually
 from wherry_core.redis import keys
@@ -157,30 +157,26 @@ async def test_all_jobs_complete_once_whatever_redis_loses(
         await run_and_judge(world, count, strikes[fault])
 
 
+def to_a_stale_replica(servers: Sentinels | ServerCluster) -> Break:
+    async def fail_over(world: World) -> None:
+        del world
+        await servers.make_stale()
+        await asyncio.sleep(STALE_SECONDS)
+        await servers.fail_over()
+
+    return fail_over
+
+
 @asynccontextmanager
 async def with_sentinels(folder: Path) -> AsyncIterator[tuple[str, Break]]:
     async with redis_with_sentinels(folder) as sentinels:
-
-        async def fail_over(world: World) -> None:
-            del world
-            await sentinels.make_stale()
-            await asyncio.sleep(STALE_SECONDS)
-            await sentinels.fail_over()
-
-        yield sentinels.url, fail_over
+        yield sentinels.url, to_a_stale_replica(sentinels)
 
 
 @asynccontextmanager
 async def with_a_cluster(folder: Path) -> AsyncIterator[tuple[str, Break]]:
     async with redis_cluster(folder, keys.queue("default")) as servers:
-
-        async def fail_over(world: World) -> None:
-            del world
-            await servers.make_stale()
-            await asyncio.sleep(STALE_SECONDS)
-            await servers.fail_over()
-
-        yield servers.url, fail_over
+        yield servers.url, to_a_stale_replica(servers)
 
 
 @pytest.mark.timeout(900)

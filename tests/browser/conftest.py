@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from localcluster.redisserver import start_redis
 from localcluster.stores import Store
@@ -105,4 +105,6 @@ def page(new_context: NewContext) -> Page:
     """A tab that shows the page."""
     tab = new_context().new_page()
     tab.goto("/")
+    # The page may be drawn after its load event, and a Tab on an empty page leaves it for good.
+    expect(tab.get_by_role("main")).to_be_visible()
     return tab

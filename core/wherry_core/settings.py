@@ -56,7 +56,7 @@ class StoreSettings(BaseSettings):
     source_key_template: Annotated[str, Field(validation_alias="WHERRY_SOURCE_KEY_TEMPLATE")] = (
         "files/{id}"
     )
-    """Object key of a file id."""
+    """Object key of a file id; `{tenant}` in it stands for the job's namespace."""
     archive_bucket: Annotated[
         str, Field(validation_alias="WHERRY_ARCHIVE_BUCKET", min_length=3, max_length=255)
     ]
@@ -67,8 +67,11 @@ class StoreSettings(BaseSettings):
     @field_validator("source_key_template")
     @classmethod
     def _one_placeholder(cls, value: str) -> str:
-        if value.count("{id}") != 1 or "{" in value.replace("{id}", ""):
-            raise ValueError("it must contain {id} exactly once and no other braces")
+        rest = value.replace("{tenant}", "", 1).replace("{id}", "", 1)
+        if "{id}" not in value or "{" in rest:
+            raise ValueError(
+                "it must contain {id} exactly once, {tenant} at most once, and no other braces"
+            )
         return value
 
     @field_validator("archive_prefix")

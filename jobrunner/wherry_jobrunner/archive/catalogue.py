@@ -1,7 +1,8 @@
 """The admin's own HTTP catalogue: from a batch of file ids to keys and names.
 
-Asked with ``POST {"ids": [...]}``; it answers ``{"files": [{"id", "key", "name"}]}``. An id that
-is not in the answer has no file. Its address is configuration only, and never shown to tenants.
+Asked with ``POST {"tenant", "ids": [...]}``; it answers ``{"files": [{"id", "key", "name"}]}``. An
+id that is not in the answer has no file for this tenant. Its address is configuration only, and
+never shown to tenants.
 """
 
 import asyncio
@@ -83,9 +84,9 @@ def targets_of(answer: bytes, asked: Sequence[str], forbidden_prefix: str | None
 
 
 async def look_up(
-    ids: Sequence[str], settings: ArchiveSettings, forbidden_prefix: str | None
+    tenant: str, ids: Sequence[str], settings: ArchiveSettings, forbidden_prefix: str | None
 ) -> list[Target]:
-    """Ask the catalogue for all ``ids`` in batches; return the targets of those that it knows."""
+    """Ask the catalogue for all ``ids`` in batches; return the targets of those that it gives."""
     size = settings.catalogue_batch
     batches = [ids[begin : begin + size] for begin in range(0, len(ids), size)]
     slots = asyncio.Semaphore(CONCURRENT_BATCHES)
@@ -101,7 +102,7 @@ async def look_up(
 
         async def one(batch: Sequence[str]) -> list[Target]:
             async with slots:
-                answer = await _ask(session, batch, settings)
+                answer = await _ask(session, tenant, batch, settings)
             return targets_of(answer, batch, forbidden_prefix)
 
         results = await asyncio.gather(*(one(batch) for batch in batches))
@@ -109,13 +110,13 @@ async def look_up(
 
 
 async def _ask(
-    session: aiohttp.ClientSession, batch: Sequence[str], settings: ArchiveSettings
+    session: aiohttp.ClientSession, tenant: str, batch: Sequence[str], settings: ArchiveSettings
 ) -> bytes:
     url = settings.catalogue_url
     if url is None:
         raise ValueError("no catalogue is configured")
     limit = BYTES_PER_ID * len(batch)
-    body = orjson.dumps({"ids": batch})
+    body = orjson.dumps({"tenant": tenant, "ids": batch})
     for attempt in range(settings.attempts):
         try:
             async with session.post(

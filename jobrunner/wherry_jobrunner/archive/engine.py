@@ -130,7 +130,9 @@ class _Attempt:
         """Return the objects that there are, and the ids that have none."""
         # A single object is not pinned by reading it: what is told of it must be of this moment.
         cache = self.cache if len(self.ids) > 1 else None
-        return await resolve(self.ids, self.settings, self.tuning, self.requests, cache)
+        return await resolve(
+            self.request.namespace, self.ids, self.settings, self.tuning, self.requests, cache
+        )
 
     def single(self, source: SourceObject) -> ArchiveResult:
         """Return the object itself as the result."""

@@ -7,7 +7,8 @@ from wherry_jobrunner.archive.interface import ArchiveError
 from wherry_jobrunner.archive.source_objects import Target
 
 MAX_KEY_BYTES = 1_024
-PLACEHOLDER = "{id}"
+ID = "{id}"
+TENANT = "{tenant}"
 
 
 def fault_of(file_id: str) -> str | None:
@@ -39,14 +40,17 @@ def _fault_of_form(form: str) -> str | None:
     return None
 
 
-def target_of(template: str, file_id: str, forbidden_prefix: str | None = None) -> Target:
-    """Return the key of ``file_id`` and its name, which is the key below the template's folder.
+def target_of(
+    template: str, tenant: str, file_id: str, forbidden_prefix: str | None = None
+) -> Target:
+    """Return the key of a tenant's ``file_id`` and its name: the key below the template's folder.
 
     Raises ArchiveError (InvalidFileId, not retryable) for an id that could leave that folder, or
     whose key lies under ``forbidden_prefix``, where the archives of all tenants are.
     """
     fault = fault_of(file_id)
-    key = template.replace(PLACEHOLDER, file_id)
+    template = template.replace(TENANT, tenant)
+    key = template.replace(ID, file_id)
     if fault is None and forbidden_prefix is not None and key.startswith(forbidden_prefix):
         fault = "its key would lie among the archives"
     if fault is None and len(key.encode()) > MAX_KEY_BYTES:
@@ -57,5 +61,5 @@ def target_of(template: str, file_id: str, forbidden_prefix: str | None = None) 
             f"The file id {file_id[:80]!r} cannot be used: {fault}. Ask for another id.",
             retryable=False,
         )
-    folder, slash, _ = template.partition(PLACEHOLDER)[0].rpartition("/")
+    folder, slash, _ = template.partition(ID)[0].rpartition("/")
     return Target(file_id, key, key[len(folder) + len(slash) :])

@@ -23,17 +23,18 @@ NOT_LISTED: Final = "the catalogue does not know this id"
 
 
 async def resolve(
+    tenant: str,
     ids: Sequence[str],
     settings: StoreSettings,
     tuning: ArchiveSettings,
     requests: StoreRequests,
     cache: HeadCache | None,
 ) -> tuple[list[SourceObject], list[SkippedFile]]:
-    """Return the objects of ``ids`` in their order, and the ids that have none.
+    """Return the objects of a tenant's ``ids`` in their order, and the ids that have none.
 
     Raises ArchiveError: an id that cannot be used, or a catalogue or a store that fails.
     """
-    targets = await _targets(ids, settings, tuning)
+    targets = await _targets(tenant, ids, settings, tuning)
     heads = await head_all(targets, settings.source_bucket, requests, cache, tuning.connections)
     found = [source for source in heads if source is not None]
     there = {source.file_id for source in found}
@@ -47,15 +48,16 @@ async def resolve(
 
 
 async def _targets(
-    ids: Sequence[str], settings: StoreSettings, tuning: ArchiveSettings
+    tenant: str, ids: Sequence[str], settings: StoreSettings, tuning: ArchiveSettings
 ) -> list[Target]:
     """Return where the ids point; the catalogue may not know all of them."""
     shared = settings.source_bucket == settings.archive_bucket
     # Where a template is as wide as the bucket, an id could name another tenant's archive.
     forbidden = settings.archive_prefix if shared else None
     if tuning.catalogue_url is None:
-        return [target_of(settings.source_key_template, file_id, forbidden) for file_id in ids]
-    return await look_up(ids, tuning, forbidden)
+        template = settings.source_key_template
+        return [target_of(template, tenant, file_id, forbidden) for file_id in ids]
+    return await look_up(tenant, ids, tuning, forbidden)
 
 
 async def head_all(

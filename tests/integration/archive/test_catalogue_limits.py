@@ -55,7 +55,7 @@ async def test_an_answer_without_end_is_left_at_the_limit() -> None:
 
     async with catalogue(endless) as url:
         with pytest.raises(ArchiveError, match=f"more than {2 * BYTES_PER_ID} bytes") as failed:
-            await look_up(["1", "2"], settings_of(url), None)
+            await look_up("team-a", ["1", "2"], settings_of(url), None)
         assert failed.value.reason == "CatalogueAnswerInvalid"
         await asyncio.wait_for(left.wait(), 30)
     # What lies in the buffers of both sockets is sent too; it is bounded, and far from endless.
@@ -76,7 +76,7 @@ async def test_an_answer_that_drips_is_given_up_when_its_time_is_over() -> None:
 
     async with catalogue(dripping) as url:
         with pytest.raises(ArchiveError, match="did not answer in 2 tries") as failed:
-            await look_up(["1"], settings_of(url, seconds=0.5), None)
+            await look_up("team-a", ["1"], settings_of(url, seconds=0.5), None)
     assert (failed.value.reason, failed.value.retryable) == ("CatalogueUnavailable", True)
     assert "127.0.0.1" not in failed.value.message
     assert asked == 2
@@ -91,7 +91,7 @@ async def test_a_small_answer_that_unpacks_to_a_large_one_is_not_unpacked() -> N
 
     async with catalogue(packed) as url:
         with pytest.raises(ArchiveError) as failed:
-            await look_up(["1", "2"], settings_of(url), None)
+            await look_up("team-a", ["1", "2"], settings_of(url), None)
     assert failed.value.reason == "CatalogueAnswerInvalid"
 
 
@@ -104,5 +104,5 @@ async def test_an_answer_that_points_elsewhere_is_not_followed() -> None:
 
     async with catalogue(elsewhere) as url:
         with pytest.raises(ArchiveError, match="HTTP status 307"):
-            await look_up(["1"], settings_of(url), None)
+            await look_up("team-a", ["1"], settings_of(url), None)
     assert seen == ["/files"]

@@ -49,6 +49,48 @@ async def make_archive(bucket: Bucket, catalogue: CatalogueServer) -> list[str]:
         return store.seen
 
 
+async def test_the_catalogue_hears_whose_job_asks(in_store: Bucket) -> None:
+    await in_store.put_files({"1": b"one", "2": b"two"})
+    asked: list[dict[str, object]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(await request.json())
+        return web.Response(body=files())
+
+    async with catalogue_of(answer) as catalogue:
+        await make_archive(in_store, catalogue)
+    assert asked == [{"tenant": "team-a", "ids": ["1", "2"]}]
+
+
+async def test_a_template_with_the_tenant_keeps_tenants_apart(in_store: Bucket) -> None:
+    settings = in_store.settings.model_copy(update={"source_key_template": "files/{tenant}/{id}"})
+    await in_store.put_files({"team-a/1": b"ours", "team-b/1": b"theirs", "team-b/2": b"theirs"})
+    async with object_store.connect(settings) as client:
+        for tenant, ids, found in (
+            ("team-a", ("1",), "files/team-a/1"),
+            ("team-b", ("1",), "files/team-b/1"),
+            ("team-a", ("2",), None),
+            ("team-a", ("team-b/2",), None),
+            ("team-a", ("../team-b/2",), None),
+        ):
+            request = ArchiveRequest(
+                namespace=tenant,
+                uid=str(uuid.uuid4()),
+                attempt=1,
+                file_ids=ids,
+                archive_name="x.zip",
+                on_missing=OnMissing.FAIL,
+                job=f"{tenant}/job",
+            )
+            if found is None:
+                with pytest.raises(ArchiveError) as refused:
+                    await bundle(request, client, settings, report=lambda _: None)
+                assert refused.value.reason in {"FilesNotFound", "InvalidFileId"}
+            else:
+                result = await bundle(request, client, settings, report=lambda _: None)
+                assert result.archive.key == found
+
+
 def files(**fields: object) -> bytes:
     return orjson.dumps({"files": [{"id": "1", "key": "files/1", **fields}]})
 

@@ -182,6 +182,7 @@ VARIANTS: Final[Mapping[str, Values]] = {
     "catalogue": {
         "catalogue": {"url": "https://catalogue.example.com/files", "existingSecret": "catalogue"}
     },
+    "tenants' own files": {"s3": {"sourceKeyTemplate": "files/{tenant}/{id}"}},
     "trusted ca": {"trustedCa": {"configMap": "our-ca"}},
     "grafana dashboard": {
         "metrics": {

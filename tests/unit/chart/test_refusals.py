@@ -74,6 +74,7 @@ def test_values_that_need_one_another(values: Values, said: str) -> None:
         ({"s3": {"archivePrefix": "archives"}}, "/s3/archivePrefix", "does not match pattern"),
         ({"s3": {"archivePrefix": "/archives/"}}, "/s3/archivePrefix", "does not match"),
         ({"s3": {"sourceKeyTemplate": "files/"}}, "/s3/sourceKeyTemplate", "does not match"),
+        ({"s3": {"sourceKeyTemplate": "{tenant}/{tenant}/{id}"}}, "/s3/sourceKey", "not match"),
         ({"s3": {"endpointUrl": "s3.example.com"}}, "/s3/endpointUrl", "does not match"),
         ({"s3": {"addressingStyle": "dns"}}, "/s3/addressingStyle", "must be one of"),
         ({"tenants": ["Team"]}, "/tenants/0", "does not match pattern"),

@@ -41,6 +41,8 @@ def test_defaults(environment: pytest.MonkeyPatch) -> None:
         ("WHERRY_SOURCE_KEY_TEMPLATE", "files/", "{id} exactly once"),
         ("WHERRY_SOURCE_KEY_TEMPLATE", "{id}/{id}", "{id} exactly once"),
         ("WHERRY_SOURCE_KEY_TEMPLATE", "{id}/{other}", "no other braces"),
+        ("WHERRY_SOURCE_KEY_TEMPLATE", "{tenant}/", "{id} exactly once"),
+        ("WHERRY_SOURCE_KEY_TEMPLATE", "{tenant}/{tenant}/{id}", "{tenant} at most once"),
         ("WHERRY_ARCHIVE_PREFIX", "archives", "end with a slash"),
         ("WHERRY_ARCHIVE_PREFIX", "/", "end with a slash"),
         ("WHERRY_S3_ADDRESSING_STYLE", "host", "'auto', 'path' or 'virtual'"),

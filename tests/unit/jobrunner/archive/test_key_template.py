@@ -15,12 +15,15 @@ from wherry_jobrunner.archive.key_template import target_of
         ("{id}", "x/y", "x/y", "x/y"),
         ("files/{id}", "ü 100%.txt", "files/ü 100%.txt", "ü 100%.txt"),
         ("files/{id}", "a..b", "files/a..b", "a..b"),
+        ("files/{tenant}/{id}", "7", "files/team-a/7", "7"),
+        ("{id}/of/{tenant}", "7", "7/of/team-a", "7/of/team-a"),
+        ("{tenant}-{id}", "{tenant}", "team-a-{tenant}", "team-a-{tenant}"),
     ],
 )
 def test_a_key_is_the_template_with_the_id(
     template: str, file_id: str, key: str, name: str
 ) -> None:
-    target = target_of(template, file_id)
+    target = target_of(template, "team-a", file_id)
     assert (target.key, target.name) == (key, name)
 
 
@@ -46,7 +49,7 @@ def test_a_key_is_the_template_with_the_id(
 )
 def test_an_id_that_could_leave_the_folder_is_refused(file_id: str, why: str) -> None:
     with pytest.raises(ArchiveError, match=why) as refused:
-        target_of("files/{id}", file_id)
+        target_of("files/{id}", "team-a", file_id)
     assert refused.value.reason == "InvalidFileId"
     assert not refused.value.retryable
     assert len(refused.value.message) < 300
@@ -55,7 +58,7 @@ def test_an_id_that_could_leave_the_folder_is_refused(file_id: str, why: str) ->
 @given(st.text(min_size=1, max_size=60))
 def test_no_accepted_id_leaves_the_folder(file_id: str) -> None:
     try:
-        target = target_of("files/{id}", file_id)
+        target = target_of("files/{id}", "team-a", file_id)
     except ArchiveError:
         return
     assert target.key == f"files/{file_id}"
@@ -67,8 +70,8 @@ def test_no_accepted_id_leaves_the_folder(file_id: str) -> None:
     [("{id}", "archives/team-b/u9/1/x.zip"), ("arch{id}", "ives/x.zip"), ("{id}/x", "archives")],
 )
 def test_an_id_that_names_an_archive_is_refused(template: str, file_id: str) -> None:
-    assert target_of(template, file_id).key.startswith("archives/")
+    assert target_of(template, "team-a", file_id).key.startswith("archives/")
     with pytest.raises(ArchiveError, match="among the archives") as refused:
-        target_of(template, file_id, "archives/")
+        target_of(template, "team-a", file_id, "archives/")
     assert refused.value.reason == "InvalidFileId"
-    assert target_of(template, "other", "archives/").file_id == "other"
+    assert target_of(template, "team-a", "other", "archives/").file_id == "other"

@@ -24,7 +24,7 @@ from wherry_operator.kubernetes_api import (
 from wherry_operator.pod_view import PodView
 from wherry_operator.pool_memory import PoolMemory
 from wherry_operator.pool_plan import ObservedPool, PoolPlan
-from wherry_operator.pool_policies.status import UNSET
+from wherry_operator.pool_policies.status import MAX_RUNNERS_ZERO, UNSET
 from wherry_operator.queue_index import QueueIndex
 from wherry_operator.runner_pod import UnusableTemplateError, runner_pod
 
@@ -171,6 +171,7 @@ class PoolExecutor:
             worth_telling = condition.type in {"Unschedulable", "Paused"} or condition.reason in {
                 "RunnersFail",
                 "RunnersDoNotStart",
+                MAX_RUNNERS_ZERO,
             }
             if worth_telling and before.get(condition.type) != (
                 condition.status,

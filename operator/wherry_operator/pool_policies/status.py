@@ -18,6 +18,10 @@ UNSET: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for the time of the write in a new condition: a decision does not know it."""
 
 
+PAUSED: Final = "PoolPaused"
+MAX_RUNNERS_ZERO: Final = "MaxRunnersZero"
+
+
 def describe(observed: ObservedPool, plan: PoolPlan) -> PoolPlan:
     """Set the status that the pool should have; the same as before when nothing changed."""
     pool = observed.pool
@@ -72,6 +76,8 @@ def _available(observed: ObservedPool, plan: PoolPlan) -> Condition:
     alive = [pod for pod in observed.pods if has_capacity(observed, pod)]
     if any(pod.ready for pod in alive):
         return _condition(pool, "Available", True, "RunnersReady", "Runners take jobs.")
+    if observed.waiting and plan.desired == 0:
+        return _condition(pool, "Available", False, *_why_none_is_desired(pool))
     if observed.start_failure:
         return _condition(pool, "Available", False, "RunnersFail", observed.start_failure)
     stuck = next((pod for pod in alive if pod.stuck), None)
@@ -82,6 +88,17 @@ def _available(observed: ObservedPool, plan: PoolPlan) -> Condition:
         message = "No job waits, and no runner is needed."
         return _condition(pool, "Available", True, "ScaledToZero", message)
     return _condition(pool, "Available", False, "RunnersStart", "Runners are being started.")
+
+
+def _why_none_is_desired(pool: RunnerPool) -> tuple[str, str]:
+    if pool.spec.paused:
+        return PAUSED, "Jobs wait, and no runner is started, for spec.paused is set."
+    where = f"rpool {pool.metadata.name} -n {pool.metadata.namespace}"
+    return (
+        MAX_RUNNERS_ZERO,
+        "Jobs wait, and no runner may be started, for maxRunners is 0. To raise it: "
+        f"kubectl scale {where} --replicas=10",
+    )
 
 
 def _unschedulable(observed: ObservedPool) -> Condition:

@@ -28,6 +28,16 @@ def conditions(**changes: Any) -> dict[str, Condition]:
             "RunnersDoNotStart",
         ),
         ({"waiting": 1, "start_failure": "exit code 1"}, "False", "RunnersFail"),
+        ({"pool": pool(maxRunners=0)}, "True", "ScaledToZero"),
+        ({"waiting": 1, "pool": pool(maxRunners=0)}, "False", "MaxRunnersZero"),
+        ({"waiting": 1, "pool": pool(maxRunners=0), "pods": (pod(),)}, "True", "RunnersReady"),
+        ({"pool": pool(paused=True)}, "True", "ScaledToZero"),
+        ({"waiting": 1, "pool": pool(paused=True)}, "False", "PoolPaused"),
+        (
+            {"waiting": 1, "pool": pool(paused=True), "start_failure": "exit code 1"},
+            "False",
+            "PoolPaused",
+        ),
     ],
 )
 def test_whether_the_pool_is_available(changes: dict[str, Any], status: str, reason: str) -> None:
@@ -43,6 +53,11 @@ def test_a_pool_at_its_maximum_says_so() -> None:
     limited = conditions(pool=pool(maxRunners=1), waiting=6)
     assert limited["ScalingLimited"].status == "True"
     assert "ScalingLimited" not in conditions(pool=pool(maxRunners=1), waiting=5)
+
+
+def test_a_pool_that_may_have_no_runner_says_what_to_do() -> None:
+    told = conditions(pool=pool(maxRunners=0), waiting=1)["Available"].message
+    assert "kubectl scale rpool default -n wherry --replicas=10" in told
 
 
 def test_a_paused_pool_says_so() -> None:

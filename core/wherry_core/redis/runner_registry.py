@@ -32,8 +32,8 @@ class RunnerRecord:
     """A counter: as long as it grows, the runner lives."""
     draining: bool
     """True once the runner was asked to leave."""
-    jobs: int
-    """How many jobs it has begun."""
+    jobs: frozenset[str]
+    """Jobs (``namespace/name``) that it has begun."""
 
 
 async def begin(redis: Redis, pool: str, runner: str, waiting: Waiting) -> bool:
@@ -83,9 +83,9 @@ async def runner_records(
         heartbeat, draining = await redis.hmget(keys.runner(pool, name), ["heartbeat", "draining"])
         if heartbeat is None and draining is None:
             continue
-        begun = await redis.scard(keys.runner_jobs(pool, name))
+        begun = await redis.smembers(keys.runner_jobs(pool, name))
         records[name] = RunnerRecord(
-            heartbeat=int(heartbeat or 0), draining=draining == "1", jobs=int(begun)
+            heartbeat=int(heartbeat or 0), draining=draining == "1", jobs=frozenset(map(str, begun))
         )
     return records
 

@@ -45,7 +45,7 @@ async def test_a_heartbeat_teaches_a_flushed_redis_what_the_runner_does(redis: R
     await runner_registry.heartbeat(redis, POOL, RUNNER, ["a/1", "a/2"])
     assert not await runner_registry.drain(redis, POOL, RUNNER)
     assert await runner_registry.runner_records(redis, POOL, [RUNNER, "other"]) == {
-        RUNNER: RunnerRecord(heartbeat=1, draining=False, jobs=2)
+        RUNNER: RunnerRecord(heartbeat=1, draining=False, jobs=frozenset({"a/1", "a/2"}))
     }
 
 
@@ -53,7 +53,7 @@ async def test_each_heartbeat_counts_one_up(redis: Redis) -> None:
     for wanted in (1, 2, 3):
         await runner_registry.heartbeat(redis, POOL, RUNNER, [])
         records = await runner_registry.runner_records(redis, POOL, [RUNNER])
-        assert records == {RUNNER: RunnerRecord(heartbeat=wanted, draining=False, jobs=0)}
+        assert records == {RUNNER: RunnerRecord(heartbeat=wanted, draining=False, jobs=frozenset())}
 
 
 async def test_a_retired_runner_ends_its_jobs_and_begins_no_other(redis: Redis) -> None:
@@ -63,7 +63,7 @@ async def test_a_retired_runner_ends_its_jobs_and_begins_no_other(redis: Redis) 
     assert not await runner_registry.begin(redis, POOL, RUNNER, Waiting("a/2", 2.0))
     assert await job_queue.pop(redis, POOL, 0.05) == Waiting("a/2", 2.0)
     records = await runner_registry.runner_records(redis, POOL, [RUNNER])
-    assert records == {RUNNER: RunnerRecord(heartbeat=1, draining=True, jobs=1)}
+    assert records == {RUNNER: RunnerRecord(heartbeat=1, draining=True, jobs=frozenset({"a/1"}))}
 
 
 async def test_a_retired_runner_that_never_beat_is_known_and_forgotten_in_time(
@@ -71,7 +71,7 @@ async def test_a_retired_runner_that_never_beat_is_known_and_forgotten_in_time(
 ) -> None:
     await runner_registry.retire(redis, POOL, RUNNER)
     records = await runner_registry.runner_records(redis, POOL, [RUNNER])
-    assert records == {RUNNER: RunnerRecord(heartbeat=0, draining=True, jobs=0)}
+    assert records == {RUNNER: RunnerRecord(heartbeat=0, draining=True, jobs=frozenset())}
     ttl = await redis.ttl(keys.runner(POOL, RUNNER))
     assert 0 < ttl <= runner_registry.RECORD_TTL_SECONDS
 

@@ -101,8 +101,7 @@ async def test_a_cancelled_job_is_never_completed(operated: Operated, point: str
         await jobs.patch_spec(operated.api, job, cancel=True)
         await dies_and_another_comes(operated)
         await jobs.job_becomes(operated.api, job, Phase.CANCELLED)
-        if point.startswith("after"):
-            await eventually("the runner to hear it", lambda: job.key in runner.orders.stop)
+        await eventually("the runner to hear it", lambda: job.key in runner.orders.stop)
         with pytest.raises(ApiError, match="422"):
             await runner.complete(claimed)
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from wherry_api.auth.caller import Authenticator
@@ -18,6 +19,7 @@ from wherry_api.services.estimates import Estimates
 from wherry_api.services.jobs import Jobs
 from wherry_api.services.readiness import Readiness
 from wherry_api.services.snapshots import Snapshots
+from wherry_api.services.store_question import why_unanswered
 from wherry_api.settings import Settings
 from wherry_api.stream.hub import Hub
 from wherry_api.stream.refresh import Refresher
@@ -66,6 +68,12 @@ async def running(settings: Settings) -> AsyncIterator[Components]:
         redis = redis_client.connect(settings.redis, max_connections=CONNECTIONS)
         stack.push_async_callback(redis.aclose)
         signer = await stack.enter_async_context(object_store.connect(settings.store, public=True))
+        store = signer
+        if settings.store.public_endpoint_url:
+            # Asked at its inner endpoint: pods need not reach the public one.
+            store = await stack.enter_async_context(
+                object_store.connect(settings.store, max_connections=1)
+            )
 
         gate = RedisGate(redis)
         estimates = Estimates(api.estimate_seconds_per_file)
@@ -96,7 +104,9 @@ async def running(settings: Settings) -> AsyncIterator[Components]:
                 shared_allowance(gate, api.rate_limit_requests, api.rate_limit_seconds),
             ),
             hub=hub,
-            readiness=Readiness(kubernetes, gate),
+            readiness=Readiness(
+                kubernetes, gate, partial(why_unanswered, store, settings.store.archive_bucket)
+            ),
         )
         refresher = Refresher(hub, gate, resources, api.stream_fallback_reads_per_second)
         background = [
@@ -106,6 +116,7 @@ async def running(settings: Settings) -> AsyncIterator[Components]:
                 ("heartbeats", hub.beat()),
                 ("refresher", refresher.run()),
                 ("readiness", components.readiness.run()),
+                ("readiness of the store", components.readiness.run_store()),
             )
         ]
         try:

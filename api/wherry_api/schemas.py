@@ -161,7 +161,7 @@ class Health(Document):
     status: str
     """ok, degraded (something the API leans on is down), draining or unavailable."""
     dependencies: dict[str, Dependency]
-    """redis and kubernetes."""
+    """kubernetes, redis and store."""
 
 
 class Problem(Document):

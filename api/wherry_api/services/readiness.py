@@ -1,7 +1,8 @@
-"""Whether Redis and Kubernetes answer, asked now and then and not once a request."""
+"""Whether Kubernetes, Redis and the store answer, asked now and then and not once a request."""
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from wherry_api.kubernetes_requests import KubernetesRequests, KubernetesUnavailableError
@@ -12,70 +13,93 @@ from wherry_api.schemas import Dependency, Health
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 5.0
+STORE_CHECK_SECONDS: Final = 30.0
+"""The store is asked less often: no request waits for it, and some stores count each question."""
 KUBERNETES: Final = "kubernetes"
 REDIS: Final = "redis"
+STORE: Final = "store"
+NEEDED: Final = frozenset({KUBERNETES, REDIS})
+"""With one of these something can be answered; without both, nothing."""
 WITHOUT: Final = {
     KUBERNETES: "Without it no job is created, cancelled, retried or listed; the rest goes on.",
     REDIS: "Without it status and streams read Kubernetes, less often; tickets are not given.",
+    STORE: "Without it redirects are still signed, but fetching the archive fails.",
 }
+
+Question = Callable[[], Awaitable[str | None]]
+"""Asks once; returns None for an answer, else why there was none."""
+
+
+def standing(up: Mapping[str, bool], *, draining: bool) -> tuple[bool, str]:
+    """Return whether requests should be sent here, and the word for how the process stands."""
+    if draining:
+        return False, "draining"
+    if not any(up[name] for name in NEEDED):
+        return False, "unavailable"
+    return True, "ok" if all(up.values()) else "degraded"
 
 
 class Readiness:
     """The newest answers."""
 
-    def __init__(self, kubernetes: KubernetesRequests, gate: RedisGate) -> None:
+    def __init__(self, kubernetes: KubernetesRequests, gate: RedisGate, store: Question) -> None:
         self._kubernetes = kubernetes
         self._gate = gate
-        self.up = {KUBERNETES: True, REDIS: True}
+        self._store = store
+        self.up = {KUBERNETES: True, REDIS: True, STORE: True}
         self.draining = False
 
     async def run(self) -> None:
-        """Ask until cancelled."""
+        """Ask Kubernetes and Redis until cancelled."""
         while True:
             await self.check()
             await asyncio.sleep(CHECK_SECONDS)
 
+    async def run_store(self) -> None:
+        """Ask the store until cancelled: a slow one does not hold the other answers up."""
+        while True:
+            await self.check_store()
+            await asyncio.sleep(STORE_CHECK_SECONDS)
+
     async def check(self) -> None:
-        """Ask both once."""
-        for name, up in (
-            (KUBERNETES, await self._kubernetes_answers()),
-            (REDIS, await self._redis_answers()),
-        ):
-            if up != self.up[name]:
-                log.log(
-                    logging.INFO if up else logging.WARNING,
-                    "%s %s",
-                    name,
-                    "answers again" if up else "does not answer",
-                )
-            self.up[name] = up
-            DEPENDENCY_UP.labels(name).set(1 if up else 0)
+        """Ask Kubernetes and Redis once."""
+        self._note(KUBERNETES, await self._kubernetes_fault())
+        self._note(REDIS, await self._redis_fault())
+
+    async def check_store(self) -> None:
+        """Ask the store once."""
+        self._note(STORE, await self._store())
 
     def health(self) -> tuple[bool, Health]:
         """Return whether requests should be sent here, and what is up."""
-        if self.draining:
-            status = "draining"
-        elif all(self.up.values()):
-            status = "ok"
-        else:
-            status = "degraded" if any(self.up.values()) else "unavailable"
+        ready, status = standing(self.up, draining=self.draining)
         dependencies = {
             name: Dependency(status="ok" if up else "unavailable", detail=WITHOUT[name])
             for name, up in self.up.items()
         }
-        ready = status in {"ok", "degraded"}
         return ready, Health(status=status, dependencies=dependencies)
 
-    async def _kubernetes_answers(self) -> bool:
-        try:
-            answer = await self._kubernetes.send("GET", "/version")
-        except KubernetesUnavailableError:
-            return False
-        return answer.status < 500
+    def _note(self, name: str, fault: str | None) -> None:
+        up = fault is None
+        DEPENDENCY_UP.labels(name).set(1 if up else 0)
+        if up == self.up[name]:
+            return
+        self.up[name] = up
+        if up:
+            log.info("%s answers again", name)
+        else:
+            log.warning("%s does not answer: %s", name, fault)
 
-    async def _redis_answers(self) -> bool:
+    async def _kubernetes_fault(self) -> str | None:
+        try:
+            await self._kubernetes.send("GET", "/version")
+        except KubernetesUnavailableError as error:
+            return str(error)
+        return None
+
+    async def _redis_fault(self) -> str | None:
         try:
             await self._gate.run(lambda redis: redis.ping())
-        except RedisUnavailableError:
-            return False
-        return True
+        except RedisUnavailableError as error:
+            return str(error)
+        return None

@@ -1,10 +1,12 @@
 """What goes on while Redis, the Kubernetes API or the store is down."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from localcluster.redisserver import start_redis
+from localcluster.stores import start_store
 from tests.harness.api import Api
 from tests.harness.buckets import Bucket
 from tests.harness.cluster import Cluster
@@ -14,6 +16,7 @@ from tests.harness.waiting import eventually
 from tests.integration.api.archives import completed
 from tests.integration.api.conftest import MakeApi, RunningApi
 from tests.integration.api.streams import open_stream
+from wherry_api.services import store_question
 from wherry_core.job_snapshot import JobStatus, snapshot_of
 from wherry_core.redis import client as redis_client
 from wherry_core.redis import job_states
@@ -147,7 +150,8 @@ async def test_without_the_kubernetes_api(
             assert (await wherry.client.get(f"/v1/download/{name}")).status_code == 302
             await wherry.components.readiness.check()
             assert await status_of(wherry) == "degraded"
-            assert wherry.components.readiness.up == {"kubernetes": False, "redis": True}
+            up = wherry.components.readiness.up
+            assert up == {"kubernetes": False, "redis": True, "store": True}
         finally:
             cluster.control_plane.start_apiserver()
     made = await wherry.client.post("/v1/download/initiate", json={"file_ids": [1]})
@@ -172,6 +176,48 @@ async def test_without_the_store_the_redirect_still_signs(
     assert answer.headers["location"].startswith(
         f"http://127.0.0.1:9/{bucket.name}/archives/{namespace}/{job.metadata.uid}/1/a.zip?"
     )
+
+
+async def test_readiness_names_the_store_that_is_away(
+    tmp_path: Path, make_api: MakeApi, api_environment: dict[str, str]
+) -> None:
+    # A store of its own, for it is stopped, and without the bucket: a refusal is an answer too.
+    store = start_store("versitygw", tmp_path / "own-store")
+    api_environment["WHERRY_S3_ENDPOINT_URL"] = store.endpoint
+    wherry = await make_api()
+    readiness = wherry.components.readiness
+
+    async def told() -> tuple[int, str, str]:
+        answer = await wherry.client.get("/health/ready")
+        body = answer.json()
+        assert set(body["dependencies"]) == {"kubernetes", "redis", "store"}
+        return answer.status_code, body["status"], body["dependencies"]["store"]["status"]
+
+    try:
+        await readiness.check_store()
+        assert await told() == (200, "ok", "ok")
+        store.kill()
+        await readiness.check_store()
+        # Never unready: all that the API does goes on.
+        assert await told() == (200, "degraded", "unavailable")
+        made = await wherry.client.post("/v1/download/initiate", json={"file_ids": [1]})
+        assert made.status_code == 200
+        start_store("versitygw", store.state)
+        await readiness.check_store()
+        assert await told() == (200, "ok", "ok")
+    finally:
+        store.stop()
+
+
+async def test_a_store_that_takes_the_question_and_is_silent_is_away(
+    make_api: MakeApi, api_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_question, "TIMEOUT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        api_environment["WHERRY_S3_ENDPOINT_URL"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        wherry = await make_api()
+        await wherry.components.readiness.check_store()
+    assert not wherry.components.readiness.up["store"]
 
 
 async def test_a_silent_job_is_looked_up_in_the_resource(

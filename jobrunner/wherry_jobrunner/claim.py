@@ -5,13 +5,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from wherry_core.resources import DownloadJob, Phase
+from wherry_core.resources import HOLDING_CONDITIONS, DownloadJob, Phase, settle_conditions
 from wherry_core.resources.base import format_time
 
 CLOCK_TOLERANCE: Final = timedelta(seconds=2)
 """How far the clocks of operator and runner may differ: the operator queues a job at the very
 second from which it may be claimed."""
 FIRST_STEP: Final = 1
+CLAIMED_REASON: Final = "Claimed"
+CLAIMED_MESSAGE: Final = "A runner works on the job."
 
 
 class Refusal(StrEnum):
@@ -57,7 +59,10 @@ def may_claim(job: DownloadJob, now: datetime) -> Refusal | None:
 
 
 def claim_patch(job: DownloadJob, runner: str, now: datetime) -> dict[str, Any]:
-    """Return the merge patch that claims ``job``; the API server refuses it if the job changed."""
+    """Return the merge patch that claims ``job``; the API server refuses it if the job changed.
+
+    The same write ends the conditions that say why the job waited, where it has any.
+    """
     status: dict[str, Any] = {
         "phase": Phase.PROCESSING.value,
         "runner": runner,
@@ -69,6 +74,17 @@ def claim_patch(job: DownloadJob, runner: str, now: datetime) -> dict[str, Any]:
     }
     if job.status.start_time is None:
         status["startTime"] = format_time(now)
+    conditions = settle_conditions(
+        job.status.conditions,
+        HOLDING_CONDITIONS,
+        reason=CLAIMED_REASON,
+        message=CLAIMED_MESSAGE,
+        now=now,
+        generation=job.metadata.generation,
+    )
+    if conditions != job.status.conditions:
+        # A merge patch replaces the list; the version guards that it is the newest one.
+        status["conditions"] = [each.to_wire() for each in conditions]
     return {"metadata": {"resourceVersion": job.metadata.resource_version}, "status": status}
 
 

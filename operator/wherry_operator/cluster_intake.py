@@ -12,6 +12,7 @@ from wherry_operator import job_traces, metrics
 from wherry_operator.cache import ClusterCache, PoolView
 from wherry_operator.job_view import JobView, read_job
 from wherry_operator.pod_view import PodView, read_pod
+from wherry_operator.pool_situation import why_jobs_wait
 from wherry_operator.queue_index import QueueIndex
 from wherry_operator.reconciler import Reconciler
 from wherry_operator.tenant_limit import TenantLimit
@@ -32,7 +33,9 @@ class ClusterIntake:
         index: QueueIndex,
         tenant_limit: TenantLimit,
         clear_up: Callable[[JobView], Awaitable[None]],
+        explain_again: Callable[[str], None],
     ) -> None:
+        """``explain_again`` is told the pools whose jobs wait for another reason than before."""
         self._cache = cache
         self._namespace = namespace
         self._jobs = jobs
@@ -40,6 +43,7 @@ class ClusterIntake:
         self._index = index
         self._tenant_limit = tenant_limit
         self._clear_up = clear_up
+        self._explain_again = explain_again
         self._side_tasks: set[asyncio.Task[None]] = set()
         self.completed: set[str] = set()
         """Jobs that were seen to become Completed and have not been announced yet."""
@@ -90,11 +94,14 @@ class ClusterIntake:
         if deleted:
             self.drop_pool(name, metadata["uid"])
             return
-        news, before = self._cache.put_pool(PoolView(RunnerPool.model_validate(raw)))
+        view = PoolView(RunnerPool.model_validate(raw))
+        news, before = self._cache.put_pool(view)
         if news:
             self._pools.add(name)
             if before is None:
                 self._look_at_waiting(name)
+            elif why_jobs_wait(before.pool).reason != why_jobs_wait(view.pool).reason:
+                self._explain_again(name)
 
     def drop_pool(self, name: str, uid: str) -> None:
         """Forget a pool that is gone."""

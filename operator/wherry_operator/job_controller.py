@@ -1,5 +1,6 @@
 """One job: observe, decide, carry out."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,11 +11,13 @@ from wherry_operator import clock, job_traces
 from wherry_operator.cache import ClusterCache
 from wherry_operator.job_decision import plan_job
 from wherry_operator.job_execution import JobExecutor
-from wherry_operator.job_plan import JobRules, ObservedJob, QueueChange
+from wherry_operator.job_plan import JobPlan, JobRules, Note, ObservedJob, QueueChange
+from wherry_operator.job_policies.waiting import wants_note
 from wherry_operator.job_view import JobView
 from wherry_operator.kubernetes_api import KubernetesApi, NotFoundError, pods_path
 from wherry_operator.pod_view import Loss
 from wherry_operator.tenant_limit import TenantLimit
+from wherry_operator.waiting_notes import WaitingNotes
 
 
 @dataclass
@@ -33,6 +36,8 @@ class JobController:
     may_act: Callable[[], bool]
     take_pod: Callable[[dict[str, Any]], object]
     plan_pool: Callable[[str], None]
+    notes: WaitingNotes
+    redis_up: Callable[[], bool]
     completed: set[str] = field(default_factory=set)
     """Jobs that were seen to become Completed and have not been announced yet."""
 
@@ -59,9 +64,11 @@ class JobController:
             return await self._reconcile(view)
 
     async def _reconcile(self, view: JobView) -> float | None:
-        plan = plan_job(await self._observe(view), clock.now())
+        plan = plan_job(self._observe(view, await self._loss(view)), clock.now())
+        was_in_queue = self.executor.index.place_of(view.key) is not None
         await self.executor.execute(view, plan)
-        if plan.queue is QueueChange.PUT:
+        self._note(view.key, plan)
+        if plan.queue is QueueChange.PUT and not was_in_queue:
             self.plan_pool(view.pool)
         if view.key in self.completed and view.job.status.phase is Phase.COMPLETED:
             self.completed.discard(view.key)
@@ -70,14 +77,32 @@ class JobController:
             return None
         return max(0.01, (plan.look_again - clock.now()).total_seconds())
 
-    async def _observe(self, view: JobView) -> ObservedJob:
+    def wants_note(self, key: str) -> bool:
+        """Return whether a waiting job is to be told why it waits, or to be told otherwise."""
+        view = self.cache.jobs.get(key)
+        return view is not None and wants_note(self._observe(view, None), clock.now())
+
+    def _note(self, key: str, plan: JobPlan) -> None:
+        if plan.note is Note.WANTED:
+            self.notes.ask(key)
+        elif plan.note is Note.NONE:
+            self.notes.end_turn(key)
+        elif not self.wants_note(key):
+            # Else the write came too late: the next decision makes it, or finds it needless.
+            self.notes.told(key, time.monotonic())
+
+    def _observe(self, view: JobView, loss: Loss | None) -> ObservedJob:
+        pool = self.cache.pools.get(view.pool)
         return ObservedJob(
             job=view.job,
             files=view.files,
             rules=self.rules,
-            pool_exists=view.pool in self.cache.pools,
-            loss=await self._loss(view),
+            pool_exists=pool is not None,
+            loss=loss,
             held=self.tenant_limit.holds(view),
+            pool=pool.pool if pool else None,
+            redis_up=self.redis_up(),
+            may_explain=self.notes.has_turn(view.key),
         )
 
     async def _loss(self, view: JobView) -> Loss | None:

@@ -1,16 +1,18 @@
-"""The decision about a job: its policies in order, its timer and its observed generation."""
+"""The decision about a job: its policies in order, and what is added to every decision."""
 
 from dataclasses import replace
 from datetime import datetime
 
 from wherry_operator.job_plan import NOTHING, JobPlan, ObservedJob, next_moment
 from wherry_operator.job_policies import JOB_POLICIES
+from wherry_operator.job_policies.waiting import with_waiting
 
 
 def plan_job(observed: ObservedJob, now: datetime) -> JobPlan:
     """Return what to do with a job now: the first policy with an answer decides."""
     plan = next((plan for policy in JOB_POLICIES if (plan := policy(observed, now))), NOTHING)
-    return _with_generation(_with_look_again(plan, observed, now), observed)
+    plan = with_waiting(_with_generation(plan, observed), observed, now)
+    return _with_look_again(plan, observed, now)
 
 
 def _with_look_again(plan: JobPlan, observed: ObservedJob, now: datetime) -> JobPlan:

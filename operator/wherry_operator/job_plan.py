@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, Final
 
-from wherry_core.resources import DownloadJob, DownloadJobStatus, Phase
+from wherry_core.resources import DownloadJob, DownloadJobStatus, Phase, RunnerPool
 from wherry_operator.pod_view import Loss
 
 
@@ -18,6 +18,16 @@ class QueueChange(Enum):
     TAKE_OUT = "take out"
 
 
+class Note(Enum):
+    """Whether the plan tells why the job waits."""
+
+    NONE = "none"
+    WANTED = "wanted"
+    """There is something to tell; it waits for its turn."""
+    WRITTEN = "written"
+    """The plan's status tells it."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobRules:
     """The limits that hold for all jobs; times in seconds."""
@@ -27,6 +37,8 @@ class JobRules:
     dead_letter_ttl: int = 604_800
     lost_attempts_limit: int = 10
     retry_pauses: tuple[int, ...] = (1, 5, 15)
+    explain_after: float = 30
+    """How long a job waits before it tells why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,11 @@ class ObservedJob:
     """How the runner of the current attempt was lost; None while it lives."""
     held: bool = False
     """True when the job's tenant has as many jobs in work as it may."""
+    pool: RunnerPool | None = None
+    """The job's pool, which tells why its jobs wait."""
+    redis_up: bool = True
+    may_explain: bool = False
+    """True when it is the job's turn to be told why it waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +86,7 @@ class JobPlan:
     labels: Mapping[str, str | None] = field(default_factory=dict)
     annotations: Mapping[str, str | None] = field(default_factory=dict)
     story: Story | None = None
+    note: Note = Note.NONE
     retry_number: int | None = None
     """Make a new job of this one, as the retry with this number."""
     tidy: bool = False
@@ -120,6 +138,18 @@ def queue_deadline(job: DownloadJob) -> datetime | None:
     return since + timedelta(seconds=job.spec.queue_timeout_seconds) if since else None
 
 
+def explain_moment(job: DownloadJob, rules: JobRules) -> datetime | None:
+    """Return when a queued job is to tell why it waits; a short backoff is no waiting."""
+    status = job.status
+    if status.phase is not Phase.QUEUED or job.spec.suspend:
+        return None
+    since = status.queued_time or job.metadata.creation_timestamp
+    if since is None:
+        return None
+    pause, due = timedelta(seconds=rules.explain_after), status.next_attempt_time
+    return since + pause if due is None or since + pause < due else due + pause
+
+
 def condition_is_true(status: DownloadJobStatus, kind: str) -> bool:
     """Return whether ``status`` has the condition ``kind`` with the status True."""
     return any(each.type == kind and each.status == "True" for each in status.conditions)
@@ -133,6 +163,7 @@ def next_moment(observed: ObservedJob, now: datetime) -> datetime | None:
         None if job.ended else active_deadline(job),
         queue_deadline(job),
         job.status.next_attempt_time if job.status.phase is Phase.QUEUED else None,
+        explain_moment(job, observed.rules),
     ]
     return min((moment for moment in moments if moment and moment > now), default=None)
 

@@ -44,6 +44,7 @@ from wherry_operator.runner_watch import RunnerWatch
 from wherry_operator.settings import OperatorSettings
 from wherry_operator.swept_kinds import swept_kinds
 from wherry_operator.tenant_limit import TenantLimit
+from wherry_operator.waiting_notes import WaitingNotes
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +91,14 @@ class Operator:
             lease_seconds=settings.lease_seconds,
             on_gain=self._take_over,
         )
+        self.notes = WaitingNotes(
+            wants=lambda key: self._job_controller.wants_note(key),
+            look_at=self.jobs.add,
+            busy=lambda: self.jobs.waiting > settings.workers,
+            redis_up=lambda: self.index.up,
+            jobs_of=lambda pool: self.cache.jobs_of(pool).queued,
+            pools=self.cache.pools_with_jobs,
+        )
         self.intake = ClusterIntake(
             self.cache,
             namespace=settings.namespace,
@@ -98,6 +107,7 @@ class Operator:
             index=self.index,
             tenant_limit=self.tenant_limit,
             clear_up=self._clear_up,
+            explain_again=lambda pool: self.notes.pool_changed(pool, time.monotonic()),
         )
         self._runner_watch = RunnerWatch(
             self.cache,
@@ -124,6 +134,7 @@ class Operator:
                 failed_ttl=lifetimes.failed,
                 dead_letter_ttl=lifetimes.dead_lettered,
                 lost_attempts_limit=settings.lost_attempts_limit,
+                explain_after=settings.explain_after_seconds,
             ),
             tenant_limit=self.tenant_limit,
             namespace=settings.namespace,
@@ -132,6 +143,8 @@ class Operator:
             may_act=self.role.may_act,
             take_pod=lambda raw: self.intake.take_pod(False, raw),
             plan_pool=self.pools.add,
+            notes=self.notes,
+            redis_up=lambda: self.index.up,
             completed=self.intake.completed,
         )
         self._pool_controller = PoolController(
@@ -228,6 +241,7 @@ class Operator:
             ("pools", self.pools.run()),
             ("events", self.events.run()),
             ("index", self.role.run_when_leading(self.index_repair.run)),
+            ("notes", self.role.run_when_leading(self.notes.run)),
             ("heartbeats", self.role.run_when_leading(self._runner_watch.run)),
             ("sweep", self.sweep.run(self.settings.sweep_seconds)),
             (

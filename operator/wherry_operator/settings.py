@@ -31,6 +31,10 @@ class OperatorSettings(BaseSettings):
         int, Field(validation_alias="WHERRY_LOST_ATTEMPTS_LIMIT", ge=0, le=100)
     ] = 10
     """Attempts that a job may lose with their runners before it fails."""
+    explain_after_seconds: Annotated[
+        float, Field(validation_alias="WHERRY_EXPLAIN_AFTER_SECONDS", ge=1)
+    ] = 30
+    """Seconds that a job waits before its condition Waiting tells why."""
     heartbeat_timeout_seconds: Annotated[
         float, Field(validation_alias="WHERRY_HEARTBEAT_TIMEOUT_SECONDS", ge=6)
     ] = 30

@@ -7,9 +7,11 @@ from wherry_core.resources.base import (
     ConditionStatus,
     ResourceModel,
     set_condition,
+    settle_conditions,
 )
 from wherry_core.resources.download_job import (
     DOWNLOAD_JOBS,
+    HOLDING_CONDITIONS,
     TERMINAL_PHASES,
     Archive,
     ByteCounts,
@@ -33,6 +35,7 @@ from wherry_core.resources.runner_pool import (
 __all__ = [
     "DOWNLOAD_JOBS",
     "GROUP",
+    "HOLDING_CONDITIONS",
     "RUNNER_POOLS",
     "TERMINAL_PHASES",
     "VERSION",
@@ -55,4 +58,5 @@ __all__ = [
     "RunnerPoolSpec",
     "RunnerPoolStatus",
     "set_condition",
+    "settle_conditions",
 ]

@@ -1,6 +1,6 @@
 """What both resources build on: the model base, Kubernetes times and conditions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final
@@ -95,3 +95,32 @@ def set_condition(conditions: Sequence[Condition], new: Condition) -> tuple[Cond
             else new
         )
     return tuple(kept) if placed else (*kept, new)
+
+
+def settle_conditions(
+    conditions: Sequence[Condition],
+    types: Collection[str],
+    *,
+    reason: str,
+    message: str,
+    now: datetime,
+    generation: int,
+) -> tuple[Condition, ...]:
+    """Return ``conditions`` with those of ``types`` that are True set to False.
+
+    What is not there is not added: a job that never waited long carries no such condition.
+    """
+
+    def settled(old: Condition) -> Condition:
+        if old.type not in types or old.status != ConditionStatus.TRUE:
+            return old
+        return Condition(
+            type=old.type,
+            status=ConditionStatus.FALSE,
+            reason=reason,
+            message=message,
+            last_transition_time=now.replace(microsecond=0),
+            observed_generation=generation,
+        )
+
+    return tuple(settled(each) for each in conditions)

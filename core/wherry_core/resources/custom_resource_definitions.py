@@ -15,6 +15,8 @@ DOWNLOAD_JOB_COLUMNS: tuple[Column, ...] = (
     ("Done", "integer", ".status.files.completed", 0),
     ("Files", "integer", ".status.files.total", 0),
     ("Attempt", "integer", ".status.attempt", 0),
+    # The API server shows the first match: why it waits, is suspended, failed or is complete.
+    ("Why", "string", '.status.conditions[?(@.status=="True")].reason', 0),
     ("Age", "date", ".metadata.creationTimestamp", 0),
     ("Size", "integer", ".status.archive.size", 1),
     ("Pool", "string", ".spec.pool", 1),
@@ -22,7 +24,6 @@ DOWNLOAD_JOB_COLUMNS: tuple[Column, ...] = (
     ("Runner", "string", ".status.runner", 1),
     ("Started", "date", ".status.startTime", 1),
     ("Last failure", "string", ".status.failures[-1:].reason", 1),
-    ("Reason", "string", '.status.conditions[?(@.status=="True")].reason', 1),
 )
 RUNNER_POOL_COLUMNS: tuple[Column, ...] = (
     ("Min", "integer", ".spec.minRunners", 0),

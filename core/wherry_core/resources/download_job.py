@@ -47,6 +47,8 @@ class Phase(StrEnum):
 
 
 TERMINAL_PHASES: Final = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED})
+HOLDING_CONDITIONS: Final = frozenset({"Suspended", "Waiting"})
+"""Conditions that hold at most while a job waits: who claims or ends it sets them to False."""
 
 OPTIONAL_IMMUTABLE: Final = ("archiveName", "activeDeadlineSeconds")
 
@@ -229,7 +231,7 @@ class DownloadJobStatus(ResourceModel):
             },
         ),
     ] = ()
-    """Complete, Failed, Suspended, DeadLettered, and PoolFound once its pool was missing."""
+    """Complete, Failed, DeadLettered, Suspended, and Waiting: why it has had no runner so long."""
     phase: Phase | None = None
     """Queued, Processing, Completed, Failed or Cancelled."""
     attempt: Int32 = 0

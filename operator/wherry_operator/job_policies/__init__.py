@@ -15,7 +15,7 @@ from wherry_operator.job_policies.queue_timeout import fail_after_waiting
 from wherry_operator.job_policies.queueing import queue_when_due
 from wherry_operator.job_policies.retry_request import label_dead_letter, retry_on_request
 from wherry_operator.job_policies.suspension import resume, suspend_queued, suspend_running
-from wherry_operator.job_policies.unknown_pool import note_unknown_pool
+from wherry_operator.job_policies.unknown_pool import wait_for_pool
 
 JOB_POLICIES: Final[tuple[Policy, ...]] = (
     leave_deleted,
@@ -32,6 +32,6 @@ JOB_POLICIES: Final[tuple[Policy, ...]] = (
     suspend_queued,
     resume,
     fail_after_waiting,
-    note_unknown_pool,
+    wait_for_pool,
     queue_when_due,
 )

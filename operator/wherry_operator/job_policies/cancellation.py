@@ -4,8 +4,9 @@ from datetime import datetime
 
 from wherry_core.resources import Phase
 from wherry_operator.job_plan import JobPlan, ObservedJob, QueueChange, Story
-from wherry_operator.job_policies.changes import left_something
+from wherry_operator.job_policies.changes import ended, left_something
 
+REASON = "Cancelled"
 MESSAGE = "The job was cancelled."
 
 
@@ -14,23 +15,16 @@ def cancel(observed: ObservedJob, now: datetime) -> JobPlan | None:
     job = observed.job
     if not job.spec.cancel:
         return None
-    status = job.status.model_copy(
-        update={
-            "phase": Phase.CANCELLED,
-            "runner": None,
-            "next_attempt_time": None,
-            "completion_time": now.replace(microsecond=0),
-        }
-    )
+    status = ended(job, Phase.CANCELLED, now, REASON)
     if status.files.total == 0:
         files = status.files.model_copy(update={"total": observed.files})
         status = status.model_copy(update={"files": files})
     return JobPlan(
-        reason="Cancelled",
+        reason=REASON,
         message=MESSAGE,
         status=status,
         queue=QueueChange.TAKE_OUT,
         stop_runner=job.status.runner,
-        story=Story("Cancelled", MESSAGE),
+        story=Story(REASON, MESSAGE),
         tidy=left_something(job),
     )

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from wherry_core.resources import (
+    HOLDING_CONDITIONS,
     Condition,
     ConditionStatus,
     DownloadJob,
@@ -11,6 +12,7 @@ from wherry_core.resources import (
     Failure,
     Phase,
     set_condition,
+    settle_conditions,
 )
 from wherry_core.resources.download_job import MAX_FAILURES
 
@@ -18,6 +20,8 @@ DEAD_LETTER_MESSAGE: Final = (
     "All attempts are used up. Retry with: kubectl annotate dlj {name} -n {namespace} "
     "wherry.dev/retry=now"
 )
+
+ENDED_MESSAGE: Final = "The job has ended."
 
 
 def whole_second_after(moment: datetime) -> datetime:
@@ -67,6 +71,30 @@ def queued_again(status: DownloadJobStatus, now: datetime, **changes: Any) -> Do
     )
 
 
+def ended(
+    job: DownloadJob, phase: Phase, now: datetime, reason: str, **changes: Any
+) -> DownloadJobStatus:
+    """Return the status of ``job`` with the job ended; what said why it waits says so no more."""
+    conditions = settle_conditions(
+        job.status.conditions,
+        HOLDING_CONDITIONS,
+        reason=reason[:128],
+        message=ENDED_MESSAGE,
+        now=now,
+        generation=job.metadata.generation,
+    )
+    return job.status.model_copy(
+        update={
+            "phase": phase,
+            "runner": None,
+            "next_attempt_time": None,
+            "completion_time": now.replace(microsecond=0),
+            "conditions": conditions,
+            **changes,
+        }
+    )
+
+
 def failed(
     job: DownloadJob,
     now: datetime,
@@ -77,15 +105,7 @@ def failed(
     **changes: Any,
 ) -> DownloadJobStatus:
     """Return the status of ``job`` with the job ended as Failed."""
-    status = job.status.model_copy(
-        update={
-            "phase": Phase.FAILED,
-            "runner": None,
-            "next_attempt_time": None,
-            "completion_time": now.replace(microsecond=0),
-            **changes,
-        }
-    )
+    status = ended(job, Phase.FAILED, now, reason, **changes)
     status = with_condition(status, condition(job, "Failed", True, reason, message, now))
     if not dead_letter:
         return status

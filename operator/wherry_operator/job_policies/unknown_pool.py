@@ -1,37 +1,27 @@
-"""A job that names a pool which is not there waits for it, and says so."""
+"""A job that names a pool which is not there waits for it."""
 
 from datetime import datetime
+from typing import Final
 
-from wherry_core.resources import Phase
-from wherry_operator.job_plan import JobPlan, ObservedJob, QueueChange, Story
-from wherry_operator.job_policies.changes import condition, with_condition
+from wherry_core.resources import DownloadJob, Phase
+from wherry_operator.job_plan import JobPlan, ObservedJob, QueueChange
 
-CONDITION = "PoolFound"
+POOL_NOT_FOUND: Final = "PoolNotFound"
 
 
-def note_unknown_pool(observed: ObservedJob, now: datetime) -> JobPlan | None:
-    """Set the condition PoolFound to False while the pool is missing, and to True afterwards.
-
-    A job whose pool was there all along has no such condition: it costs no write.
-    """
+def wait_for_pool(observed: ObservedJob, _now: datetime) -> JobPlan | None:
+    """Keep a job out of the queue while its pool is missing; its condition Waiting says so."""
     job = observed.job
-    if job.status.phase is not Phase.QUEUED:
+    if job.status.phase is not Phase.QUEUED or observed.pool_exists:
         return None
-    known = next((each for each in job.status.conditions if each.type == CONDITION), None)
-    if not observed.pool_exists:
-        message = f"There is no RunnerPool named {job.spec.pool}: the job waits until there is."
-        if known is not None and known.status == "False":
-            return JobPlan(reason="PoolNotFound", message=message, queue=QueueChange.TAKE_OUT)
-        missing = condition(job, CONDITION, False, "PoolNotFound", message, now)
-        return JobPlan(
-            reason="PoolNotFound",
-            message=message,
-            status=with_condition(job.status, missing),
-            queue=QueueChange.TAKE_OUT,
-            story=Story("PoolNotFound", message, warning=True),
-        )
-    if known is None or known.status == "True":
-        return None
-    message = f"The RunnerPool {job.spec.pool} is there."
-    found = condition(job, CONDITION, True, "PoolFound", message, now)
-    return JobPlan(reason="PoolFound", message=message, status=with_condition(job.status, found))
+    return JobPlan(
+        reason=POOL_NOT_FOUND, message=unknown_pool_message(job), queue=QueueChange.TAKE_OUT
+    )
+
+
+def unknown_pool_message(job: DownloadJob) -> str:
+    """Return what a job whose pool is missing says."""
+    return (
+        f"There is no RunnerPool named {job.spec.pool}: the job waits until there is. "
+        "To see which there are: kubectl get rpool -A"
+    )

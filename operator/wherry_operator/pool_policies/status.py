@@ -93,12 +93,11 @@ def _available(observed: ObservedPool, plan: PoolPlan) -> Condition:
 def _why_none_is_desired(pool: RunnerPool) -> tuple[str, str]:
     if pool.spec.paused:
         return PAUSED, "Jobs wait, and no runner is started, for spec.paused is set."
-    where = f"rpool {pool.metadata.name} -n {pool.metadata.namespace}"
-    return (
-        MAX_RUNNERS_ZERO,
-        "Jobs wait, and no runner may be started, for maxRunners is 0. To raise it: "
-        f"kubectl scale {where} --replicas=10",
+    message = (
+        "Jobs wait, and no runner may be started, for maxRunners is 0. To raise it: kubectl scale "
+        f"rpool {pool.metadata.name} -n {pool.metadata.namespace} --replicas=10"
     )
+    return MAX_RUNNERS_ZERO, message
 
 
 def _unschedulable(observed: ObservedPool) -> Condition:

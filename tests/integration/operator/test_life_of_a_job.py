@@ -249,7 +249,7 @@ async def fail_late_and_be_deleted(operated: Operated) -> DownloadJob:
 async def test_time_ends_jobs_and_deletes_them_with_their_archives(operated: Operated) -> None:
     failed = await fail_late_and_be_deleted(operated)
     reasons = {each.type: each.reason for each in failed.status.conditions}
-    assert reasons == {"PoolFound": "PoolNotFound", "Failed": "QueueTimeout"}
+    assert reasons == {"Waiting": "QueueTimeout", "Failed": "QueueTimeout"}
 
 
 async def test_a_job_that_waits_for_its_pool_runs_once_it_is_there(operated: Operated) -> None:

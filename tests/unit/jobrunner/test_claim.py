@@ -79,6 +79,32 @@ def test_later_attempt_keeps_the_first_start() -> None:
     assert "startTime" not in claim_patch(earlier, RUNNER, NOW)["status"]
 
 
+def test_claim_ends_what_said_why_the_job_waited() -> None:
+    def told(kind: str, status: str) -> dict[str, str]:
+        return {
+            "type": kind,
+            "status": status,
+            "reason": "Because",
+            "lastTransitionTime": "2030-01-02T03:00:00Z",
+        }
+
+    other = told("Other", "True")
+    waiting = job(phase="Queued", conditions=[other, told("Waiting", "True")])
+    status = claim_patch(waiting, RUNNER, NOW)["status"]
+    kept, ended = status["conditions"]
+    assert kept["status"] == "True"
+    assert ended == {
+        "type": "Waiting",
+        "status": "False",
+        "reason": "Claimed",
+        "message": "A runner works on the job.",
+        "lastTransitionTime": "2030-01-02T03:04:05Z",
+        "observedGeneration": 3,
+    }
+    again = job(phase="Queued", conditions=[other, told("Waiting", "False")])
+    assert "conditions" not in claim_patch(again, RUNNER, NOW)["status"]
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

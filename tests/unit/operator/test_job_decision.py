@@ -1,5 +1,6 @@
 """The chain of policies as a whole."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from tests.unit.operator.builders import (
     failure,
     job,
     observed,
+    pool,
     processing,
     queued,
 )
@@ -27,6 +29,11 @@ STATES: list[tuple[str, ObservedJob, str]] = [
     ("new and cancelled", observed(job(spec={"cancel": True})), "Cancelled"),
     ("new and suspended", observed(job(spec={"suspend": True})), "Suspended"),
     ("waiting", observed(queued()), "Waiting"),
+    (
+        "waiting for long",
+        observed(queued(queued_time=ago(40)), pool=pool(paused=True), may_explain=True),
+        "Waiting",
+    ),
     ("waiting for a pool", observed(queued(), pool_exists=False), "PoolNotFound"),
     ("waiting too long", observed(queued(queued_time=ago(4_000))), "QueueTimeout"),
     ("held back", observed(queued(), held=True), "TenantLimit"),
@@ -66,7 +73,7 @@ def test_what_was_written_is_not_written_again(seen: ObservedJob) -> None:
     if plan.status is None:
         return
     after = seen.job.model_copy(update={"status": plan.status})
-    again = plan_job(ObservedJob(job=after, files=seen.files, pool_exists=seen.pool_exists), NOW)
+    again = plan_job(replace(seen, job=after, loss=None), NOW)
     assert again.status is None
 
 
@@ -95,7 +102,9 @@ def test_the_timer_follows_the_status_after_the_plan() -> None:
         processing(runner=None, failures=(failure(retryable=False),), failed_attempts=0)
     )
     assert plan_job(failed, NOW).look_again == ahead(3_600)
-    assert plan_job(observed(job()), NOW).look_again == NOW + timedelta(hours=1)
+    assert plan_job(observed(job()), NOW).look_again == NOW + timedelta(seconds=30)
+    waiting = observed(queued(queued_time=ago(31)))
+    assert plan_job(waiting, NOW).look_again == ago(31) + timedelta(hours=1)
 
 
 def test_a_dead_letter_is_labelled_after_its_status_says_so() -> None:

@@ -2,7 +2,16 @@
 
 import pytest
 
-from tests.unit.operator.builders import NOW, RUNNER, ago, job, observed, processing, queued
+from tests.unit.operator.builders import (
+    NOW,
+    RUNNER,
+    ago,
+    condition,
+    job,
+    observed,
+    processing,
+    queued,
+)
 from wherry_core.resources import DownloadJob, Phase
 from wherry_operator.job_plan import QueueChange
 from wherry_operator.job_policies.cancellation import cancel
@@ -48,3 +57,12 @@ def test_leftovers_are_removed_unless_a_runner_does_it(seen: DownloadJob, tidy: 
 
 def test_other_jobs_are_not_cancelled() -> None:
     assert cancel(observed(processing()), NOW) is None
+
+
+def test_what_held_the_job_holds_it_no_more() -> None:
+    seen = queued(spec=CANCEL, conditions=(condition("Suspended"), condition("Waiting")))
+    plan = cancel(observed(seen), NOW)
+    assert plan
+    assert plan.status
+    told = [(each.type, each.status, each.reason) for each in plan.status.conditions]
+    assert told == [("Suspended", "False", "Cancelled"), ("Waiting", "False", "Cancelled")]

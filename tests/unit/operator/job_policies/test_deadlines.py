@@ -115,9 +115,10 @@ def test_a_job_that_has_not_ended_is_kept() -> None:
 @pytest.mark.parametrize(
     ("seen", "moment"),
     [
-        (queued(), ahead(HOUR - 10)),
+        (queued(), ahead(20)),
+        (queued(queued_time=ago(31)), ahead(HOUR - 31)),
         (queued(next_attempt_time=ahead(5)), ahead(5)),
-        (queued(start_time=ago(5), spec=LIMITED), ahead(55)),
+        (queued(start_time=ago(35), queued_time=ago(35), spec=LIMITED), ahead(25)),
         (processing(spec=LIMITED), ahead(55)),
         (processing(), None),
         (queued(spec={"suspend": True}), None),

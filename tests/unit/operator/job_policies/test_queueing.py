@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.unit.operator.builders import NOW, ago, ahead, condition, observed, processing, queued
+from tests.unit.operator.builders import NOW, ago, ahead, observed, processing, queued
 from wherry_core.resources import DownloadJob
 from wherry_operator.job_plan import QueueChange
 from wherry_operator.job_policies.queueing import queue_when_due
-from wherry_operator.job_policies.unknown_pool import note_unknown_pool
+from wherry_operator.job_policies.unknown_pool import wait_for_pool
 
 
 @pytest.mark.parametrize(
@@ -29,23 +29,13 @@ def test_a_running_job_is_not_queued() -> None:
     assert queue_when_due(observed(processing()), NOW) is None
 
 
-def test_a_missing_pool_is_noted_once_and_its_coming_too() -> None:
-    plan = note_unknown_pool(observed(queued(), pool_exists=False), NOW)
+def test_a_job_whose_pool_is_missing_is_not_in_the_queue() -> None:
+    plan = wait_for_pool(observed(queued(), pool_exists=False), NOW)
     assert plan
-    assert plan.status
-    assert plan.story
     assert plan.queue is QueueChange.TAKE_OUT
-    noted = queued(conditions=plan.status.conditions)
-    again = note_unknown_pool(observed(noted, pool_exists=False), NOW)
-    assert again
-    assert (again.status, again.story) == (None, None)
-    found = note_unknown_pool(observed(noted), NOW)
-    assert found
-    assert found.status
-    assert found.status.conditions[0].status == "True"
+    assert "no RunnerPool named default" in plan.message
 
 
-def test_a_job_whose_pool_was_always_there_carries_no_condition() -> None:
-    assert note_unknown_pool(observed(queued()), NOW) is None
-    seen = queued(conditions=(condition("PoolFound"),))
-    assert note_unknown_pool(observed(seen), NOW) is None
+def test_only_a_queued_job_waits_for_a_pool() -> None:
+    assert wait_for_pool(observed(queued()), NOW) is None
+    assert wait_for_pool(observed(processing(), pool_exists=False), NOW) is None

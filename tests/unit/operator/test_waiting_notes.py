@@ -1,0 +1,111 @@
+"""Whose turn it is to be told why it waits; the clock is the test's."""
+
+from dataclasses import dataclass, field
+
+from wherry_operator.waiting_notes import LOOKED_AT, WaitingNotes
+
+
+@dataclass
+class Waiting:
+    """Jobs that wait, as the operator would know them."""
+
+    wanting: set[str] = field(default_factory=set)
+    looked_at: list[str] = field(default_factory=list)
+    queued: dict[str, list[str]] = field(default_factory=dict)
+    busy: bool = False
+    redis_up: bool = True
+
+    def notes(self) -> WaitingNotes:
+        return WaitingNotes(
+            wants=self.wanting.__contains__,
+            look_at=self.looked_at.append,
+            busy=lambda: self.busy,
+            redis_up=lambda: self.redis_up,
+            jobs_of=lambda pool: self.queued.get(pool, ()),
+            pools=lambda: self.queued,
+        )
+
+
+def test_one_job_has_its_turn_at_a_time_in_order() -> None:
+    world = Waiting(wanting={"a", "b"})
+    notes = world.notes()
+    for job in ("a", "b", "a"):
+        notes.ask(job)
+    notes.give_turn(0)
+    assert (notes.has_turn("a"), notes.has_turn("b")) == (True, False)
+    notes.told("a", 0)
+    assert not notes.has_turn("a")
+    notes.give_turn(1)
+    notes.give_turn(2)
+    assert world.looked_at == ["a", "b"]
+
+
+def test_those_that_no_longer_wait_lose_no_time() -> None:
+    world = Waiting(wanting={"last"})
+    notes = world.notes()
+    for number in range(LOOKED_AT - 1):
+        notes.ask(f"claimed-{number}")
+    notes.ask("last")
+    notes.give_turn(0)
+    assert world.looked_at == ["last"]
+
+
+def test_decisions_come_first() -> None:
+    world = Waiting(wanting={"a"}, busy=True)
+    notes = world.notes()
+    notes.ask("a")
+    notes.give_turn(0)
+    assert world.looked_at == []
+    world.busy = False
+    notes.give_turn(1)
+    assert world.looked_at == ["a"]
+
+
+def test_the_same_job_is_told_something_else_after_a_minute_at_the_earliest() -> None:
+    world = Waiting(wanting={"a"})
+    notes = world.notes()
+    notes.told("a", 10)
+    notes.ask("a")
+    notes.give_turn(69)
+    assert world.looked_at == []
+    notes.give_turn(70)
+    assert world.looked_at == ["a"]
+
+
+def test_a_turn_lasts_until_it_is_used_or_needless() -> None:
+    world = Waiting(wanting={"a"})
+    notes = world.notes()
+    notes.ask("a")
+    notes.give_turn(0)
+    notes.ask("a")
+    notes.give_turn(1)
+    assert notes.has_turn("a")
+    assert world.looked_at == ["a"]
+    notes.end_turn("a")
+    assert not notes.has_turn("a")
+
+
+def test_a_change_of_the_pool_is_told_once_it_has_settled() -> None:
+    world = Waiting(wanting={"b"}, queued={"pool": ["a", "b"], "other": ["c"]})
+    notes = world.notes()
+    notes.pool_changed("pool", 0)
+    notes.pool_changed("pool", 4)
+    notes.give_turn(4.9)
+    assert world.looked_at == []
+    notes.give_turn(5)
+    assert world.looked_at == ["b"]
+
+
+def test_all_are_looked_at_when_redis_goes_and_when_it_is_back() -> None:
+    world = Waiting(wanting={"a"}, queued={"pool": ["a"]})
+    notes = world.notes()
+    world.redis_up = False
+    notes.give_turn(0)
+    notes.give_turn(5)
+    assert world.looked_at == ["a"]
+    notes.told("a", 5)
+    world.redis_up = True
+    notes.give_turn(6)
+    notes.give_turn(11)
+    notes.give_turn(65)
+    assert world.looked_at == ["a", "a"]

@@ -3,6 +3,7 @@
 import ipaddress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -88,6 +89,8 @@ class ApiSettings(BaseSettings):
     """Auth mode oidc: the audience that a token must be made for."""
     oidc_jwks_url: str | None = None
     """Auth mode oidc: URL of the keys; left out, the issuer's discovery document names it."""
+    oidc_allow_http: bool = False
+    """Auth mode oidc: take issuer and keys over plain http, from inside a trusted network only."""
     oidc_algorithms: CommaList = ("RS256", "ES256")
     """Auth mode oidc: signature algorithms that are accepted."""
     oidc_tenant_claim: str = "tenant"
@@ -152,6 +155,10 @@ class ApiSettings(BaseSettings):
             raise ValueError(
                 "WHERRY_AUTH_MODE=oidc needs WHERRY_OIDC_ISSUER and WHERRY_OIDC_AUDIENCE"
             )
+        if self.auth_mode == "oidc":
+            for name, url in (("ISSUER", self.oidc_issuer), ("JWKS_URL", self.oidc_jwks_url)):
+                if url and (fault := provider_url_fault(url, allow_http=self.oidc_allow_http)):
+                    raise ValueError(f"WHERRY_OIDC_{name} {fault}")
         if self.auth_mode == "api-keys" and not self.api_keys_file:
             raise ValueError("WHERRY_AUTH_MODE=api-keys needs WHERRY_API_KEYS_FILE")
         return self
@@ -171,6 +178,28 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def provider_url_fault(url: str, *, allow_http: bool) -> str | None:
+    """Return why an identity provider's keys must not be read from ``url``, or None.
+
+    Who can answer in the provider's place names the keys, and so makes the tokens: https is a
+    must (OpenID Connect Discovery 1.0, section 4), but for this machine and where it is set.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if host is None or parts.scheme not in {"http", "https"}:
+        return "must be a URL that starts with https:// and names a host"
+    if parts.scheme == "https" or allow_http or is_loopback(host):
+        return None
+    return (
+        "must start with https://: over plain http whoever sits in between can name keys of their "
+        "own and so be anyone. For a provider inside a network that you trust set "
+        "WHERRY_OIDC_ALLOW_HTTP=true"
+    )
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,16 @@
 """Choosing the auth mode that the settings name."""
 
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-import aiohttp
-import orjson
 
 from wherry_api.auth.api_keys import ApiKeys
 from wherry_api.auth.caller import Authenticator
 from wherry_api.auth.kubernetes_tokens import KubernetesTokens
 from wherry_api.auth.nobody import Nobody
 from wherry_api.auth.oidc import OidcTokens, SigningKeys
+from wherry_api.auth.provider_documents import fetch_json
 from wherry_api.kubernetes_requests import KubernetesRequests
 from wherry_api.settings import ApiSettings
-
-FETCH_SECONDS = 5.0
 
 
 def authenticator(settings: ApiSettings, kubernetes: KubernetesRequests) -> Authenticator:
@@ -27,7 +22,11 @@ def authenticator(settings: ApiSettings, kubernetes: KubernetesRequests) -> Auth
     if settings.auth_mode == "oidc":
         issuer, audience = str(settings.oidc_issuer), str(settings.oidc_audience)
         return OidcTokens(
-            SigningKeys(issuer, settings.oidc_jwks_url, fetch_json),
+            SigningKeys(
+                issuer,
+                settings.oidc_jwks_url,
+                partial(fetch_json, allow_http=settings.oidc_allow_http),
+            ),
             issuer=issuer,
             audience=audience,
             algorithms=settings.oidc_algorithms,
@@ -43,22 +42,3 @@ def prove(settings: ApiSettings) -> None:
     """Raise OSError or ValueError when a file that the mode needs cannot be used."""
     if settings.auth_mode == "api-keys":
         ApiKeys(Path(str(settings.api_keys_file)), settings.serves)
-
-
-async def fetch_json(url: str) -> Mapping[str, Any]:
-    """Return the JSON object at ``url``; raises OSError or ValueError."""
-    timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
-            session.get(url, allow_redirects=False) as response,
-        ):
-            content = await response.read()
-            if response.status != 200:
-                raise ValueError(f"{url} answered {response.status}")
-    except aiohttp.ClientError as error:
-        raise OSError(f"{url}: {error}") from error
-    document = orjson.loads(content)
-    if not isinstance(document, dict):
-        raise ValueError(f"{url} holds no JSON object")
-    return document

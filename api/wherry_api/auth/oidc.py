@@ -42,41 +42,50 @@ class SigningKeys:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._read_at = float("-inf")
         self._tried_at = float("-inf")
-        self._lock = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
 
     async def key(self, key_id: str) -> jwt.PyJWK | None:
         """Return a key, or None when the provider has none of that id.
 
         Raises ProblemError 503 when no keys were ever read. Old keys stay in use while the
-        provider does not answer.
+        provider does not answer, and nobody whose key is known waits for it.
         """
-        async with self._lock:
-            now = self._clock()
-            stale = now - self._read_at > KEYS_SECONDS
-            unknown = key_id not in self._keys
-            if (stale or unknown) and now - self._tried_at >= UNKNOWN_KEY_SECONDS:
-                self._tried_at = now
-                await self._read()
-            if not self._keys:
-                raise problems.unavailable(
-                    "Tokens cannot be checked: the identity provider does not answer."
-                )
+        now = self._clock()
+        stale = now - self._read_at > KEYS_SECONDS
+        unknown = key_id not in self._keys
+        may_read = self._reading is None and now - self._tried_at >= UNKNOWN_KEY_SECONDS
+        if (stale or unknown) and may_read:
+            self._tried_at = now
+            self._reading = asyncio.get_running_loop().create_task(self._read())
+        if unknown and self._reading is not None:
+            # All who wait, wait for one answer; one of them who leaves does not end it.
+            await asyncio.shield(self._reading)
+        if not self._keys:
+            raise problems.unavailable(
+                "Tokens cannot be checked: the identity provider does not answer."
+            )
         return self._keys.get(key_id)
 
     async def _read(self) -> None:
         try:
-            if self._url is None:
-                well_known = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
-                document = await self._fetch(well_known)
-                if document.get("issuer") != self._issuer:
-                    raise ValueError(f"{well_known} names another issuer")
-                self._url = str(document["jwks_uri"])
-            keys = jwt.PyJWKSet.from_dict(dict(await self._fetch(self._url)))
-        except (OSError, ValueError, KeyError, TimeoutError, jwt.PyJWTError) as error:
+            # The discovery document is read each time, for it may name another place one day.
+            url = self._url or await self._discovered()
+            found = jwt.PyJWKSet.from_dict(dict(await self._fetch(url)))
+            keys = {key.key_id: key for key in found.keys if isinstance(key.key_id, str)}
+        except (OSError, LookupError, TypeError, ValueError, jwt.PyJWTError) as error:
             log.warning("the identity provider's keys could not be read: %s", error)
             return
-        self._keys = {key.key_id: key for key in keys.keys if key.key_id}
+        finally:
+            self._reading = None
+        self._keys = keys
         self._read_at = self._clock()
+
+    async def _discovered(self) -> str:
+        well_known = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
+        document = await self._fetch(well_known)
+        if document.get("issuer") != self._issuer:
+            raise ValueError(f"{well_known} names another issuer")
+        return str(document["jwks_uri"])
 
 
 class OidcTokens:

@@ -76,6 +76,14 @@ async def test_metrics_have_a_port_of_their_own(
     [
         ({"WHERRY_HTTP_HOST": "0.0.0.0"}, "WHERRY_AUTH_MODE is not set"),
         ({"WHERRY_AUTH_MODE": "oidc"}, "WHERRY_AUTH_MODE=oidc needs WHERRY_OIDC_ISSUER"),
+        (
+            {
+                "WHERRY_AUTH_MODE": "oidc",
+                "WHERRY_OIDC_ISSUER": "http://id.example.com",
+                "WHERRY_OIDC_AUDIENCE": "wherry",
+            },
+            "WHERRY_OIDC_ISSUER must start with https://",
+        ),
         ({"WHERRY_AUTH_MODE": "api-keys"}, "needs WHERRY_API_KEYS_FILE"),
         (
             {"WHERRY_AUTH_MODE": "api-keys", "WHERRY_API_KEYS_FILE": "/nowhere"},

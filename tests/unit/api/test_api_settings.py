@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -57,3 +58,43 @@ def test_which_tenants_are_served(
 def test_lists_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHERRY_TENANT_NAMESPACES", "a, b,,c")
     assert ApiSettings().tenant_namespaces == ("a", "b", "c")
+
+
+OIDC: dict[str, Any] = {"auth_mode": "oidc", "oidc_audience": "wherry"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"oidc_issuer": "https://id.example.com/realms/a"},
+        {"oidc_issuer": "http://localhost:8080"},
+        {"oidc_issuer": "http://127.0.0.1:8080"},
+        {"oidc_issuer": "http://[::1]:8080"},
+        {"oidc_issuer": "http://dex.auth.svc:5556", "oidc_allow_http": True},
+        {"oidc_issuer": "https://id.example.com", "oidc_jwks_url": "https://keys.example.com"},
+    ],
+)
+def test_providers_that_are_read(settings: dict[str, Any]) -> None:
+    assert ApiSettings(**OIDC, **settings).oidc_issuer == settings["oidc_issuer"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"oidc_issuer": "http://id.example.com"}, "WHERRY_OIDC_ISSUER must start with https://"),
+        ({"oidc_issuer": "http://10.0.0.1"}, "WHERRY_OIDC_ALLOW_HTTP=true"),
+        ({"oidc_issuer": "http://localhost.example.com"}, "must start with https://"),
+        ({"oidc_issuer": "id.example.com"}, "must be a URL that starts with https://"),
+        ({"oidc_issuer": "https://"}, "names a host"),
+        ({"oidc_issuer": "ftp://id.example.com", "oidc_allow_http": True}, "must be a URL"),
+        (
+            {"oidc_issuer": "https://a.example.com", "oidc_jwks_url": "http://b.example.com/keys"},
+            "WHERRY_OIDC_JWKS_URL must start with https://",
+        ),
+    ],
+)
+def test_providers_that_are_refused(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(sentence)):
+        ApiSettings(**OIDC, **settings)
+    # In another mode they count for nothing.
+    assert ApiSettings(**settings).auth_mode is None

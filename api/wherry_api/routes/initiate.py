@@ -1,5 +1,6 @@
 """POST /v1/download/initiate."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
@@ -32,6 +33,21 @@ TAKES: Final = {
 }
 
 
+def check_media_type(sent: Sequence[str]) -> None:
+    """Raise ProblemError 415 unless ``sent``, the Content-Type headers, are one of JSON.
+
+    A page of any site can post a form, plain text or a body without a type, and the browser asks
+    nobody (Fetch standard, "CORS-safelisted request-header"). For JSON it asks the API first.
+    """
+    if len(sent) == 1 and sent[0].partition(";")[0].strip().lower() == JSON:
+        return
+    told = f"as {sent[0][:80]!r}" if sent else "without a Content-Type"
+    raise ProblemError(
+        problems.UNSUPPORTED_MEDIA_TYPE,
+        f"The body was sent {told}: send it with the header Content-Type: {JSON}.",
+    )
+
+
 @router.post(
     "/v1/download/initiate",
     summary="Ask for an archive",
@@ -58,11 +74,7 @@ async def initiate(request: Request) -> Response:
     parts = parts_of(request)
     caller = await caller_of(request, Verb.CREATE)
     headers = await parts.limits.spend(caller.tenant)
-    media_type = request.headers.get("content-type", JSON).partition(";")[0]
-    if media_type.strip().lower() != JSON:
-        raise ProblemError(
-            problems.UNSUPPORTED_MEDIA_TYPE, "Send the body as Content-Type: application/json."
-        )
+    check_media_type(request.headers.getlist("content-type"))
     wish = job_requests.parse(await request.body(), request.headers.get(job_requests.KEY_HEADER))
     accepted = await parts.jobs.initiate(caller.tenant, wish)
     return Response(accepted.model_dump_json(), media_type=JSON, headers=headers)

@@ -133,11 +133,6 @@ async def test_other_errors_are_problems_too(wherry: RunningApi) -> None:
     wrong = await client.put("/v1/download/abc")
     assert_problem(wrong, 405, "method-not-allowed")
     assert wrong.headers["allow"] == "DELETE, GET"
-    assert_problem(
-        await client.post(INITIATE, content=b"{}", headers={"content-type": "text/plain"}),
-        415,
-        "unsupported-media-type",
-    )
     assert_problem(await client.get("/v1/download?limit=0"), 422, "invalid-request")
     assert_problem(await client.get("/v1/download?status=lost"), 422, "invalid-request")
     assert_problem(await client.get("/v1/download?cursor=abc"), 422, "invalid-request")
@@ -147,6 +142,44 @@ async def test_other_errors_are_problems_too(wherry: RunningApi) -> None:
     for name in ("nobody", "NO", "a" * 300, "%2e%2e", "0c5b1a44-9f0e-4a87-bd0c-6c9f8c9f4e11"):
         for path in ("status/", "stream/", ""):
             assert_problem(await client.get(f"/v1/download/{path}{name}"), 404, "job-not-found")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        # What a page of any site can send without the browser asking the API first.
+        [],
+        ["text/plain"],
+        ["text/plain;charset=UTF-8"],
+        ["application/x-www-form-urlencoded"],
+        ["multipart/form-data; boundary=x"],
+        ["text/plain; application/json"],
+        ["text/plain, application/json"],
+        ["text/plain", "application/json"],
+        # And what is no JSON by its name, whatever the body is.
+        [""],
+        ["application/json, text/plain"],
+        ["application/json", "application/json"],
+        ["application/jsonp"],
+        ["application/merge-patch+json"],
+    ],
+)
+async def test_a_body_that_is_not_sent_as_json_is_not_read(
+    wherry: RunningApi, sent: list[str]
+) -> None:
+    headers = [("content-type", value) for value in sent]
+    answer = await wherry.client.post(INITIATE, content=b'{"file_ids":[1]}', headers=headers)
+    problem = assert_problem(answer, 415, "unsupported-media-type")
+    assert "Content-Type: application/json" in problem["detail"]
+    assert (await wherry.client.get("/v1/download")).json()["jobs"] == []
+
+
+@pytest.mark.parametrize("sent", ["application/json", "Application/JSON ; charset=utf-8"])
+async def test_json_by_its_name(wherry: RunningApi, sent: str) -> None:
+    answer = await wherry.client.post(
+        INITIATE, content=b'{"file_ids":[1]}', headers={"content-type": sent}
+    )
+    assert answer.status_code == 200
 
 
 async def test_cancelling_twice(wherry: RunningApi, api: Api, namespace: str) -> None:

@@ -106,7 +106,9 @@ async def test_hostile_requests_get_a_problem_and_leave_harmless_log_lines(siege
         assert reply.status_code in {200, 400, 422}, (body, reply.text)
         assert "set-cookie" not in reply.headers
     deep = b"[" * 200_000
-    reply = await siege.client.post("/v1/download/initiate", content=deep)
+    reply = await siege.client.post(
+        "/v1/download/initiate", content=deep, headers={"Content-Type": "application/json"}
+    )
     assert reply.status_code == 400
     entries = siege.entries()
     assert not [entry for entry in entries if entry["message"] == "forged"]

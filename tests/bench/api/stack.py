@@ -100,6 +100,7 @@ def running_stack(folder: Path, older: Path | None, settings: dict[str, str]) ->
                 "KUBECONFIG": str(kubeconfig),
                 "REDIS_PORT": str(redis_port),
                 "WHERRY_HTTP_PORT": str(api_ports[name]),
+                "WHERRY_S3_ENDPOINT_URL": "http://127.0.0.1:9",
                 "WHERRY_SOURCE_BUCKET": "bench",
                 "WHERRY_ARCHIVE_BUCKET": "bench",
                 "WHERRY_RATE_LIMIT_REQUESTS": "0",

@@ -192,6 +192,7 @@ def main() -> None:
                 "KUBECONFIG": str(kubeconfig),
                 "REDIS_PORT": str(redis_port),
                 "WHERRY_HTTP_PORT": str(port),
+                "WHERRY_S3_ENDPOINT_URL": "http://127.0.0.1:9",
                 "WHERRY_SOURCE_BUCKET": "bench",
                 "WHERRY_ARCHIVE_BUCKET": "bench",
                 "WHERRY_LOG_LEVEL": "error",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from wherry_core.resources import Condition, RunnerPool, RunnerPoolStatus
-from wherry_operator import clock, metrics
+from wherry_operator import clock, metrics, pool_stories
 from wherry_operator.cache import PoolView
 from wherry_operator.event_recorder import EventRecorder, Regarding
 from wherry_operator.job_plan import Story, status_patch
@@ -24,6 +24,7 @@ from wherry_operator.kubernetes_api import (
 from wherry_operator.pod_view import PodView
 from wherry_operator.pool_memory import PoolMemory
 from wherry_operator.pool_plan import ObservedPool, PoolPlan
+from wherry_operator.pool_policies.rollout import TEMPLATE_CHANGED
 from wherry_operator.pool_policies.status import MAX_RUNNERS_ZERO, UNSET
 from wherry_operator.queue_index import QueueIndex
 from wherry_operator.runner_pod import UnusableTemplateError, runner_pod
@@ -59,23 +60,49 @@ class PoolExecutor:
         """
         for reason, message in plan.reasons:
             logger.info("%s: %s", reason, message, extra={"pool": view.pool.metadata.name})
-        for name in plan.start:
-            if not await self._start(view.pool, name, memory):
-                break
+        await self._start_all(view.pool, plan, memory)
         for pod in plan.delete:
             await self._delete(pod)
-        name = view.pool.metadata.name
+            if (story := pool_stories.ended(pod)) is not None:
+                self._tell(view.pool, story)
+        await self._ask_to_leave(view.pool, observed, plan, memory)
+        await self._end_stragglers(observed, memory)
+        await self._write_status(view, plan, memory)
+
+    async def _start_all(self, pool: RunnerPool, plan: PoolPlan, memory: PoolMemory) -> None:
+        started: list[str] = []
+        try:
+            for name in plan.start:
+                if not await self._start(pool, name, memory):
+                    break
+                started.append(name)
+        finally:
+            if started:
+                self._tell(pool, pool_stories.started(started, plan.desired))
+
+    async def _ask_to_leave(
+        self, pool: RunnerPool, observed: ObservedPool, plan: PoolPlan, memory: PoolMemory
+    ) -> None:
+        name = pool.metadata.name
         by_name = {pod.name: pod for pod in observed.pods}
+        drained: list[str] = []
+        retired: list[str] = []
         for runner in plan.drain:
             if await self.index.drain(name, runner):
+                drained.append(runner)
                 memory.draining[by_name[runner].uid] = time.monotonic()
                 if not by_name[runner].running:
                     await self._delete(by_name[runner])
         for runner in plan.retire:
             if await self.index.retire(name, runner):
+                retired.append(runner)
                 memory.draining[by_name[runner].uid] = time.monotonic()
-        await self._end_stragglers(observed, memory)
-        await self._write_status(view, plan, memory)
+        if drained:
+            old_template = any(reason == TEMPLATE_CHANGED for reason, _ in plan.reasons)
+            story = pool_stories.drained(drained, plan.desired, old_template=old_template)
+            self._tell(pool, story)
+        if retired:
+            self._tell(pool, pool_stories.retired(retired))
 
     async def _start(self, pool: RunnerPool, name: str, memory: PoolMemory) -> bool:
         """Create a runner pod; False when the pool's template or a quota does not allow it."""

@@ -1,8 +1,11 @@
 """Replacing runners whose template has changed."""
 
 from dataclasses import replace
+from typing import Final
 
 from wherry_operator.pool_plan import ObservedPool, PoolPlan, has_capacity, occupies
+
+TEMPLATE_CHANGED: Final = "TemplateChanged"
 
 
 def replace_old_runners(observed: ObservedPool, plan: PoolPlan) -> PoolPlan:
@@ -32,7 +35,7 @@ def replace_old_runners(observed: ObservedPool, plan: PoolPlan) -> PoolPlan:
         return plan
     reasons = (
         *plan.reasons,
-        ("TemplateChanged", f"{len(old)} runners have an old template and are replaced in turn."),
+        (TEMPLATE_CHANGED, f"{len(old)} runners have an old template and are replaced in turn."),
     )
     idle = [pod.name for pod in old if pod.name not in observed.claimed]
     if idle:

@@ -6,6 +6,7 @@ from pathlib import Path
 from tests.harness import jobs
 from tests.harness.api import POOLS
 from tests.harness.cluster import Cluster
+from tests.harness.history import JobHistory
 from tests.harness.process_node import process_node
 from tests.harness.waiting import eventually
 from tests.integration.operator.conftest import Operated
@@ -57,6 +58,19 @@ async def test_a_job_in_a_paused_pool_says_so_until_a_runner_claims_it(
         done = await jobs.job_becomes(operated.api, job, Phase.COMPLETED)
         assert tells(done) == ("False", "Claimed")
         assert await why(operated, cluster, job) == "ArchiveStored"
+
+
+async def test_many_waiting_jobs_are_told_once_each_and_then_all_is_quiet(
+    operated: Operated, job_history: JobHistory
+) -> None:
+    await operated.create_pool(paused=True)
+    operated.start_operator(WHERRY_EXPLAIN_AFTER_SECONDS=SOON)
+    made = [await jobs.create_job(operated.api, operated.namespace, ["1"]) for _ in range(30)]
+    for job in made:
+        await it_tells(operated, job, "PoolPaused")
+    await asyncio.sleep(3)
+    for job in made:
+        assert len(job_history.of(job)) == len(("created", "queued", "told"))
 
 
 async def test_what_ends_the_wait_ends_what_it_says(operated: Operated, cluster: Cluster) -> None:

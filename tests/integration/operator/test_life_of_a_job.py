@@ -141,9 +141,27 @@ async def test_cancel_while_waiting_and_while_running(operated: Operated) -> Non
             await runner.complete(claimed)
         await runner.finish(claimed)
     assert not await in_queue(operated, waiting)
-    snapshot = await job_states.read(operated.redis, operated.namespace, waiting.metadata.name)
-    assert snapshot
-    assert snapshot.error == "The job was cancelled."
+    name = waiting.metadata.name
+    await eventually(
+        "followers to be told",
+        lambda: job_states.read(operated.redis, operated.namespace, name),
+        lambda seen: seen is not None and seen.error == "The job was cancelled.",
+    )
+
+
+async def test_a_running_job_that_takes_longer_than_it_may_fails(operated: Operated) -> None:
+    await operated.create_pool()
+    operated.start_operator()
+    job = await jobs.create_job(operated.api, operated.namespace, ["1"], activeDeadlineSeconds=5)
+    runner = operated.runner()
+    await runner.start()
+    async with runner.beating():
+        claimed = await runner.take()
+        failed = await jobs.job_becomes(operated.api, job, Phase.FAILED)
+        await eventually("the runner to be told", lambda: job.key in runner.orders.stop)
+        with pytest.raises(ApiError, match="422"):
+            await runner.complete(claimed)
+    assert [each.reason for each in failed.status.conditions] == ["DeadlineExceeded"]
 
 
 async def test_a_deleted_pod_and_an_evicted_one_lose_no_job(operated: Operated) -> None:

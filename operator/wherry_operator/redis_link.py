@@ -24,6 +24,7 @@ class RedisLink:
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
         self.up = False
+        self._told = False
         self.lost = asyncio.Event()
         """Set as Redis stops to answer."""
 
@@ -47,9 +48,12 @@ class RedisLink:
             return None
 
     def went_down(self, error: Exception) -> None:
-        """Note that Redis did not answer."""
-        if self.up:
-            logger.warning("Redis does not answer, going on without it: %s", error)
+        """Note that Redis did not answer; told once for each loss, and for a bad start."""
+        if self.up or not self._told:
+            # Timeouts have no words of their own.
+            why = str(error) or type(error).__name__
+            logger.warning("Redis does not answer, going on without it: %s", why)
             metrics.FAULTS.labels(kind="redis").inc()
         self.up = False
+        self._told = True
         self.lost.set()

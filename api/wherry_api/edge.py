@@ -2,8 +2,10 @@
 
 import logging
 import time
+from collections.abc import Iterable
 from typing import Final
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wherry_api import problems
@@ -21,6 +23,18 @@ HEADERS: Final = (
     (b"x-frame-options", b"DENY"),
 )
 PATIENCE: Final = 4
+
+
+def body_is_lost(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Return whether the parser took the body for the beginning of another protocol.
+
+    Some clients ask for HTTP/2 with each request (``Upgrade: h2c``), those with a body included.
+    """
+    named = dict(headers)
+    if b"upgrade" not in named:
+        return False
+    has_body = named.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in named
+    return has_body and b"upgrade" in named.get(b"connection", b"").lower()
 
 
 class Edge:
@@ -56,10 +70,12 @@ class Edge:
             await send(message)
 
         try:
-            self._check_sizes(scope)
+            self._check_head(scope)
             await self._app(scope, self._limited(receive), send_on)
         except ProblemError as error:
             await render(error)(scope, receive, send_on)
+        except ClientDisconnect:
+            log.debug("a client left before its request was whole: %s", route_of(scope))
         except Exception:
             FAULTS.labels(route_of(scope)).inc()
             log.exception("a request ended in a fault: %s %s", scope["method"], route_of(scope))
@@ -69,12 +85,18 @@ class Edge:
                 )
                 await render(fault)(scope, receive, send_on)
 
-    def _check_sizes(self, scope: Scope) -> None:
+    def _check_head(self, scope: Scope) -> None:
         if sum(len(n) + len(v) for n, v in scope["headers"]) > MAX_HEADER_BYTES:
             raise ProblemError(
                 problems.HEADERS_TOO_LARGE,
                 f"The headers may have {MAX_HEADER_BYTES} bytes in all.",
                 headers={"Connection": "close"},
+            )
+        if body_is_lost(scope["headers"]):
+            raise ProblemError(
+                problems.MALFORMED_BODY,
+                "The body is not read where the request asks for another protocol: send it without "
+                "the header Upgrade, as HTTP/1.1.",
             )
         for name, value in scope["headers"]:
             if name == b"content-length" and int(value) > self._max_body_bytes:

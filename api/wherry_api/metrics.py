@@ -38,5 +38,5 @@ FALLBACK_READS = Counter(
 
 # Series that are there from the start: the first increase of one that appears with it is not seen.
 FAULTS.labels("unknown")
-for _limit in ("requests", "streams", "creates"):
+for _limit in ("requests", "streams", "creates", "heads"):
     REFUSED.labels(_limit)

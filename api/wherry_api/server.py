@@ -11,6 +11,7 @@ from typing import Any, Final
 import uvicorn
 from fastapi import FastAPI
 
+from wherry_api.http_protocol import BoundedProtocol
 from wherry_api.settings import Settings, is_loopback
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ def make_server(app: FastAPI, settings: Settings) -> DrainingServer:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -1,0 +1,168 @@
+"""Requests that do not end, or end in the middle: sent by hand, for no client library does."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.harness.api import Api
+from tests.harness.jobs import create_job
+from tests.harness.waiting import eventually
+from tests.integration.api.conftest import RunningApi
+from wherry_api.metrics import FAULTS
+
+HOST = b"Host: localhost\r\n"
+POST = b"POST /v1/download/initiate HTTP/1.1\r\n" + HOST + b"Content-Type: application/json\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+FAR_TOO_MUCH = 64 * 1_048_576
+"""More than all buffers on the way hold: a server that reads on would have to keep it."""
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def connected(wherry: RunningApi) -> AsyncIterator[Connection]:
+    parts = urlsplit(wherry.url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+async def flood(writer: asyncio.StreamWriter, piece: bytes) -> int:
+    """Send ``piece`` again and again until the server closes; return how many bytes it took."""
+    sent = 0
+    try:
+        while sent < FAR_TOO_MUCH:
+            writer.write(piece)
+            await writer.drain()
+            sent += len(piece)
+    except ConnectionError:
+        pass
+    return sent
+
+
+async def rest(reader: asyncio.StreamReader) -> bytes:
+    """Return what comes until the end, or until the reset that follows a refusal."""
+    told = b""
+    try:
+        while part := await reader.read(65_536):
+            told += part
+    except ConnectionError:
+        pass
+    return told
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (b"GET /", b"a" * 65_536),
+        (b"GET /v1/download?status=", b"a" * 65_536),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"X: ", b"a" * 65_536),
+        (b"GET / HTTP/1.1\r\n" + HOST, b"a: b\r\n" * 10_000),
+        (CHUNKED + b"1\r\n{\r\n0\r\n", b"a: b\r\n" * 10_000),
+        (CHUNKED + b"1\r\n{\r\n0\r\nX: ", b"a" * 65_536),
+        (CHUNKED + b"1;", b"a" * 65_536),
+    ],
+    ids=["path", "query", "header", "headers", "trailers", "trailer", "chunk extension"],
+)
+async def test_what_does_not_end_is_cut(wherry: RunningApi, head: bytes, piece: bytes) -> None:
+    async with connected(wherry) as (reader, writer):
+        writer.write(head)
+        answer = asyncio.create_task(rest(reader))
+        assert await flood(writer, piece) < FAR_TOO_MUCH
+        told = await answer
+    # The answer may be lost where the server closes while there is more to read.
+    if told:
+        assert told.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
+        assert b"application/problem+json" in told
+    assert (await wherry.client.get("/health")).status_code == 200
+
+
+async def test_a_head_that_is_just_too_long_is_told_so(wherry: RunningApi) -> None:
+    async with connected(wherry) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 70_000)
+        told = await rest(reader)
+    assert told.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+    assert b"urn:wherry:problem:headers-too-large" in told
+    # And one that comes in pieces and is short enough is none.
+    async with connected(wherry) as (reader, writer):
+        for piece in (b"GET /health HTTP/1.1\r\n", HOST, b"Connection: close\r\n", b"\r\n"):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+        assert (await rest(reader)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_many_requests_on_one_connection_are_not_added_up(wherry: RunningApi) -> None:
+    request = b"GET /health HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 20_000 + b"\r\n\r\n"
+    async with connected(wherry) as (reader, writer):
+        for _ in range(20):
+            writer.write(request)
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            await reader.readuntil(b"}}}")
+
+
+@pytest.mark.parametrize("more", [b"a" * 65_536, b"no HTTP\r\n" * 6_000])
+async def test_a_stream_is_never_mixed_with_a_refusal(
+    wherry: RunningApi, api: Api, namespace: str, more: bytes
+) -> None:
+    job = await create_job(api, namespace, ["1"])
+    path = f"/v1/download/stream/{job.metadata.name}".encode()
+    async with connected(wherry) as (reader, writer):
+        writer.write(b"GET " + path + b" HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        assert b"event: connected" in await reader.readuntil(b"\n\n")
+        answer = asyncio.create_task(rest(reader))
+        writer.write(b"GET /")
+        assert await flood(writer, more) < FAR_TOO_MUCH
+        assert b"HTTP/1.1" not in await answer
+    await eventually("the stream to be let go", lambda: wherry.components.hub.streams == 0)
+
+
+async def test_a_request_for_another_protocol_is_answered_in_this_one(wherry: RunningApi) -> None:
+    async with connected(wherry) as (reader, writer):
+        writer.write(b"GET /health HTTP/1.1\r\n" + HOST + UPGRADE + b"\r\n")
+        told = await rest(reader)
+    assert told.startswith(b"HTTP/1.1 200 ")
+    assert told.count(b"HTTP/1.1") == 1
+    empty = POST.replace(b"initiate", b"nobody/retry") + UPGRADE + b"Content-Length: 0\r\n\r\n"
+    async with connected(wherry) as (reader, writer):
+        writer.write(empty)
+        assert (await rest(reader)).startswith(b"HTTP/1.1 404 ")
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_a_body_after_such_a_request_is_never_taken_for_the_next_one(
+    wherry: RunningApi, apart: bool
+) -> None:
+    body = b"DELETE /v1/download/smuggled HTTP/1.1\r\n" + HOST + b"\r\n"
+    head = POST + UPGRADE + b"Content-Length: %d\r\n\r\n" % len(body)
+    async with connected(wherry) as (reader, writer):
+        writer.write(head)
+        if apart:
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        writer.write(body)
+        told = await rest(reader)
+    assert told.startswith(b"HTTP/1.1 400 ")
+    assert b"without the header Upgrade" in told
+    assert told.count(b"HTTP/1.1 ") == 1
+
+
+async def test_a_client_that_leaves_in_the_middle_is_no_fault(
+    wherry: RunningApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "wherry_api.edge")
+    faults = FAULTS.labels("/v1/download/initiate")._value.get()
+    async with connected(wherry) as (_, writer):
+        writer.write(POST + b'Content-Length: 100\r\n\r\n{"file_ids":')
+        await writer.drain()
+    await eventually("it to be seen", lambda: "a client left" in caplog.text)
+    assert "fault" not in caplog.text
+    assert FAULTS.labels("/v1/download/initiate")._value.get() == faults

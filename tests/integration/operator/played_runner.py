@@ -15,6 +15,8 @@ from wherry_core.redis.runner_registry import Orders
 from wherry_core.resources import DownloadJob
 from wherry_core.resources.base import format_time
 
+CLAIMS = 3
+
 
 def now() -> str:
     """Return the present time as the API server takes it."""
@@ -85,7 +87,16 @@ class PlayedRunner:
         return waiting.job
 
     async def claim(self, key: str) -> DownloadJob:
-        """Claim a job as the protocol says. Raises ApiError 409."""
+        """Claim a job as the protocol says, three times at the most. Raises ApiError 409."""
+        for _ in range(CLAIMS - 1):
+            try:
+                return await self._claim(key)
+            except ApiError as error:
+                if error.status != 409:
+                    raise
+        return await self._claim(key)
+
+    async def _claim(self, key: str) -> DownloadJob:
         namespace, _, name = key.partition("/")
         job = DownloadJob.model_validate(await self.api.get(JOBS, namespace, name))
         body = {

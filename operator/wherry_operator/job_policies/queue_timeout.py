@@ -15,8 +15,12 @@ def fail_after_waiting(observed: ObservedJob, now: datetime) -> JobPlan | None:
     if deadline is None or deadline > now:
         return None
     message = f"No runner took the job within {job.spec.queue_timeout_seconds} seconds."
+    told = next((each for each in job.status.conditions if each.type == "Waiting"), None)
     if not observed.pool_exists:
         message += f" There is no pool named {job.spec.pool}."
+    elif told is not None and told.status == "True":
+        # The reason alone: this message reaches the one who asked, the pool's words need not.
+        message += f" The last reason for waiting was {told.reason}."
     return JobPlan(
         reason=REASON,
         message=message,

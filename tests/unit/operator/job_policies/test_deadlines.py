@@ -22,6 +22,13 @@ from wherry_operator.job_policies.queue_timeout import fail_after_waiting
 DAY, HOUR = 86_400, 3_600
 
 
+def test_a_job_that_waited_too_long_says_what_it_waited_for() -> None:
+    waiting = condition("Waiting").model_copy(update={"reason": "PoolPaused"})
+    plan = fail_after_waiting(observed(queued(queued_time=ago(HOUR), conditions=(waiting,))), NOW)
+    assert plan
+    assert plan.message.endswith("3600 seconds. The last reason for waiting was PoolPaused.")
+
+
 def test_a_job_waits_for_an_hour() -> None:
     assert fail_after_waiting(observed(queued(queued_time=ago(HOUR - 1))), NOW) is None
     plan = fail_after_waiting(observed(queued(queued_time=ago(HOUR))), NOW)

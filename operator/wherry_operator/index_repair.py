@@ -99,7 +99,7 @@ class IndexRepair:
             self._differences.pop(pool, None)
             repaired += await self._repair(pool, await self._differ(pool))
         published = await self._publish_active()
-        await self._index.forget_late(self._cache.jobs)
+        await self._index.forget_late()
         for tell in self.on_recovery:
             tell()
         logger.info(

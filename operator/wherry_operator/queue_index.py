@@ -1,6 +1,6 @@
 """The index in Redis as decisions write it; :mod:`index_repair` compares and repairs it."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +18,8 @@ class Place:
     pool: str
     priority: int
     attempt: int
+    uid: str
+    """The job's: one made anew under its name has a place of its own."""
 
 
 class QueueIndex:
@@ -31,8 +33,8 @@ class QueueIndex:
         self._state_ttl = state_ttl_seconds
         self._places: dict[str, Place] = {}
         self._by_pool: dict[str, set[str]] = {}
-        self._unforgotten: dict[str, tuple[str, str]] = {}
-        """Jobs that were deleted while Redis was away, with namespace and name."""
+        self._unforgotten: dict[str, JobView] = {}
+        """Jobs that were deleted while Redis was away, by uid."""
 
     @property
     def up(self) -> bool:
@@ -68,7 +70,7 @@ class QueueIndex:
 
     async def put(self, view: JobView) -> None:
         """Have a waiting job in the queue, with its present priority."""
-        place = Place(view.pool, view.job.spec.priority, view.job.status.attempt)
+        place = Place(view.pool, view.job.spec.priority, view.job.status.attempt, view.uid)
         known = self._places.get(view.key)
         if known == place:
             return
@@ -115,30 +117,25 @@ class QueueIndex:
 
     async def forget(self, view: JobView) -> None:
         """Remove all traces of a deleted job; who follows one that had not ended is told."""
-        if (place := self.place_of(view.key)) is not None:
+        place = self.place_of(view.key)
+        if place is not None and place.uid == view.uid:
             await self.take_out(view.key, place)
-        metadata = view.job.metadata
         if not view.job.ended:
             gone = deleted(snapshot_of(view.job))
             await self._link.attempt(
                 "publish", lambda redis: job_states.publish(redis, gone, self._state_ttl)
             )
-        if not await self._link.attempt(
-            "forget-job", lambda redis: _forget_state(redis, metadata.namespace, metadata.name)
-        ):
-            self._unforgotten[view.key] = (metadata.namespace, metadata.name)
+        if not await self._link.attempt("forget-job", partial(_forget_state, view=view)):
+            self._unforgotten[view.uid] = view
 
-    async def forget_late(self, living: Container[str]) -> None:
-        """Remove the states of jobs that were deleted while Redis was away; not of a namesake.
+    async def forget_late(self) -> None:
+        """Remove the states of jobs that were deleted while Redis was away.
 
         Raises one of ``AWAY``.
         """
-        for job, (namespace, name) in list(self._unforgotten.items()):
-            if job not in living:
-                await self._link.send(
-                    "forget-job", partial(_forget_state, namespace=namespace, name=name)
-                )
-            del self._unforgotten[job]
+        for uid, view in list(self._unforgotten.items()):
+            await self._link.send("forget-job", partial(_forget_state, view=view))
+            del self._unforgotten[uid]
 
     async def stop(self, pool: str, runner: str, job: str) -> None:
         """Ask ``runner`` to stop working on ``job``; without Redis the fenced write tells it."""
@@ -175,6 +172,7 @@ class QueueIndex:
         )
 
 
-async def _forget_state(redis: Redis, namespace: str, name: str) -> bool:
-    await job_states.forget(redis, namespace, [name])
+async def _forget_state(redis: Redis, view: JobView) -> bool:
+    metadata = view.job.metadata
+    await job_states.forget(redis, metadata.namespace, metadata.name, metadata.uid)
     return True

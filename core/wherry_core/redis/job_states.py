@@ -13,7 +13,10 @@ log = logging.getLogger(__name__)
 
 
 async def publish(redis: Redis, snapshot: JobSnapshot, ttl_seconds: int) -> bool:
-    """Keep and publish ``snapshot``; False when a newer or a terminal one is there already."""
+    """Keep and publish ``snapshot``; False when it is not the newest.
+
+    That is: a newer or a terminal one is there, or one of a job of this name that was made later.
+    """
     taken = await redis.eval(
         scripts.PUBLISH_STATE,
         1,
@@ -25,6 +28,7 @@ async def publish(redis: Redis, snapshot: JobSnapshot, ttl_seconds: int) -> bool
         snapshot.model_dump_json(by_alias=True, exclude_none=True),
         str(max(ttl_seconds, 1)),
         keys.job_updates(snapshot.name),
+        str(int(snapshot.created_at.timestamp())),
     )
     return bool(taken)
 
@@ -61,7 +65,6 @@ def _parsed(text: str | bytes | None, job: str) -> JobSnapshot | None:
         return None
 
 
-async def forget(redis: Redis, namespace: str, names: Sequence[str]) -> None:
-    """Remove the snapshots of deleted jobs."""
-    for name in names:
-        await redis.delete(keys.job_state(namespace, name))
+async def forget(redis: Redis, namespace: str, name: str, uid: str) -> None:
+    """Remove the snapshot of a deleted job; that of a job made anew under its name stays."""
+    await redis.eval(scripts.FORGET_STATE, 1, keys.job_state(namespace, name), uid)

@@ -33,7 +33,10 @@ def runner_stops(pool: str, name: str) -> str:
 
 
 def job_state(namespace: str, name: str) -> str:
-    """Hash of the newest snapshot of one job."""
+    """Hash of the newest snapshot of one job, and of what orders it: uid, creation, attempt, step.
+
+    A job that was deleted and made anew under its name has the same key: the later one counts.
+    """
     return f"wherry:state:{namespace}/{name}"
 
 

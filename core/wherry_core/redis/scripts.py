@@ -58,8 +58,11 @@ return 1
 
 PUBLISH_STATE: Final = """
 -- Keeps the newest snapshot of a job and tells its followers. KEYS: state.
--- ARGV: uid, terminal, attempt, step, snapshot, ttl seconds, channel.
-local old = redis.call('HMGET', KEYS[1], 'uid', 'terminal', 'attempt', 'step')
+-- ARGV: uid, terminal, attempt, step, snapshot, ttl seconds, channel, created (Unix seconds).
+-- Of two jobs of one name the one that was made later counts: a runner that has not noticed yet
+-- that its job is gone must not show it in the place of its namesake. Made in the same second,
+-- whoever comes last counts, as where an earlier release kept no time.
+local old = redis.call('HMGET', KEYS[1], 'uid', 'terminal', 'attempt', 'step', 'created')
 if old[1] == ARGV[1] then
   if old[2] == '1' then return 0 end
   local attempt, step = tonumber(old[3]), tonumber(old[4])
@@ -67,12 +70,19 @@ if old[1] == ARGV[1] then
     if tonumber(ARGV[3]) < attempt then return 0 end
     if tonumber(ARGV[3]) == attempt and tonumber(ARGV[4]) <= step then return 0 end
   end
+elseif tonumber(ARGV[8]) < (tonumber(old[5]) or 0) then
+  return 0
 end
 redis.call('HSET', KEYS[1], 'uid', ARGV[1], 'terminal', ARGV[2], 'attempt', ARGV[3],
-           'step', ARGV[4], 'snapshot', ARGV[5])
+           'step', ARGV[4], 'created', ARGV[8], 'snapshot', ARGV[5])
 redis.call('EXPIRE', KEYS[1], ARGV[6])
 redis.call('PUBLISH', ARGV[7], ARGV[5])
 return 1
+"""
+
+FORGET_STATE: Final = """
+-- Removes the snapshot of one job, not of another one of its name. KEYS: state. ARGV: uid.
+if redis.call('HGET', KEYS[1], 'uid') == ARGV[1] then redis.call('DEL', KEYS[1]) end
 """
 
 DRAW_ALLOWANCE: Final = """

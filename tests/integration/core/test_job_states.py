@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from wherry_core.redis import job_states, keys
 from wherry_core.redis.client import Redis
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=1)
 
 
 def snapshot(attempt: int = 1, step: int = 0, **changes: Any) -> JobSnapshot:
@@ -60,6 +61,10 @@ async def test_many_are_read_in_their_order_with_gaps_for_unknown_ones(redis: Re
         (DONE, snapshot(2, 0), False),
         (DONE, snapshot(1, 3, status=JobStatus.FAILED), False),
         (DONE, snapshot(1, 0, uid="u2"), True),
+        (DONE, snapshot(1, 0, uid="u2", created_at=LATER), True),
+        (snapshot(1, 1, created_at=LATER), snapshot(3, 9, uid="u2"), False),
+        (snapshot(1, 1, created_at=LATER), snapshot(1, 9, uid="u2", status="failed"), False),
+        (snapshot(1, 1, created_at=LATER), snapshot(1, 2, created_at=LATER), True),
     ],
 )
 async def test_only_a_newer_snapshot_is_taken(
@@ -96,10 +101,44 @@ async def test_jobs_of_one_name_in_two_namespaces_do_not_mix(redis: Redis) -> No
     assert await job_states.read(redis, "team-b", "job-1") == other
 
 
-async def test_forget(redis: Redis) -> None:
+async def test_followers_hear_nothing_of_a_job_whose_namesake_is_there(redis: Redis) -> None:
+    new = snapshot(1, 0, uid="u2", created_at=LATER)
+    late = [snapshot(1, step) for step in range(20)]
+    async with redis.pubsub() as pubsub:
+        await pubsub.subscribe(keys.job_updates("job-1"))
+        await job_states.publish(redis, new, 60)
+        assert not any(await asyncio.gather(*(job_states.publish(redis, x, 60) for x in late)))
+        last = snapshot(1, 1, uid="u2", created_at=LATER)
+        await job_states.publish(redis, last, 60)
+        seen: list[JobSnapshot] = []
+        async with asyncio.timeout(10):
+            async for message in pubsub.listen():
+                if message["type"] == "message":
+                    seen.append(JobSnapshot.model_validate_json(message["data"]))
+                    if seen[-1] == last:
+                        break
+    assert seen == [new, last]
+
+
+async def test_what_an_earlier_release_kept_gives_way(redis: Redis) -> None:
+    """It kept no time of creation; and what it writes later leaves the one that is there."""
+    where = keys.job_state("team-a", "job-1")
+    earlier = snapshot(1, 1, created_at=LATER)
+    await job_states.publish(redis, earlier, 60)
+    await redis.hdel(where, "created")
+    assert await job_states.publish(redis, snapshot(1, 0, uid="u2"), 60)
+    assert await job_states.publish(redis, earlier, 60)
+    await redis.hset(where, "created", "no number")
+    assert await job_states.publish(redis, snapshot(1, 0, uid="u2"), 60)
+
+
+async def test_a_job_is_forgotten_and_not_its_namesake(redis: Redis) -> None:
     await job_states.publish(redis, snapshot(), 60)
-    await job_states.forget(redis, "team-a", ["job-1", "job-2"])
-    assert await job_states.read(redis, "team-a", "job-1") is None
+    await job_states.forget(redis, "team-a", "job-1", "u2")
+    await job_states.forget(redis, "team-a", "job-2", "u1")
+    assert await job_states.read(redis, "team-a", "job-1") == snapshot()
+    await job_states.forget(redis, "team-a", "job-1", "u1")
+    assert not await redis.exists(keys.job_state("team-a", "job-1"))
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b'{"status": "archived"}', b"\xff\xfe", b"[]"])

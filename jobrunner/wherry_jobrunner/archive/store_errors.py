@@ -24,6 +24,15 @@ def source_corrupt(source: SourceObject) -> ArchiveError:
     )
 
 
+def no_source_bucket() -> ArchiveError:
+    """Return the error for files that cannot be there, for their bucket is not."""
+    return ArchiveError(
+        "NoSuchBucket",
+        "The bucket of the files does not exist. Make it, or set WHERRY_SOURCE_BUCKET.",
+        retryable=False,
+    )
+
+
 def upload_lost() -> ArchiveError:
     """Return the error for a multipart upload that is gone."""
     return ArchiveError(

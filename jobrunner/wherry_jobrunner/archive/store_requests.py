@@ -100,6 +100,19 @@ class StoreRequests:
 
         return await retried(once, self._attempts, what)
 
+    async def lacks_bucket(self, bucket: str, key: str) -> bool:
+        """Whether an object was not found because its bucket is not there.
+
+        The answer to a HEAD has no body that could tell; that to a GET has.
+        """
+        what = f"read {key!r}"
+
+        async def once() -> bool:
+            async with self._request("GET", bucket, key, {"range": "bytes=0-0"}) as response:
+                return response.status == 404 and b"NoSuchBucket" in await response.read()
+
+        return await retried(once, self._attempts, what)
+
     async def read_into(
         self, bucket: str, source: SourceObject, start: int, view: memoryview
     ) -> None:

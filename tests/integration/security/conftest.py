@@ -70,10 +70,11 @@ class Siege:
         if not path.startswith(f"/{self.bucket.name}"):
             return False
         if key in {"", "/"}:
-            # Lists and deletions of many name their keys elsewhere; lists by prefix only.
+            # Lists and deletions of many name their keys elsewhere; lists by prefix only. With HEAD
+            # the API asks whether the store answers.
             asked = parse_qs(query, keep_blank_values=True)
             prefix = asked.get("prefix", [""])[0]
-            return method == "POST" or any(
+            return method in {"HEAD", "POST"} or any(
                 prefix == folder or prefix.startswith(folder) for folder in [*own, "archives/"]
             )
         key = key.removeprefix("/")

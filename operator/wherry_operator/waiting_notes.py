@@ -36,7 +36,11 @@ class WaitingNotes:
     """The waiting jobs of a pool."""
     pools: Callable[[], Iterable[str]]
     """The pools that have jobs."""
-    _in_line: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    _untold: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    """Jobs that have something to be told, in the order in which they asked."""
+    _mistold: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    """Jobs that may have to be told something else; they have every other turn."""
+    _mistold_first: bool = False
     _turns: set[str] = field(default_factory=set)
     _told: OrderedDict[str, float] = field(default_factory=OrderedDict)
     _again: set[str] = field(default_factory=set)
@@ -48,12 +52,15 @@ class WaitingNotes:
 
     def ask(self, job: str) -> None:
         """Put a job in line that has something to be told."""
-        if job in self._turns:
+        self._put_in_line(job, self._untold)
+
+    def _put_in_line(self, job: str, line: OrderedDict[str, None]) -> None:
+        if job in self._turns or job in self._untold or job in self._mistold:
             return
         if job in self._told:
             self._again.add(job)
         else:
-            self._in_line[job] = None
+            line[job] = None
         self._work.set()
 
     def pool_changed(self, pool: str, now: float) -> None:
@@ -72,7 +79,8 @@ class WaitingNotes:
     def told(self, job: str, now: float) -> None:
         """Note that a job was told why it waits."""
         self._turns.discard(job)
-        self._in_line.pop(job, None)
+        self._untold.pop(job, None)
+        self._mistold.pop(job, None)
         self._told[job] = now
         self._told.move_to_end(job)
         self._work.set()
@@ -82,12 +90,20 @@ class WaitingNotes:
         self._take_in(now)
         if self.busy():
             return
-        for _ in range(min(LOOKED_AT, len(self._in_line))):
-            job, _ = self._in_line.popitem(last=False)
+        self._mistold_first = not self._mistold_first
+        lines = (self._mistold, self._untold)
+        for line in lines if self._mistold_first else reversed(lines):
+            if self._give_turn_in(line):
+                return
+
+    def _give_turn_in(self, line: OrderedDict[str, None]) -> bool:
+        for _ in range(min(LOOKED_AT, len(line))):
+            job, _ = line.popitem(last=False)
             if self.wants(job):
                 self._turns.add(job)
                 self.look_at(job)
-                return
+                return True
+        return False
 
     def _take_in(self, now: float) -> None:
         if self.redis_up() != self._redis_was_up:
@@ -98,15 +114,15 @@ class WaitingNotes:
             job, _ = self._told.popitem(last=False)
             if job in self._again:
                 self._again.discard(job)
-                self.ask(job)
+                self._put_in_line(job, self._mistold)
         for pool in [pool for pool, due in self._changed.items() if due <= now]:
             del self._changed[pool]
             for job in self.jobs_of(pool):
-                self.ask(job)
+                self._put_in_line(job, self._mistold)
 
     @property
     def _resting(self) -> bool:
-        return not (self._in_line or self._told or self._changed)
+        return not (self._untold or self._mistold or self._told or self._changed)
 
     async def run(self) -> None:
         """Give turns until cancelled."""

@@ -72,6 +72,20 @@ def test_the_same_job_is_told_something_else_after_a_minute_at_the_earliest() ->
     assert world.looked_at == ["a"]
 
 
+def test_those_that_were_told_what_no_longer_holds_have_every_other_turn() -> None:
+    told = ["t0", "t1"]
+    untold = [f"u{number}" for number in range(4)]
+    world = Waiting(wanting={*told, *untold}, queued={"pool": told + untold})
+    notes = world.notes()
+    for job in untold:
+        notes.ask(job)
+    notes.pool_changed("pool", 0)
+    for turn in range(6):
+        notes.give_turn(5 + turn)
+    assert sorted(world.looked_at[:4]) == ["t0", "t1", "u0", "u1"]
+    assert world.looked_at[4:] == ["u2", "u3"]
+
+
 def test_a_turn_lasts_until_it_is_used_or_needless() -> None:
     world = Waiting(wanting={"a"})
     notes = world.notes()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from wherry_core import archive_storage
 from wherry_core.resources import Phase
 from wherry_core.settings import StoreSettings
@@ -75,6 +77,10 @@ class ArchiveStore:
             async for thing in self.things(folder):
                 if kept is None or not thing.key.startswith(kept):
                     await self.remove_thing(thing)
+        except (BotoCoreError, ClientError) as error:
+            # A store that is away, or set up wrongly: the words of the client tell which.
+            metrics.FAULTS.labels(kind="store").inc()
+            logger.warning("could not remove leftovers: %s", error, extra={"job": view.key})
         except Exception:
             metrics.FAULTS.labels(kind="store").inc()
             logger.exception("could not remove leftovers in the store", extra={"job": view.key})

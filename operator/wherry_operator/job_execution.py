@@ -1,10 +1,9 @@
 """Carrying out what was decided about a job: the only place that writes for it."""
 
 import logging
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from wherry_core.resources import Phase
 from wherry_core.resources.base import API_VERSION
@@ -17,6 +16,7 @@ from wherry_operator.job_plan import (
     condition_is_true,
     status_patch,
 )
+from wherry_operator.job_policies.retry_request import retry_name
 from wherry_operator.job_view import RETRY_OF_LABEL, JobView
 from wherry_operator.kubernetes_api import (
     MERGE_PATCH,
@@ -30,9 +30,6 @@ from wherry_operator.kubernetes_api import (
 from wherry_operator.queue_index import Place, QueueIndex
 
 logger = logging.getLogger(__name__)
-
-RETRY_NAMES: Final = uuid.UUID("6f0e0c55-8a1e-5a52-9d4c-3a1d7c9b2f10")
-"""Name space (RFC 9562) of the names of retried jobs."""
 
 
 class ArchiveKeeper(Protocol):
@@ -199,7 +196,7 @@ class JobExecutor:
             "apiVersion": API_VERSION,
             "kind": "DownloadJob",
             "metadata": {
-                "name": str(uuid.uuid5(RETRY_NAMES, f"{metadata.uid}/{number}")),
+                "name": retry_name(metadata.uid, number),
                 "namespace": metadata.namespace,
                 "labels": {RETRY_OF_LABEL: metadata.name[:63]},
             },

@@ -1,10 +1,20 @@
 """Dead letters: found by a label, and tried again on request by a new job."""
 
+import uuid
 from datetime import datetime
+from typing import Final
 
 from wherry_core.resources import Phase
 from wherry_operator.job_plan import JobPlan, ObservedJob, Story, condition_is_true
 from wherry_operator.job_view import DEAD_LETTER_LABEL, RETRIES_ANNOTATION, RETRY_ANNOTATION
+
+RETRY_NAMES: Final = uuid.UUID("6f0e0c55-8a1e-5a52-9d4c-3a1d7c9b2f10")
+"""Name space (RFC 9562) of the names of retried jobs."""
+
+
+def retry_name(uid: str, number: int) -> str:
+    """Return the name of a retry, which the old job and the number determine."""
+    return str(uuid.uuid5(RETRY_NAMES, f"{uid}/{number}"))
 
 
 def retry_on_request(observed: ObservedJob, _now: datetime) -> JobPlan | None:
@@ -24,7 +34,9 @@ def retry_on_request(observed: ObservedJob, _now: datetime) -> JobPlan | None:
         message=f"The annotation {RETRY_ANNOTATION} asks for another try.",
         retry_number=number,
         annotations={RETRY_ANNOTATION: None, RETRIES_ANNOTATION: str(number)},
-        story=Story("Retried", f"Retry number {number} was made as a new job."),
+        story=Story(
+            "Retried", f"Retry number {number} is the new job {retry_name(metadata.uid, number)}."
+        ),
     )
 
 

@@ -4,7 +4,11 @@ import pytest
 
 from tests.unit.operator.builders import NOW, condition, ended, observed, processing
 from wherry_core.resources import DownloadJob, Phase
-from wherry_operator.job_policies.retry_request import label_dead_letter, retry_on_request
+from wherry_operator.job_policies.retry_request import (
+    label_dead_letter,
+    retry_name,
+    retry_on_request,
+)
 from wherry_operator.job_view import DEAD_LETTER_LABEL, RETRIES_ANNOTATION, RETRY_ANNOTATION
 
 ASKED = {"annotations": {RETRY_ANNOTATION: "now"}}
@@ -16,6 +20,8 @@ def test_a_retry_is_numbered_and_the_request_removed() -> None:
     assert plan
     assert plan.retry_number == 1
     assert plan.annotations == {RETRY_ANNOTATION: None, RETRIES_ANNOTATION: "1"}
+    assert plan.story
+    assert retry_name("00000000-0000-0000-0000-000000000001", 1) in plan.story.message
 
 
 def test_a_second_retry_has_the_next_number() -> None:

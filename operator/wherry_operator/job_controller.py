@@ -59,6 +59,7 @@ class JobController:
         """Do what is to be done about a job; return when to look again, in seconds."""
         view = self.cache.jobs.get(key)
         if view is None or not self.may_act():
+            self.notes.end_turn(key)
             return None
         with job_traces.within(view):
             return await self._reconcile(view)

@@ -43,6 +43,16 @@ def base_url(url: str) -> str:
     return url.rstrip("/") + "/"
 
 
+def header_value(what: str, text: str) -> str:
+    """Return ``text``, which a header can carry. Raises BadArgumentError, without the text."""
+    if not (text.isascii() and text.isprintable()) or text != text.strip():
+        raise BadArgumentError(
+            f"The {what} holds a line break, a space at an end or a character that is not ASCII: "
+            f"no {what} does."
+        )
+    return text
+
+
 def job_path(job_id: str, *before: str, after: str = "") -> str:
     """Return the path of a route of one job. Raises BadArgumentError when it can be no job id."""
     if not JOB_ID.fullmatch(job_id):
@@ -166,7 +176,7 @@ class ApiRequests:
             except ValueError:
                 document = None
             problem = parse_problem(status, document, response.headers.get("retry-after"))
-            if problem.type == "about:blank" and status < 500 and status not in {401, 403, 429}:
+            if problem.is_blank and status < 500 and status not in {401, 403, 429}:
                 raise UnexpectedAnswerError(
                     f"{self._host} answered {status} in a way that Wherry's API does not. "
                     "Check the URL."

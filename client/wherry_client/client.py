@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, Self
 
 import httpx
 
-from wherry_client.api_requests import PREFIX, TRIES, ApiRequests, base_url, job_path
+from wherry_client.api_requests import PREFIX, TRIES, ApiRequests, base_url, header_value, job_path
 from wherry_client.download import Download, OnBytes
 from wherry_client.models import Job, JobPage, JobState, JobStatus
 from wherry_client.watch import DEFAULTS, Watch, WatchOptions
@@ -49,13 +49,13 @@ class WherryClient:
 
         ``token`` is a Kubernetes or OIDC token, or an API key; ``tenant`` the namespace that is
         meant, for tokens that are good for several. ``verify`` may be the path of a file of
-        certificate authorities. Raises BadArgumentError when ``url`` cannot be one.
+        certificate authorities. Raises BadArgumentError when one of them cannot be one.
         """
         headers = {"User-Agent": user_agent(), "Accept": "application/json"}
         if token:
-            headers["Authorization"] = f"Bearer {token}"
+            headers["Authorization"] = f"Bearer {header_value('token', token)}"
         if tenant:
-            headers["Wherry-Tenant"] = tenant
+            headers["Wherry-Tenant"] = header_value("tenant", tenant)
         checked: Any = verify
         self._http = httpx.AsyncClient(
             base_url=base_url(url),
@@ -109,7 +109,8 @@ class WherryClient:
             body["archiveName"] = archive_name
         if on_missing is not None:
             body["onMissing"] = on_missing
-        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
+        key = header_value("idempotency key", idempotency_key or str(uuid.uuid4()))
+        headers = {"Idempotency-Key": key}
         path = f"{PREFIX}/initiate"
         return Job.parse(await self._requests.document("POST", path, body=body, headers=headers))
 
@@ -154,8 +155,8 @@ class WherryClient:
 
         If ``path`` is a folder, the file in it gets the name that the server proposes. Until all
         is there the bytes are in ``<path>.part``; the next call goes on from them. Raises
-        JobNotReadyError, JobFailedError, JobExpiredError, DownloadError, FileExistsError, and
-        OSError when the disk refuses.
+        JobNotReadyError, JobFailedError, JobExpiredError, DownloadError, FileExistsError,
+        FileNotFoundError when there is no such folder, and OSError when the disk refuses.
         """
         download = Download(self._requests, self._store, job_id, on_bytes=on_bytes)
         return await download.run(Path(path), overwrite=overwrite)

@@ -66,9 +66,11 @@ class Download:
     async def run(self, path: Path, *, overwrite: bool) -> Path:
         """Fetch the archive to ``path`` and return it; in a folder it gets the server's name.
 
-        Raises FileExistsError, WherryError, and OSError when the disk refuses.
+        Raises FileExistsError, FileNotFoundError, WherryError, and OSError when the disk refuses.
         """
         folder = await asyncio.to_thread(path.is_dir)
+        if not folder and not await asyncio.to_thread(path.parent.is_dir):
+            raise FileNotFoundError(f"There is no folder {path.parent}.")
         target = path / await self._proposed_name() if folder else path
         if not overwrite and await asyncio.to_thread(target.exists):
             raise FileExistsError(f"{target} exists already.")

@@ -52,12 +52,21 @@ class Problem:
     members: Mapping[str, Any] = field(default_factory=dict)
     """All other members of the document, such as jobStatus."""
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether there was no document: a proxy's answer, or none of Wherry's at all."""
+        return self.type == "about:blank"
+
 
 class ProblemError(WherryError):
     """The server refused; ``problem`` has its reasons."""
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.detail or problem.title or f"The server answered {problem.status}")
+        super().__init__(
+            problem.detail
+            or problem.title
+            or f"The server answered {problem.status}, without saying why."
+        )
         self.problem = problem
 
     def __reduce__(self) -> tuple[type["ProblemError"], tuple[Problem]]:

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 from wherry_client.client import PAGE_JOBS, FileId, OnMissing, WherryClient
 from wherry_client.download import OnBytes
-from wherry_client.models import Job, JobState, JobStatus
+from wherry_client.models import Job, JobPage, JobState, JobStatus
 from wherry_client.watch import DEFAULTS, WatchOptions
 
 Value = TypeVar("Value")
@@ -101,6 +101,19 @@ class SyncWherryClient:
     def retry(self, job_id: str) -> Job:
         """Create a new job from a failed one; see :meth:`WherryClient.retry`."""
         return self._run(self._client.retry(job_id))
+
+    def page(
+        self,
+        *,
+        state: JobState | str | None = None,
+        dead_letters: bool | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> JobPage:
+        """Return one page of the tenant's jobs; see :meth:`WherryClient.page`."""
+        return self._run(
+            self._client.page(state=state, dead_letters=dead_letters, limit=limit, cursor=cursor)
+        )
 
     def download(
         self,

@@ -11,9 +11,16 @@ from wherry_client.cli import job_views
 from wherry_client.cli.connection import connected
 from wherry_client.cli.endings import ExitStatus
 from wherry_client.cli.file_ids import gather
-from wherry_client.cli.going_on import fetch_archive, follow_job, go_on, status_after
+from wherry_client.cli.going_on import (
+    check_place,
+    fetch_archive,
+    follow_job,
+    go_on,
+    status_after,
+)
 from wherry_client.cli.options import FetchTo, Force, JobId, OnMissingChoice, Output, Wait
 from wherry_client.cli.session import Session, Work
+from wherry_client.cli.words import count
 from wherry_client.client import user_agent
 from wherry_client.models import JobState, JobStatus
 
@@ -49,9 +56,7 @@ def options(
 def submit(
     file_ids: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[FILE_ID]...", help="Ids of the files; '-' reads them from a pipe."
-        ),
+        typer.Argument(metavar="FILE_ID", help="Ids of the files; '-' reads them from a pipe."),
     ] = None,
     files: Annotated[
         list[Path] | None,
@@ -76,8 +81,7 @@ def submit(
     ids = gather(file_ids or [], files or [])
 
     async def work(session: Session) -> ExitStatus:
-        if download is not None and not force and await asyncio.to_thread(download.is_file):
-            raise FileExistsError(f"{download} exists already.")
+        await asyncio.to_thread(check_place, download, force=force)
         missing: Literal["Fail", "Manifest"] | None = None
         if on_missing is not None:
             missing = "Fail" if on_missing is OnMissingChoice.FAIL else "Manifest"
@@ -128,7 +132,9 @@ def list_jobs(
     dead_letters: Annotated[
         bool, typer.Option("--dead-letters", help="Only jobs whose attempts are used up.")
     ] = False,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Jobs to look at.")] = 1000,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, help="Jobs to look at, in the order of their ids.")
+    ] = 1000,
     ids_only: Annotated[bool, typer.Option("--ids", "-q", help="Only the ids.")] = False,
 ) -> Work:
     """List your jobs, the newest first."""
@@ -157,7 +163,8 @@ def list_jobs(
             else:
                 screen.data(job.job_id if ids_only else job_views.job_line(job))
         if more:
-            screen.hint(f"There are more than {limit:,} jobs; --limit shows more.")
+            looked = count(limit, "job")
+            screen.hint(f"There are more; the first {looked} by id were looked at (--limit).")
         return ExitStatus.OK
 
     return work
@@ -166,7 +173,7 @@ def list_jobs(
 @app.command()
 @connected
 def cancel(
-    job_ids: Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids of the jobs.")],
+    job_ids: Annotated[list[str], typer.Argument(metavar="JOB", help="Ids of the jobs.")],
 ) -> Work:
     """Ask for the end of jobs; those that have ended stay as they are."""
 
@@ -191,6 +198,7 @@ def retry(
 
     async def work(session: Session) -> ExitStatus:
         session.job_id = job_id
+        await asyncio.to_thread(check_place, download, force=force)
         job = await session.client.retry(job_id)
         return await go_on(session, job, wait=wait, download=download, force=force)
 

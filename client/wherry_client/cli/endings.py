@@ -35,23 +35,27 @@ class Ending:
 def ending_of(error: WherryError | OSError, url: str, job_id: str = "JOB") -> Ending:
     """Return how a command ends that failed with ``error``; ``url`` is the API's."""
     if isinstance(error, errors.ProblemError):
-        return Ending(
-            _status_of(error), str(error), _hint_of(error, job_id), _details_of(error, str(error))
-        )
+        hint = _hint_of(error, job_id) or (_url_hint(url) if error.problem.is_blank else "")
+        return Ending(_status_of(error), str(error), hint, _details_of(error, str(error)))
     if isinstance(error, errors.BadArgumentError):
         return Ending(ExitStatus.USAGE, str(error))
     if isinstance(error, errors.UnreachableError | errors.UnexpectedAnswerError):
-        hint = f"The URL is {url}; --url or WHERRY_URL sets another."
-        return Ending(ExitStatus.SERVER, str(error), hint)
+        return Ending(ExitStatus.SERVER, str(error), _url_hint(url))
     if isinstance(error, FileExistsError):
         sentence = str(error) if error.filename is None else f"{error.filename} exists already."
         hint = "Choose another name with -o, or let --force write over it."
         return Ending(ExitStatus.USAGE, sentence, hint)
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        return Ending(ExitStatus.USAGE, str(error), "Make it, or choose another place with -o.")
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         hint = "Bytes that have arrived are kept; the same command goes on from there."
         return Ending(ExitStatus.SERVER, f"{where}{error.strerror or error}.", hint)
     return Ending(ExitStatus.SERVER, str(error))
+
+
+def _url_hint(url: str) -> str:
+    return f"The URL is {url}; --url or WHERRY_URL sets another."
 
 
 def _status_of(error: errors.ProblemError) -> ExitStatus:

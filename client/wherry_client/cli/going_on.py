@@ -16,6 +16,16 @@ from wherry_client.models import Job, JobState, JobStatus
 FOLLOWING: Final = (("The job goes on. Follow it again: ", "watch"), ("End it: ", "cancel"))
 
 
+def check_place(path: Path | None, *, force: bool) -> None:
+    """Raise FileExistsError or FileNotFoundError where an archive cannot be saved, before all."""
+    if path is None or path.is_dir():
+        return
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent}.")
+    if path.exists() and not force:
+        raise FileExistsError(f"{path} exists already.")
+
+
 async def go_on(
     session: Session, job: Job, *, wait: bool, download: Path | None, force: bool
 ) -> ExitStatus:

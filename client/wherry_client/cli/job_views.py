@@ -38,10 +38,11 @@ def jobs_table(jobs: Sequence[JobStatus], now: datetime, width: int) -> Table:
 def _cells(job: JobStatus, now: datetime) -> tuple[str, ...]:
     running = job.state is JobState.PROCESSING
     files = f"{job.total_files:,}"
+    whole = job.state is JobState.FAILED or job.completed_files == job.total_files
     return (
         job.job_id,
         job.state.value + (f" {job.progress}%" if running else ""),
-        files if job.ended else f"{job.completed_files:,}/{files}",
+        files if job.ended and whole else f"{job.completed_files:,}/{files}",
         size_of(job),
         ago(job.created_at, now),
     )

@@ -56,7 +56,10 @@ def headline(status: JobStatus) -> str:
     if status.state is JobState.FAILED:
         return f"failed: {plain(status.error or 'the server does not say why')}"
     size = f", {size_of(status)}" if status.size is not None else ""
-    return f"completed: {count(status.completed_files, 'file')}{size}"
+    files = count(status.total_files, "file")
+    if status.completed_files < status.total_files:
+        files = f"{status.completed_files:,} of {files}"
+    return f"completed: {files}{size}"
 
 
 def worth_a_line(status: JobStatus, shown: JobStatus | None, seconds: float) -> bool:

@@ -37,3 +37,12 @@ def test_paths() -> None:
 def test_what_can_be_no_job_id_is_never_sent(job_id: str) -> None:
     with pytest.raises(BadArgumentError, match="not a job id"):
         job_path(job_id)
+
+
+@pytest.mark.parametrize("text", ["…", "key\n", " key", "a\tb"])
+def test_what_no_header_can_carry_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(BadArgumentError, match="The token holds") as refused:
+        WherryClient("http://127.0.0.1:3000", token=text)
+    assert text not in str(refused.value)
+    with pytest.raises(BadArgumentError, match="tenant"):
+        SyncWherryClient("http://127.0.0.1:3000", tenant=text)

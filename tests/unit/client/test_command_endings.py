@@ -33,6 +33,9 @@ def problem(slug: str, status: int, retry_after: str | None = None) -> errors.Pr
         (errors.UnexpectedAnswerError("Why."), 3, URL),
         (errors.DownloadError("Why."), 3, ""),
         (FileExistsError("Why."), 2, "--force"),
+        (FileNotFoundError("Why."), 2, "-o"),
+        (error_of(parse_problem(403, None)), 2, URL),
+        (error_of(parse_problem(502, None)), 3, URL),
         (OSError(errno.ENOSPC, "No space left on device", "x.zip"), 3, "goes on from there"),
     ],
 )

@@ -72,7 +72,11 @@ def test_a_server_s_words_do_not_steer_the_terminal() -> None:
         (status(progress=42, completed_files=1), "processing: 42%, 1 of 3 files"),
         (
             status(JobState.COMPLETED, completed_files=1, size=3_145_870),
-            "completed: 1 file, 3.1 MB",
+            "completed: 1 of 3 files, 3.1 MB",
+        ),
+        (
+            status(JobState.COMPLETED, completed_files=3, size=3_145_870),
+            "completed: 3 files, 3.1 MB",
         ),
         (status(JobState.FAILED, error="No."), "failed: No."),
     ],

@@ -60,7 +60,7 @@ def test_an_answer_that_is_no_problem_document_is_known_by_its_status(document: 
     error = error_of(parse_problem(503, document, "5"))
     assert isinstance(error, errors.UnavailableError)
     assert error.problem.retry_after == 5
-    assert str(error) == "The server answered 503"
+    assert str(error) == "The server answered 503, without saying why."
 
 
 @pytest.mark.parametrize(

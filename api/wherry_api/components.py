@@ -10,6 +10,7 @@ from typing import Final
 from wherry_api.auth.caller import Authenticator
 from wherry_api.auth.modes import authenticator
 from wherry_api.auth.tickets import Tickets
+from wherry_api.background import kept_running
 from wherry_api.job_resources import JobResources
 from wherry_api.kubernetes_requests import KubernetesRequests
 from wherry_api.rate_limits import RateLimits, shared_allowance
@@ -110,13 +111,13 @@ async def running(settings: Settings) -> AsyncIterator[Components]:
         )
         refresher = Refresher(hub, gate, resources, api.stream_fallback_reads_per_second)
         background = [
-            asyncio.create_task(run, name=name)
+            asyncio.create_task(kept_running(name, run), name=name)
             for name, run in (
-                ("subscription", hub.subscription.run()),
-                ("heartbeats", hub.beat()),
-                ("refresher", refresher.run()),
-                ("readiness", components.readiness.run()),
-                ("readiness of the store", components.readiness.run_store()),
+                ("subscription", hub.subscription.run),
+                ("heartbeats", hub.beat),
+                ("refresher", refresher.run),
+                ("check of Kubernetes and Redis", components.readiness.run),
+                ("check of the store", components.readiness.run_store),
             )
         ]
         try:

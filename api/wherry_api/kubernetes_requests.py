@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import aiohttp
 import orjson
 from kubernetes.aio.client import ApiClient
+from kubernetes.aio.config import ConfigException
 from yarl import URL
 
 from wherry_api.metrics import KUBERNETES_SECONDS
@@ -114,7 +115,6 @@ class KubernetesRequests:
         unused, a request is sent twice: every one of the API's may be.
         """
         headers = {"accept": accept}
-        await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
         data = None
         if body is not None:
             data = orjson.dumps(body)
@@ -124,11 +124,15 @@ class KubernetesRequests:
         began = time.perf_counter()
         status = 0
         try:
+            # Reads the token anew now and then: from a file that may be away for a moment.
+            await self._client.update_params_for_auth(
+                headers, [], ["BearerToken"], path, method, None
+            )
             try:
                 status, content = await self._once(method, url, headers, data)
             except aiohttp.ServerDisconnectedError:
                 status, content = await self._once(method, url, headers, data)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, ConfigException, TimeoutError, OSError) as error:
             raise KubernetesUnavailableError(f"{type(error).__name__}: {error}") from error
         finally:
             KUBERNETES_SECONDS.labels(method, str(status) if status else UNAVAILABLE).observe(

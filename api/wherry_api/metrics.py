@@ -13,7 +13,9 @@ REQUEST_SECONDS = Histogram(
     ("route", "method"),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-FAULTS = Counter("wherry_api_faults", "Requests that ended in a fault of ours", ("route",))
+FAULTS = Counter("wherry_api_faults", "Faults of ours: requests that ended in one", ("route",))
+BACKGROUND = "background"
+"""In place of a route: what runs beside the requests."""
 KUBERNETES_SECONDS = Histogram(
     "wherry_api_kubernetes_request_duration_seconds",
     "Time of a request to the Kubernetes API server",
@@ -37,6 +39,7 @@ FALLBACK_READS = Counter(
 )
 
 # Series that are there from the start: the first increase of one that appears with it is not seen.
-FAULTS.labels("unknown")
+for _route in ("unknown", BACKGROUND):
+    FAULTS.labels(_route)
 for _limit in ("requests", "streams", "creates", "heads"):
     REFUSED.labels(_limit)

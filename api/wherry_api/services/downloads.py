@@ -1,8 +1,11 @@
 """Signing a download at the moment of the click."""
 
+import asyncio
 import logging
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from wherry_api import problems
 from wherry_api.problems import ProblemError
@@ -12,6 +15,8 @@ from wherry_core.job_snapshot import JobSnapshot, JobStatus, StoredArchive
 from wherry_core.settings import LifetimeSettings, StoreSettings
 
 logger = logging.getLogger(__name__)
+
+SIGNING_SECONDS: Final = 10.0
 
 
 def content_disposition(name: str) -> str:
@@ -81,8 +86,20 @@ class Downloads:
         }
         if archive.name.lower().endswith(".zip"):
             parameters["ResponseContentType"] = "application/zip"
-        return str(
-            await self._signer.generate_presigned_url(
-                "get_object", Params=parameters, ExpiresIn=self._lifetimes.presigned_url
+        try:
+            # Where credentials come from elsewhere (a role, a file), they are fetched here.
+            async with asyncio.timeout(SIGNING_SECONDS):
+                url = await self._signer.generate_presigned_url(
+                    "get_object", Params=parameters, ExpiresIn=self._lifetimes.presigned_url
+                )
+        except (BotoCoreError, ClientError, OSError, TimeoutError) as error:
+            logger.error(
+                "a redirect cannot be signed: %s: %s",
+                type(error).__name__,
+                error,
+                extra={"job": f"{tenant}/{name}"},
             )
-        )
+            raise problems.unavailable(
+                "The redirect cannot be signed: the API has no credentials for the store just now."
+            ) from error
+        return str(url)

@@ -112,25 +112,32 @@ class Hub:
         """Begin to hear of a job, so that a snapshot read after this misses nothing."""
         key = (namespace, name)
         watch = self.watches.get(key)
+        new = watch is None
         if watch is None:
             watch = self.watches[key] = Watch(key)
-            channel = keys.job_updates(name)
-            same_name = self._by_channel.setdefault(channel, {})
-            same_name[key] = watch
-            watch.waiting += 1
-            await self.subscription.add(channel)
-        else:
-            watch.waiting += 1
+            self._by_channel.setdefault(keys.job_updates(name), {})[key] = watch
+        watch.waiting += 1
+        try:
+            if new:
+                await self.subscription.add(keys.job_updates(name))
+            await self._confirmation(watch)
+        except BaseException:
+            await self.close(watch)
+            raise
+        return watch
+
+    async def _confirmation(self, watch: Watch) -> None:
+        """Wait for it for a moment."""
         if watch.confirmed.is_set():
-            return watch
+            return
         if self.subscription.connected:
             try:
                 async with asyncio.timeout(CONFIRMATION_SECONDS):
                     await watch.confirmed.wait()
             except TimeoutError:
-                log.debug("a subscription was not confirmed in time", extra={"job": "/".join(key)})
+                job = "/".join(watch.key)
+                log.debug("a subscription was not confirmed in time", extra={"job": job})
         watch.late = not watch.confirmed.is_set()
-        return watch
 
     async def close(self, watch: Watch) -> None:
         """End what :meth:`open` began."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import ConfigException
 
 from localcluster import pki
 from tests.harness.waiting import eventually
@@ -71,6 +72,20 @@ def requests_to(url: str, *, limit: int = 4, ca: Path | None = None) -> Kubernet
 
 async def answer_ok(_: bytes, writer: asyncio.StreamWriter) -> None:
     writer.write(OK)
+
+
+@pytest.mark.parametrize("error", [OSError("no such file"), ConfigException("empty")])
+async def test_a_token_that_cannot_be_read_is_no_fault_of_the_request(error: Exception) -> None:
+    def token_file_is_away(_: Configuration) -> None:
+        raise error
+
+    configuration = Configuration()
+    configuration.host = "http://127.0.0.1:9"
+    configuration.api_key["BearerToken"] = "bearer old"
+    setattr(configuration, "refresh_api_key_hook", token_file_is_away)  # noqa: B010
+    async with KubernetesRequests(ApiClient(configuration)) as requests:
+        with pytest.raises(KubernetesUnavailableError, match=str(error)):
+            await requests.send("GET", "/version")
 
 
 async def test_one_connection_serves_one_request_after_the_other() -> None:

@@ -1,5 +1,6 @@
 """The redirect, followed to a real store."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -101,6 +102,33 @@ async def test_every_click_is_signed_anew(
     assert "X-Amz" not in str(status)
     location = httpx.URL((await wherry.client.get(f"/v1/download/{name}")).headers["location"])
     assert location.params["X-Amz-Expires"] == "900"
+
+
+async def test_without_credentials_for_the_store_the_redirect_says_so(
+    make_api: MakeApi,
+    api: Api,
+    namespace: str,
+    bucket: Bucket,
+    api_environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # As where a role's credentials cannot be fetched: there are none, of any kind.
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    wherry = await make_api()
+    name = await completed_job(api, namespace, bucket)
+    answer = await wherry.client.get(f"/v1/download/{name}")
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:wherry:problem:unavailable")
+    assert "has no credentials for the store" in answer.json()["detail"]
+    assert answer.headers["retry-after"] == "5"
+    assert "a redirect cannot be signed: NoCredentialsError" in caplog.text
+    await wherry.components.readiness.check_store()
+    assert not wherry.components.readiness.up["store"]
 
 
 @pytest.mark.parametrize(

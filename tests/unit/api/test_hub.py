@@ -95,3 +95,21 @@ async def test_a_late_word_of_the_old_job_is_not_passed_on(hub: Hub) -> None:
     await settle()
     assert client.text.count("event:") == 1
     assert '"progress":2' in client.text
+
+
+async def test_a_stream_that_is_given_up_while_it_opens_leaves_nothing_behind(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = asyncio.Event()
+
+    async def silent(_: str) -> None:
+        await never.wait()
+
+    monkeypatch.setattr(hub.subscription, "add", silent)
+    opening = asyncio.create_task(hub.open("a", "job"))
+    await settle()
+    assert len(hub.watches) == 1
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert not hub.watches

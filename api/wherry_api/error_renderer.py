@@ -80,7 +80,8 @@ def install(app: FastAPI) -> None:
         problem = of_http(error)
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             methods = allowed_methods(app.openapi()["paths"], request.url.path)
-            problem.headers["Allow"] = ", ".join(methods)
+            # Files that are served as they are stand in no document: theirs are right already.
+            problem.headers["Allow"] = ", ".join(methods) or problem.headers.get("Allow", "")
         return render(problem)
 
     app.add_exception_handler(ProblemError, on_problem)

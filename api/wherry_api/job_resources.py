@@ -1,5 +1,6 @@
 """DownloadJobs as the API sees them: created, read, listed, asked to stop; never finished."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from wherry_api.metrics import REFUSED
 from wherry_api.problems import ProblemError
 from wherry_api.turns import TooManyWaitingError, Turns
 from wherry_core import tracing
+from wherry_core.job_snapshot import JobSnapshot, snapshot_of
 from wherry_core.resources import DOWNLOAD_JOBS, GROUP, VERSION, DownloadJob, Phase
 
 log = logging.getLogger(__name__)
@@ -42,11 +44,17 @@ SELECTORS: Final = {
 """Field selectors of the four statuses; a field selector knows no "or", so two are negations."""
 
 
+JOBS_A_READ: Final = 10
+"""A page of a list is read in pieces: a job may have 1.5 MB of ids, and a hundred such jobs would
+take half a gigabyte at once."""
+LISTS_AT_ONCE: Final = 4
+
+
 @dataclass(frozen=True)
 class Page:
-    """Some of a tenant's jobs, and where the next ones begin."""
+    """How some of a tenant's jobs stand, and where the next ones begin."""
 
-    jobs: tuple[DownloadJob, ...]
+    jobs: tuple[JobSnapshot, ...]
     cursor: str | None
 
 
@@ -56,6 +64,7 @@ class JobResources:
     def __init__(self, kubernetes: KubernetesRequests, creates: Turns) -> None:
         self._kubernetes = kubernetes
         self._creates = creates
+        self._lists = asyncio.Semaphore(LISTS_AT_ONCE)
 
     async def create(
         self,
@@ -121,13 +130,28 @@ class JobResources:
 
         Raises ProblemError 410 when ``cursor`` is too old and 422 when it is none of ours.
         """
-        query = {"limit": str(limit)}
+        selectors = {}
+        if status:
+            selectors["fieldSelector"] = SELECTORS[status]
+        if dead_letter is not None:
+            selectors["labelSelector"] = f"{DEAD_LETTER}{'=' if dead_letter else '!='}true"
+        jobs: list[JobSnapshot] = []
+        async with self._lists:
+            left = limit
+            while left > 0:
+                count = min(left, JOBS_A_READ)
+                part = await self._read(namespace, count, cursor, selectors)
+                jobs += part.jobs
+                cursor = part.cursor
+                left = left - count if cursor else 0
+        return Page(tuple(jobs), cursor)
+
+    async def _read(
+        self, namespace: str, count: int, cursor: str | None, selectors: Mapping[str, str]
+    ) -> Page:
+        query = {"limit": str(count), **selectors}
         if cursor:
             query["continue"] = cursor
-        if status:
-            query["fieldSelector"] = SELECTORS[status]
-        if dead_letter is not None:
-            query["labelSelector"] = f"{DEAD_LETTER}{'=' if dead_letter else '!='}true"
         answer = await self._send("GET", _path(namespace), query=query, job=namespace)
         if answer.status == 410:
             raise ProblemError(
@@ -144,7 +168,7 @@ class JobResources:
         jobs = []
         for item in answer.body.get("items", []):
             try:
-                jobs.append(DownloadJob.model_validate(item))
+                jobs.append(snapshot_of(DownloadJob.model_validate(item)))
             except ValidationError:
                 log.exception("a job cannot be read", extra={"job": _key(item)})
         return Page(tuple(jobs), answer.body.get("metadata", {}).get("continue") or None)

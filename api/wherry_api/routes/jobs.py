@@ -11,7 +11,7 @@ from wherry_api.dependencies import JobName, Parts, caller_who_may, owner_who_ma
 from wherry_api.routes.responses import OF_ONE_JOB, SECURITY, answers
 from wherry_api.schemas import Initiated, JobList, Ticket
 from wherry_api.services.status import status_of
-from wherry_core.job_snapshot import JobStatus, snapshot_of
+from wherry_core.job_snapshot import JobStatus
 
 router = APIRouter(tags=["jobs"])
 
@@ -50,11 +50,11 @@ async def list_jobs(
     document = JobList(
         jobs=[
             status_of(
-                snapshot_of(job),
+                snapshot,
                 public_url=parts.settings.api.public_url,
                 seconds_per_file=parts.estimates.seconds_per_file,
             )
-            for job in page.jobs
+            for snapshot in page.jobs
         ],
         nextCursor=page.cursor,
     )

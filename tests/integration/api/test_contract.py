@@ -10,6 +10,7 @@ from tests.harness.api import JOBS, Api
 from tests.harness.jobs import create_job, patch_status, read_job
 from tests.harness.waiting import eventually
 from tests.integration.api.conftest import MakeApi, RunningApi
+from wherry_api import job_resources
 from wherry_core.job_snapshot import snapshot_of
 from wherry_core.redis import job_states
 from wherry_core.redis.client import Redis
@@ -133,6 +134,8 @@ async def test_other_errors_are_problems_too(wherry: RunningApi) -> None:
     wrong = await client.put("/v1/download/abc")
     assert_problem(wrong, 405, "method-not-allowed")
     assert wrong.headers["allow"] == "DELETE, GET"
+    for page in ("/docs", "/openapi.json"):
+        assert "GET" in (await client.put(page)).headers["allow"]
     assert_problem(await client.get("/v1/download?limit=0"), 422, "invalid-request")
     assert_problem(await client.get("/v1/download?status=lost"), 422, "invalid-request")
     assert_problem(await client.get("/v1/download?cursor=abc"), 422, "invalid-request")
@@ -251,6 +254,26 @@ async def test_listing(wherry: RunningApi, api: Api, namespace: str) -> None:
     assert await names(limit=1, status="failed") == ["job-4", "job-5"]
     assert await names(deadLetter="true") == ["job-4"]
     assert await names(deadLetter="false", status="failed") == ["job-5"]
+
+
+async def test_a_page_is_read_in_pieces(
+    wherry: RunningApi, api: Api, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_resources, "JOBS_A_READ", 2)
+    for index in range(6):
+        await create_job(api, namespace, ["1"], name=f"job-{index}")
+
+    async def page(limit: int, cursor: str = "") -> tuple[list[str], str | None]:
+        query = {"limit": limit} | ({"cursor": cursor} if cursor else {})
+        answer = (await wherry.client.get("/v1/download", params=query)).json()
+        return [job["jobId"] for job in answer["jobs"]], answer["nextCursor"]
+
+    names, cursor = await page(5)
+    assert names == [f"job-{index}" for index in range(5)]
+    assert cursor
+    assert await page(5, cursor) == (["job-5"], None)
+    for limit in (6, 100):
+        assert await page(limit) == ([f"job-{index}" for index in range(6)], None)
 
 
 async def test_the_redirect_before_and_without_an_archive(

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from localcluster import clusters, jaeger, paths, say, shell
+from localcluster import assets, clusters, jaeger, paths, say, shell
 from localcluster.cluster import Cluster
 from trial import fast
 from trial.__main__ import store_files
@@ -189,7 +189,9 @@ def run(*, traces: bool) -> None:
         say.line(f"API and page {cluster.api_url}; files {samples[0].id} to {samples[-1].id}")
         if any(child.component.name == "page" for child in running):
             say.line(f"the page with hot reload http://127.0.0.1:{PAGE_PORT}")
-        say.line(f"export KUBECONFIG={cluster.kubeconfig}; Ctrl-C ends everything")
+        Tools(cluster.kubeconfig).work_in_the_namespace()
+        say.line(f"export KUBECONFIG={cluster.kubeconfig} PATH={assets.bin_dir()}:$PATH")
+        say.line("Ctrl-C ends everything")
         supervise(cluster, running)
     except KeyboardInterrupt:
         say.line("ending everything")

@@ -9,7 +9,7 @@ import os
 import sys
 from dataclasses import dataclass
 
-from localcluster import addresses, clusters, jaeger, paths, say
+from localcluster import addresses, assets, clusters, jaeger, paths, say
 from localcluster.cluster import Cluster
 from localcluster.steps import step
 from trial import chart, fast
@@ -40,14 +40,15 @@ def up(*, quick: bool) -> None:
     files = list(sample_files())
     with step("sample files"):
         put = asyncio.run(store_files(made, files))
-        say.line(f"{put} of {len(files)} files put, the others were there")
+        say.line(f"{put} files put, {len(files) - put} were there")
     with step("first job"):
         try:
             archive = run_job(made.api_url, files, DOWNLOADS, say.line)
         except JobError as error:
             raise say.SetupError(f"{error}\nThe logs: {logs}") from error
         say.line(f"{archive.size} bytes in {archive.path}: unzip -t passes, every byte is right")
-    print(farewell(made, archive, traces))
+    chart.Tools(made.kubeconfig).work_in_the_namespace()
+    print(farewell(made, files, archive, traces))
 
 
 async def store_files(made: Cluster, files: list[SampleFile]) -> int:
@@ -78,17 +79,22 @@ class Line:
     text: str
 
 
-def farewell(made: Cluster, archive: DownloadedArchive, traces: jaeger.Jaeger | None) -> str:
-    """Return the addresses, the kubectl line and how to stop."""
-    kubectl = f"kubectl --kubeconfig {made.kubeconfig} --namespace {chart.NAMESPACE}"
+def farewell(
+    made: Cluster,
+    files: list[SampleFile],
+    archive: DownloadedArchive,
+    traces: jaeger.Jaeger | None,
+) -> str:
+    """Return the addresses, the lines for kubectl and how to stop."""
     ids = "[70000,70001,70002]"
     lines = [
-        Line("API", made.api_url),
+        Line("Page and API", made.api_url),
         Line("Docs", f"{made.api_url}/docs"),
-        Line("S3 store", made.store.endpoint),
+        Line("Files", f"ids {files[0].id} to {files[-1].id}, in the store {made.store.endpoint}"),
         *([Line("Traces", f"{traces.query_url}/api/traces?service=wherry-api")] if traces else []),
         Line("First archive", str(archive.path)),
-        Line("See the jobs", f"{kubectl} get dlj,rpool,pods"),
+        Line("For kubectl", f"export KUBECONFIG={made.kubeconfig} PATH={assets.bin_dir()}:$PATH"),
+        Line("See the jobs", "kubectl get dlj,rpool,pods"),
         Line(
             "Another job",
             f"curl -s {made.api_url}/v1/download/initiate -H 'content-type: application/json' "

@@ -32,6 +32,10 @@ class Tools:
         """Run helm and return what it printed. Raises SetupError."""
         return self._run("helm", words, stdin)
 
+    def work_in_the_namespace(self) -> None:
+        """Have this kubeconfig mean the release's namespace where a command names none."""
+        self.kubectl("config", "set-context", "--current", "--namespace", NAMESPACE)
+
     def _run(self, program: str, words: tuple[str, ...], stdin: str | None) -> str:
         command = [str(assets.program(program)), "--kubeconfig", str(self.kubeconfig), *words]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)

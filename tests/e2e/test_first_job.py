@@ -11,7 +11,7 @@ from tests.e2e.conftest import MAKE_UP_TIMEOUT_SECONDS, Trial, make
 
 def test_make_up_ends_with_a_checked_archive_and_says_what_there_is(trial: Trial) -> None:
     assert "unzip -t passes, every byte is right" in trial.output
-    for said in ("API", "kubectl --kubeconfig", "make down", trial.cluster.api_url):
+    for said in ("API", "export KUBECONFIG=", "make down", trial.cluster.api_url):
         assert said in trial.output
 
 

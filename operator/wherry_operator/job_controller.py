@@ -37,7 +37,6 @@ class JobController:
     take_pod: Callable[[dict[str, Any]], object]
     plan_pool: Callable[[str], None]
     notes: WaitingNotes
-    redis_up: Callable[[], bool]
     completed: set[str] = field(default_factory=set)
     """Jobs that were seen to become Completed and have not been announced yet."""
 
@@ -102,7 +101,7 @@ class JobController:
             loss=loss,
             held=self.tenant_limit.holds(view),
             pool=pool.pool if pool else None,
-            redis_up=self.redis_up(),
+            redis_away=self.notes.redis_away,
             may_explain=self.notes.has_turn(view.key),
         )
 

@@ -56,7 +56,7 @@ class ObservedJob:
     """True when the job's tenant has as many jobs in work as it may."""
     pool: RunnerPool | None = None
     """The job's pool, which tells why its jobs wait."""
-    redis_up: bool = True
+    redis_away: bool = False
     may_explain: bool = False
     """True when it is the job's turn to be told why it waits."""
 

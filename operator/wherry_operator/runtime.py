@@ -144,7 +144,6 @@ class Operator:
             take_pod=lambda raw: self.intake.take_pod(False, raw),
             plan_pool=self.pools.add,
             notes=self.notes,
-            redis_up=lambda: self.index.up,
             completed=self.intake.completed,
         )
         self._pool_controller = PoolController(

@@ -47,7 +47,9 @@ class WaitingNotes:
     """Jobs that were told something too short a time ago to be told something else now."""
     _changed: dict[str, float] = field(default_factory=dict)
     """When all jobs of a pool are to be looked at."""
-    _redis_was_up: bool = True
+    redis_away: bool = False
+    """Whether Redis has not answered for some seconds: a single lost answer holds up no job."""
+    _redis_away_since: float | None = None
     _work: asyncio.Event = field(default_factory=asyncio.Event)
 
     def ask(self, job: str) -> None:
@@ -106,10 +108,7 @@ class WaitingNotes:
         return False
 
     def _take_in(self, now: float) -> None:
-        if self.redis_up() != self._redis_was_up:
-            self._redis_was_up = not self._redis_was_up
-            for pool in self.pools():
-                self.pool_changed(pool, now)
+        self._look_at_redis(now)
         while self._told and now - next(iter(self._told.values())) >= SAME_JOB_SECONDS:
             job, _ = self._told.popitem(last=False)
             if job in self._again:
@@ -120,6 +119,18 @@ class WaitingNotes:
             for job in self.jobs_of(pool):
                 self._put_in_line(job, self._mistold)
 
+    def _look_at_redis(self, now: float) -> None:
+        if self.redis_up():
+            self._redis_away_since = None
+        elif self._redis_away_since is None:
+            self._redis_away_since = now
+        since = self._redis_away_since
+        away = since is not None and now - since >= SETTLE_SECONDS
+        if away != self.redis_away:
+            self.redis_away = away
+            for pool in self.pools():
+                self.pool_changed(pool, now)
+
     @property
     def _resting(self) -> bool:
         return not (self._untold or self._mistold or self._told or self._changed)
@@ -127,6 +138,7 @@ class WaitingNotes:
     async def run(self) -> None:
         """Give turns until cancelled."""
         self._turns.clear()
+        self._redis_away_since, self.redis_away = None, False
         while True:
             self.give_turn(time.monotonic())
             if self._resting:

@@ -66,7 +66,7 @@ def why_it_waits(observed: ObservedJob, now: datetime) -> Cause | None:
     due = job.status.next_attempt_time
     if due is not None and due > now:
         return Cause("WaitingForRetry", "The last attempt failed; the next one follows a pause.")
-    if not observed.redis_up:
+    if observed.redis_away:
         return Cause(
             "RedisAway",
             "Redis does not answer the operator, so that no runner can be given the job. The job "

@@ -110,16 +110,32 @@ def test_a_change_of_the_pool_is_told_once_it_has_settled() -> None:
     assert world.looked_at == ["b"]
 
 
-def test_all_are_looked_at_when_redis_goes_and_when_it_is_back() -> None:
-    world = Waiting(wanting={"a"}, queued={"pool": ["a"]})
+def test_all_are_looked_at_when_redis_is_away_and_when_it_is_back() -> None:
+    world = Waiting(wanting={"a"}, queued={"pool": ["a"]}, redis_up=False)
     notes = world.notes()
-    world.redis_up = False
-    notes.give_turn(0)
-    notes.give_turn(5)
+    for now in (0, 4.9, 5, 9.9):
+        notes.give_turn(now)
+        assert (notes.redis_away, world.looked_at) == (now >= 5, [])
+    notes.give_turn(10)
     assert world.looked_at == ["a"]
-    notes.told("a", 5)
+    notes.told("a", 10)
     world.redis_up = True
-    notes.give_turn(6)
     notes.give_turn(11)
-    notes.give_turn(65)
+    assert not notes.redis_away
+    notes.give_turn(16)
+    notes.give_turn(70)
     assert world.looked_at == ["a", "a"]
+
+
+def test_a_short_absence_of_redis_is_no_reason_to_wait() -> None:
+    world = Waiting(wanting={"a"}, queued={"pool": ["a"]}, redis_up=False)
+    notes = world.notes()
+    notes.give_turn(0)
+    world.redis_up = True
+    notes.give_turn(4)
+    world.redis_up = False
+    notes.give_turn(5)
+    notes.give_turn(9)
+    assert not notes.redis_away
+    notes.give_turn(10)
+    assert notes.redis_away

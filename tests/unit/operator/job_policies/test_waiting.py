@@ -44,7 +44,7 @@ def told(seen: DownloadJob, **changes: Any) -> tuple[str, str] | None:
     [
         (queued(queued_time=LONG), {}, "PoolPaused"),
         (queued(queued_time=LONG), {"held": True}, "TenantLimit"),
-        (queued(queued_time=LONG), {"redis_up": False}, "RedisAway"),
+        (queued(queued_time=LONG), {"redis_away": True}, "RedisAway"),
         (queued(queued_time=LONG), {"pool_exists": False, "pool": None}, "PoolNotFound"),
         (queued(queued_time=LONG, next_attempt_time=ahead(5)), {}, "WaitingForRetry"),
         (queued(queued_time=ago(50), next_attempt_time=ago(31)), {}, "PoolPaused"),

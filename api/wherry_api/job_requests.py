@@ -74,7 +74,7 @@ def parse(body: bytes, key_header: str | None) -> JobRequest:
     for field in document:
         if field not in FIELDS:
             raise invalid(
-                f"/{field[:80]}",
+                f"/{field[:80].replace('~', '~0').replace('/', '~1')}",
                 f"There is no field {field[:80]!r}; the fields are {', '.join(sorted(FIELDS))}.",
             )
     return JobRequest(

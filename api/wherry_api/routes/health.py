@@ -8,12 +8,14 @@ from wherry_api.schemas import Health
 router = APIRouter(tags=["health"])
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health", summary="Whether the process lives", response_model=Health)
 async def health(parts: Parts) -> Health:
     """Answer 200 while the process can answer: a restart would not bring Redis back."""
     return parts.readiness.health()[1]
 
 
+@router.head("/health/ready", include_in_schema=False)
 @router.get(
     "/health/ready",
     summary="Whether requests should be sent here",

@@ -174,6 +174,9 @@ async def test_health_and_docs(wherry: RunningApi) -> None:
     assert health.status_code == 200
     assert health.json()["status"] == "ok"
     assert (await wherry.client.get("/health/ready")).status_code == 200
+    for path in ("/health", "/health/ready"):
+        head = await wherry.client.head(path)
+        assert (head.status_code, head.content) == (200, b"")
     assert (await wherry.client.get("/docs")).status_code == 200
     assert (await wherry.client.get("/docs/swagger-ui-bundle.js")).status_code == 200
     document = (await wherry.client.get("/openapi.json")).json()

@@ -47,6 +47,12 @@ def test_the_index_of_a_bad_id_is_named(value: object, words: str) -> None:
     assert caught.value.members["errors"][0]["pointer"] == "/file_ids/2"
 
 
+def test_an_unknown_field_is_named_as_a_json_pointer() -> None:
+    with pytest.raises(ProblemError) as caught:
+        request(**{"a/b~c": 1})
+    assert caught.value.members["errors"][0]["pointer"] == "/a~1b~0c"
+
+
 def test_options() -> None:
     parsed = request(archiveName="Pläne.zip", onMissing="Manifest", jobId="k")
     assert parsed == JobRequest(("1",), "Pläne.zip", OnMissing.MANIFEST, "k")

@@ -105,7 +105,7 @@ class PoolController:
             if pod.name in claimed and not pod.ended:
                 memory.worked.add(pod.uid)
                 memory.guard.worked()
-            if pod.failed and pod.uid not in memory.judged and pod.uid not in memory.worked:
+            if memory.failed_at_start(pod):
                 why = pod.end.message if pod.end else "It ended with an error."
                 memory.guard.failed(now, f"The runner {pod.name} took no job. {why}")
             if pod.ended:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from wherry_operator.cluster_metrics import PoolFigures
+from wherry_operator.pod_view import PodView
 
 FIRST_PAUSE_SECONDS: Final = 5.0
 LONGEST_PAUSE_SECONDS: Final = 300.0
@@ -89,3 +90,11 @@ class PoolMemory:
     """Uids of pods that have had a job."""
     status_written: float = float("-inf")
     figures: PoolFigures | None = None
+
+    def failed_at_start(self, pod: PodView) -> bool:
+        """Whether a runner ended with an error before it had a job, as is not noted yet.
+
+        One that was sent away before it could start ends so, too: that is no failure.
+        """
+        fresh = pod.uid not in self.judged and pod.uid not in self.worked
+        return fresh and pod.failed and not pod.terminating

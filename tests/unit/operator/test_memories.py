@@ -1,10 +1,10 @@
 """What is remembered between two decisions: peaks, failed starts, heartbeats, tenants' limits."""
 
-from tests.unit.operator.builders import ended, processing, queued
+from tests.unit.operator.builders import ended, gone, pod, processing, queued
 from wherry_core.resources import DownloadJob, Phase
 from wherry_operator.heartbeats import HeartbeatWatch
 from wherry_operator.job_view import JobView
-from wherry_operator.pool_memory import PeakWindow, StartGuard
+from wherry_operator.pool_memory import PeakWindow, PoolMemory, StartGuard
 from wherry_operator.tenant_limit import TenantLimit
 
 
@@ -144,3 +144,16 @@ def test_a_claimed_job_is_in_work_whatever_the_limit() -> None:
     third = named("3", queued())
     limit.update(third, wants_work=True)
     assert limit.holds(third)
+
+
+def test_a_runner_that_was_sent_away_before_it_started_has_not_failed() -> None:
+    memory = PoolMemory(peak=PeakWindow(started=0))
+    failed = {"phase": "Failed", "failed": True}
+    assert memory.failed_at_start(gone(**failed))
+    assert not memory.failed_at_start(gone(**failed, terminating=True))
+    assert not memory.failed_at_start(gone())
+    assert not memory.failed_at_start(pod())
+    memory.worked.add("uid-0")
+    memory.judged.add("uid-1")
+    assert not memory.failed_at_start(gone(0, **failed))
+    assert not memory.failed_at_start(gone(1, **failed))

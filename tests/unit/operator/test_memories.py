@@ -1,5 +1,7 @@
 """What is remembered between two decisions: peaks, failed starts, heartbeats, tenants' limits."""
 
+from typing import Any
+
 from tests.unit.operator.builders import ended, gone, pod, processing, queued
 from wherry_core.resources import DownloadJob, Phase
 from wherry_operator.heartbeats import HeartbeatWatch
@@ -148,7 +150,7 @@ def test_a_claimed_job_is_in_work_whatever_the_limit() -> None:
 
 def test_a_runner_that_was_sent_away_before_it_started_has_not_failed() -> None:
     memory = PoolMemory(peak=PeakWindow(started=0))
-    failed = {"phase": "Failed", "failed": True}
+    failed: dict[str, Any] = {"phase": "Failed", "failed": True}
     assert memory.failed_at_start(gone(**failed))
     assert not memory.failed_at_start(gone(**failed, terminating=True))
     assert not memory.failed_at_start(gone())

@@ -15,6 +15,7 @@ from wherry_api.job_resources import JobResources
 from wherry_api.kubernetes_requests import KubernetesRequests
 from wherry_api.rate_limits import RateLimits, shared_allowance
 from wherry_api.redis_gate import CONNECTIONS, RedisGate
+from wherry_api.request_bodies import RequestBodies
 from wherry_api.services.downloads import Downloads
 from wherry_api.services.estimates import Estimates
 from wherry_api.services.jobs import Jobs
@@ -45,6 +46,7 @@ class Components:
     downloads: Downloads
     estimates: Estimates
     limits: RateLimits
+    bodies: RequestBodies
     hub: Hub
     readiness: Readiness
 
@@ -104,6 +106,7 @@ async def running(settings: Settings) -> AsyncIterator[Components]:
                 api.rate_limit_seconds,
                 shared_allowance(gate, api.rate_limit_requests, api.rate_limit_seconds),
             ),
+            bodies=RequestBodies(),
             hub=hub,
             readiness=Readiness(
                 kubernetes, gate, partial(why_unanswered, store, settings.store.archive_bucket)

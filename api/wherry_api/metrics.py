@@ -41,5 +41,5 @@ FALLBACK_READS = Counter(
 # Series that are there from the start: the first increase of one that appears with it is not seen.
 for _route in ("unknown", BACKGROUND):
     FAULTS.labels(_route)
-for _limit in ("requests", "streams", "creates", "heads"):
+for _limit in ("requests", "streams", "creates", "heads", "bodies"):
     REFUSED.labels(_limit)

@@ -59,6 +59,7 @@ def check_media_type(sent: Sequence[str]) -> None:
         problems.MALFORMED_BODY,
         problems.UNAUTHENTICATED,
         problems.FORBIDDEN,
+        problems.BODY_TOO_SLOW,
         problems.BODY_TOO_LARGE,
         problems.TOO_MANY_FILE_IDS,
         problems.UNSUPPORTED_MEDIA_TYPE,
@@ -75,6 +76,7 @@ async def initiate(request: Request) -> Response:
     caller = await caller_of(request, Verb.CREATE)
     headers = await parts.limits.spend(caller.tenant)
     check_media_type(request.headers.getlist("content-type"))
-    wish = job_requests.parse(await request.body(), request.headers.get(job_requests.KEY_HEADER))
-    accepted = await parts.jobs.initiate(caller.tenant, wish)
+    async with parts.bodies.body_of(request) as body:
+        wish = job_requests.parse(body, request.headers.get(job_requests.KEY_HEADER))
+        accepted = await parts.jobs.initiate(caller.tenant, wish)
     return Response(accepted.model_dump_json(), media_type=JSON, headers=headers)

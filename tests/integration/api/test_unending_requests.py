@@ -166,3 +166,12 @@ async def test_a_client_that_leaves_in_the_middle_is_no_fault(
     await eventually("it to be seen", lambda: "a client left" in caplog.text)
     assert "fault" not in caplog.text
     assert FAULTS.labels("/v1/download/initiate")._value.get() == faults
+
+
+async def test_a_body_that_does_not_come_is_given_up(wherry: RunningApi) -> None:
+    wherry.components.bodies._arrival = 0.1
+    async with connected(wherry) as (reader, writer):
+        writer.write(POST + b'Content-Length: 100\r\n\r\n{"file_ids":')
+        told = await rest(reader)
+    assert told.startswith(b"HTTP/1.1 408 ")
+    assert b"urn:wherry:problem:body-too-slow" in told

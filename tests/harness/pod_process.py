@@ -121,6 +121,10 @@ class PodProcess:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
         log.info("pod %s ended with %s", self.name, code)
+        if code > 0:
+            # A mistake in the sources: whoever runs `make dev` wants to see it at once.
+            words = await asyncio.to_thread(last_line, self.log_file)
+            log.warning("the end of %s: %s", self.log_file, words)
         if self.forget_status:
             return
         outcome = pod_plan.outcome_of(code, oom=self._oom, evicted=self._evicted)
@@ -220,3 +224,9 @@ class PodProcess:
         self.send(signal.SIGTERM)
         await asyncio.sleep(grace)
         self.send(signal.SIGKILL)
+
+
+def last_line(path: Path) -> str:
+    """Return the last line of a log."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return lines[-1] if lines else "it is empty"

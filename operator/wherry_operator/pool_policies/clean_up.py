@@ -21,8 +21,5 @@ def delete_useless_pods(observed: ObservedPool, plan: PoolPlan) -> PoolPlan:
     if not useless:
         return plan
     names = ", ".join(pod.name for pod in useless)
-    return replace(
-        plan,
-        delete=useless,
-        reasons=(*plan.reasons, ("RunnersEnded", f"No job needs the pods {names} any more.")),
-    )
+    message = f"These runners have ended or fallen silent, and no job is theirs: {names}."
+    return replace(plan, delete=useless, reasons=(*plan.reasons, ("RunnersEnded", message)))

@@ -120,9 +120,12 @@ def main() -> int:
         "checks", nargs="*", metavar="CHECK", help=f"of: {' '.join(check.name for check in CHECKS)}"
     )
     names = parser.parse_args().checks
-    if unknown := set(names) - {check.name for check in CHECKS}:
-        parser.error(f"there is no check {', '.join(sorted(unknown))}")
-    wanted = names or [check.name for check in CHECKS]
+    all_names = [check.name for check in CHECKS]
+    if unknown := set(names) - set(all_names):
+        parser.error(
+            f"there is no check {', '.join(sorted(unknown))}; there are: {' '.join(all_names)}"
+        )
+    wanted = names or all_names
     chosen = [check for check in CHECKS if check.name in wanted or check.name == "venv"]
     started = time.monotonic()
     for number, check in enumerate(chosen, 1):

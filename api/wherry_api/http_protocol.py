@@ -60,7 +60,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def _answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        cycle = self.cycle
+        return cycle is not None and cycle.response_started and not cycle.response_complete
 
     def _unsupported_upgrade_warning(self) -> None:
         """Leave out two lines in the log for each request of a client that asks for HTTP/2."""

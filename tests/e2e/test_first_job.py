@@ -23,10 +23,10 @@ def test_a_second_make_up_builds_nothing(trial: Trial) -> None:
 
 def test_kubectl_shows_the_job(trial: Trial) -> None:
     header, *rows = trial.kubectl("get", "dlj").splitlines()
-    assert header.split() == ["NAME", "PHASE", "PROGRESS", "DONE", "FILES", "ATTEMPT", "AGE"]
+    assert header.split() == ["NAME", "PHASE", "PROGRESS", "DONE", "FILES", "ATTEMPT", "WHY", "AGE"]
     assert rows
     for row in rows:
-        assert row.split()[1:6] == ["Completed", "100", "40", "40", "1"]
+        assert row.split()[1:7] == ["Completed", "100", "40", "40", "1", "ArchiveStored"]
 
 
 def test_the_answers_have_their_exact_shapes(trial: Trial, http: httpx.Client) -> None:

@@ -134,9 +134,10 @@ class ClusterCache:
         before = views.get(key)
         if view.uid in self._deleted:
             return False, before
-        if before is not None and before.uid == view.uid:
+        if before is not None:
+            # A late event of an object that is gone must not take its namesake's place either.
             version, known = view.resource_version, before.resource_version
-            if version == known or is_older(version, known):
+            if is_older(version, known) or (version == known and before.uid == view.uid):
                 return False, before
         if index is not None:
             index(before, view)

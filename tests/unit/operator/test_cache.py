@@ -32,6 +32,16 @@ def test_a_job_of_the_same_name_with_another_uid_takes_the_place() -> None:
     assert "tenant/job" in cache.jobs
 
 
+def test_a_late_word_of_a_job_that_is_gone_does_not_drive_out_its_namesake() -> None:
+    """Events of two uids come in any order: the watch has a worker for each."""
+    cache = ClusterCache()
+    cache.put_job(view(queued(), "10", "first"))
+    cache.put_job(view(job(), "12", "second"))
+    assert not cache.put_job(view(processing(), "11", "first"))[0]
+    assert cache.drop_job("tenant/job", "first") is None
+    assert cache.jobs["tenant/job"].uid == "second"
+
+
 def test_what_was_deleted_does_not_come_back() -> None:
     cache = ClusterCache()
     cache.put_job(view(queued()))

@@ -76,8 +76,9 @@ def test_deleting_the_pool_s_pods_still_ends_with_a_completed_job(
     )
     assert done["status"]["phase"] == "Completed", done["status"]
     if how:
-        # An idle runner among them may have taken the job over just before its own end.
-        assert 2 <= done["status"]["attempt"] <= 1 + len(deleted), done["status"]
+        # Until its process ends, which on a busy machine takes its time, a killed runner may take
+        # the job again, and is found gone again.
+        assert done["status"]["attempt"] >= 2, done["status"]
         assert done["status"].get("failedAttempts", 0) == 0
     path = fetch(http, job_id, tmp_path)
     check_archive(path, files, done["status"]["archive"]["size"])

@@ -143,6 +143,19 @@ VARIANTS: Final[Mapping[str, Values]] = {
             }
         }
     },
+    "oidc over http": {
+        "api": {
+            "auth": {
+                "mode": "oidc",
+                "oidc": {
+                    "issuer": "http://id.example.com",
+                    "audience": "wherry",
+                    "jwksUrl": "http://id.example.com/keys",
+                    "allowHttp": True,
+                },
+            }
+        }
+    },
     "api keys": {"api": {"auth": {"mode": "api-keys", "apiKeys": {"existingSecret": "keys"}}}},
     "node port": {"api": {"service": {"type": "NodePort", "nodePort": 30300}}},
     "load balancer": {

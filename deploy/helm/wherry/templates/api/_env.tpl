@@ -28,6 +28,9 @@
 {{- with $auth.oidc.jwksUrl }}
 {{ include "wherry.variable" (dict "name" "WHERRY_OIDC_JWKS_URL" "value" .) }}
 {{- end }}
+{{- if $auth.oidc.allowHttp }}
+{{ include "wherry.variable" (dict "name" "WHERRY_OIDC_ALLOW_HTTP" "value" "true") }}
+{{- end }}
 {{ include "wherry.variable" (dict "name" "WHERRY_OIDC_ALGORITHMS" "value" (join "," $auth.oidc.algorithms)) }}
 {{ include "wherry.variable" (dict "name" "WHERRY_OIDC_TENANT_CLAIM" "value" $auth.oidc.tenantClaim) }}
 {{- else if eq $auth.mode "api-keys" }}

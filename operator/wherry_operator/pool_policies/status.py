@@ -105,7 +105,9 @@ def _unschedulable(observed: ObservedPool) -> Condition:
     if not waiting:
         message = "Every runner has found a node."
         return _condition(observed.pool, "Unschedulable", False, "RunnersScheduled", message)
-    message = f"{len(waiting)} runners find no node: {waiting[0].unschedulable}"
+    count = len(waiting)
+    who = "A runner finds" if count == 1 else f"{count} runners find"
+    message = f"{who} no node: {waiting[0].unschedulable}"
     return _condition(observed.pool, "Unschedulable", True, "NoNode", message)
 
 

@@ -13,7 +13,7 @@ from wherry_jobrunner.archive.key_template import target_of
 from wherry_jobrunner.archive.object_heads import ObjectHead
 from wherry_jobrunner.archive.settings import ArchiveSettings
 from wherry_jobrunner.archive.source_objects import SkippedFile, SourceObject, Target
-from wherry_jobrunner.archive.store_errors import no_source_bucket
+from wherry_jobrunner.archive.store_errors import no_such_bucket
 from wherry_jobrunner.archive.store_requests import StoreRequests
 
 NAMED_IDS: Final = 20
@@ -40,7 +40,7 @@ async def resolve(
     found = [source for source in heads if source is not None]
     bucket = settings.source_bucket
     if targets and not found and await requests.lacks_bucket(bucket, targets[0].key):
-        raise no_source_bucket()
+        raise no_such_bucket("files", "WHERRY_SOURCE_BUCKET")
     there = {source.file_id for source in found}
     listed = {target.file_id for target in targets}
     missing = [

@@ -24,11 +24,11 @@ def source_corrupt(source: SourceObject) -> ArchiveError:
     )
 
 
-def no_source_bucket() -> ArchiveError:
-    """Return the error for files that cannot be there, for their bucket is not."""
+def no_such_bucket(of_what: str, setting: str) -> ArchiveError:
+    """Return the error for a bucket that is not there, though ``setting`` names it."""
     return ArchiveError(
         "NoSuchBucket",
-        "The bucket of the files does not exist. Make it, or set WHERRY_SOURCE_BUCKET.",
+        f"The bucket of the {of_what} does not exist. Make it, or set {setting}.",
         retryable=False,
     )
 

@@ -9,7 +9,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from wherry_jobrunner.archive.checksum_text import encode_crc32
 from wherry_jobrunner.archive.interface import ArchiveError
-from wherry_jobrunner.archive.store_errors import refused, store_unavailable, upload_lost
+from wherry_jobrunner.archive.store_errors import (
+    no_such_bucket,
+    refused,
+    store_unavailable,
+    upload_lost,
+)
 from wherry_jobrunner.archive.store_requests import StoredPart
 
 MD5_ETAG: Final = re.compile(r'^"?([0-9a-f]{32})"?$')
@@ -49,11 +54,7 @@ def as_archive_error(error: Exception, what: str) -> ArchiveError:
     if code == "NoSuchUpload":
         return upload_lost()
     if code == "NoSuchBucket":
-        return ArchiveError(
-            "NoSuchBucket",
-            "The bucket of the archives does not exist. Make it, or set WHERRY_ARCHIVE_BUCKET.",
-            retryable=False,
-        )
+        return no_such_bucket("archives", "WHERRY_ARCHIVE_BUCKET")
     return refused(status, what)
 
 

@@ -33,6 +33,18 @@ def snapshot(attempt: int = 1, step: int = 0, **changes: Any) -> JobSnapshot:
 DONE = snapshot(1, 3, status=JobStatus.COMPLETED, progress=100)
 
 
+async def heard(pubsub: Any, last: JobSnapshot) -> list[JobSnapshot]:
+    """Return what a follower hears until ``last`` comes; TimeoutError when that never does."""
+    seen: list[JobSnapshot] = []
+    async with asyncio.timeout(10):
+        async for message in pubsub.listen():
+            if message["type"] == "message":
+                seen.append(JobSnapshot.model_validate_json(message["data"]))
+                if seen[-1] == last:
+                    break
+    return seen
+
+
 async def test_read_gives_back_what_was_published(redis: Redis) -> None:
     assert await job_states.read(redis, "team-a", "job-1") is None
     assert await job_states.publish(redis, snapshot(1, 2, progress=40), 60)
@@ -82,13 +94,7 @@ async def test_followers_see_snapshots_only_in_order_and_the_last_one_always(red
         await pubsub.subscribe(keys.job_updates("job-1"))
         await asyncio.gather(*[job_states.publish(redis, each, 60) for each in shuffled])
         await job_states.publish(redis, DONE, 60)
-        seen: list[JobSnapshot] = []
-        async with asyncio.timeout(10):
-            async for message in pubsub.listen():
-                if message["type"] == "message":
-                    seen.append(JobSnapshot.model_validate_json(message["data"]))
-                    if seen[-1].terminal:
-                        break
+        seen = await heard(pubsub, DONE)
     assert all(newer.newer_than(older) for older, newer in itertools.pairwise(seen))
     assert seen[-1] == DONE
 
@@ -110,13 +116,7 @@ async def test_followers_hear_nothing_of_a_job_whose_namesake_is_there(redis: Re
         assert not any(await asyncio.gather(*(job_states.publish(redis, x, 60) for x in late)))
         last = snapshot(1, 1, uid="u2", created_at=LATER)
         await job_states.publish(redis, last, 60)
-        seen: list[JobSnapshot] = []
-        async with asyncio.timeout(10):
-            async for message in pubsub.listen():
-                if message["type"] == "message":
-                    seen.append(JobSnapshot.model_validate_json(message["data"]))
-                    if seen[-1] == last:
-                        break
+        seen = await heard(pubsub, last)
     assert seen == [new, last]
 
 

@@ -43,8 +43,22 @@ class PlayedRunner:
     async def set_pod(self, phase: str, *, ready: bool = False, **status: Any) -> None:
         """Write the pod's status as a kubelet would."""
         conditions = [{"type": "Ready", "status": str(ready)}]
-        body = {"status": {"phase": phase, "conditions": conditions, **status}}
+        await self.patch_pod(phase=phase, conditions=conditions, **status)
+
+    async def patch_pod(self, **status: Any) -> None:
+        """Change some of the pod's status."""
+        body = {"status": status}
         await self.api.patch("pods", self.namespace, self.name, body, sub="status")
+
+    async def find_no_node(self, message: str) -> None:
+        """Have the pod wait for a node, as the scheduler tells it."""
+        condition = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": message,
+        }
+        await self.patch_pod(conditions=[condition])
 
     async def start(self) -> None:
         """Wait for the pod and have it run and be ready."""

@@ -67,13 +67,7 @@ async def test_what_holds_runners_up_is_told(operated: Operated, cluster: Cluste
     await set_pool(operated, maxRunners=1)
     runner = operated.runner()
     await runner.pod()
-    unschedulable = {
-        "type": "PodScheduled",
-        "status": "False",
-        "reason": "Unschedulable",
-        "message": "0/3 nodes are available",
-    }
-    await set_pod(operated, runner.name, {"conditions": [unschedulable]})
+    await runner.find_no_node("0/3 nodes are available")
     found = await told(operated, "NoNode")
     assert "0/3 nodes are available" in found["NoNode"]["message"]
     waiting = {"reason": "ErrImagePull", "message": "no such image"}
@@ -85,14 +79,8 @@ async def test_what_holds_runners_up_is_told(operated: Operated, cluster: Cluste
         "restartCount": 0,
         "state": {"waiting": waiting},
     }
-    await set_pod(
-        operated,
-        runner.name,
-        {
-            "conditions": [{"type": "PodScheduled", "status": "True"}],
-            "containerStatuses": [container],
-        },
-    )
+    scheduled = {"type": "PodScheduled", "status": "True"}
+    await runner.patch_pod(conditions=[scheduled], containerStatuses=[container])
     found = await told(operated, "RunnersDoNotStart", "RunnersScheduled")
     assert "ErrImagePull: no such image" in found["RunnersDoNotStart"]["message"]
     await runner.set_pod("Failed")
@@ -106,7 +94,3 @@ async def test_what_holds_runners_up_is_told(operated: Operated, cluster: Cluste
 
 async def set_pool(operated: Operated, **spec: int | bool) -> None:
     await operated.api.patch(POOLS, operated.namespace, "default", {"spec": spec})
-
-
-async def set_pod(operated: Operated, name: str, status: Resource) -> None:
-    await operated.api.patch("pods", operated.namespace, name, {"status": status}, sub="status")

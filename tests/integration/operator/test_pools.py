@@ -53,14 +53,7 @@ async def test_unschedulable_pods_are_reported_and_not_multiplied(operated: Oper
     await jobs.create_job(operated.api, operated.namespace, ["1"])
     runner = operated.runner()
     await runner.pod()
-    scheduled = {
-        "type": "PodScheduled",
-        "status": "False",
-        "reason": "Unschedulable",
-        "message": "0/3 nodes are available",
-    }
-    body = {"status": {"conditions": [scheduled]}}
-    await operated.api.patch("pods", operated.namespace, runner.name, body, sub="status")
+    await runner.find_no_node("0/3 nodes are available")
     seen = await eventually(
         "the condition", lambda: conditions(operated), lambda found: "Unschedulable" in found
     )

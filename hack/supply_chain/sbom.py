@@ -13,7 +13,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from supply_chain import licences
 from supply_chain.lock_file import Locked, normal
-from wherry_api import docs_page
+from wherry_api.http import docs_page
 
 Document = dict[str, Any]
 

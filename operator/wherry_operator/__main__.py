@@ -9,9 +9,9 @@ import uvloop
 
 from wherry_core import logs, tracing
 from wherry_core.settings import LifetimeSettings, LogSettings, RedisSettings, StoreSettings, load
+from wherry_operator.intake.watches import AskedToEndError
 from wherry_operator.runtime import run_operator
 from wherry_operator.settings import OperatorSettings
-from wherry_operator.watches import AskedToEndError
 
 logger = logging.getLogger("wherry_operator")
 

@@ -14,9 +14,9 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from wherry_core.resources import Phase
-from wherry_operator.cache import ClusterCache
-from wherry_operator.job_plan import condition_is_true
-from wherry_operator.job_view import JobView
+from wherry_operator.intake.cache import ClusterCache
+from wherry_operator.intake.job_view import JobView
+from wherry_operator.jobs.plan import condition_is_true
 
 
 @dataclass(frozen=True, slots=True)

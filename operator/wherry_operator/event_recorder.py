@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from wherry_core.resources.base import API_VERSION
 from wherry_operator import metrics
-from wherry_operator.job_plan import Story
+from wherry_operator.jobs.plan import Story
 from wherry_operator.kubernetes_api import (
     MERGE_PATCH,
     KubernetesApi,

@@ -17,34 +17,35 @@ from wherry_core import kubernetes_client, object_store
 from wherry_core.redis import client as redis_client
 from wherry_core.redis.client import Redis
 from wherry_core.settings import LifetimeSettings, RedisSettings, StoreSettings
-from wherry_operator import clock, watches
-from wherry_operator.archive_store import ArchiveStore
-from wherry_operator.cache import ClusterCache
-from wherry_operator.cache_sweep import CacheSweep
-from wherry_operator.cluster_intake import ClusterIntake
+from wherry_operator import clock
 from wherry_operator.cluster_metrics import ClusterMetrics, exported
-from wherry_operator.discovery import wait_until_served
 from wherry_operator.event_recorder import EventRecorder
-from wherry_operator.index_repair import IndexRepair
-from wherry_operator.job_controller import JobController
-from wherry_operator.job_execution import JobExecutor
-from wherry_operator.job_plan import JobRules
-from wherry_operator.job_view import JobView
+from wherry_operator.intake import watches
+from wherry_operator.intake.cache import ClusterCache
+from wherry_operator.intake.cache_sweep import CacheSweep
+from wherry_operator.intake.discovery import wait_until_served
+from wherry_operator.intake.ingest import ClusterIntake
+from wherry_operator.intake.job_view import JobView
+from wherry_operator.intake.swept_kinds import swept_kinds
+from wherry_operator.jobs.controller import JobController
+from wherry_operator.jobs.executor import JobExecutor
+from wherry_operator.jobs.plan import JobRules
+from wherry_operator.jobs.tenant_limit import TenantLimit
+from wherry_operator.jobs.waiting_notes import WaitingNotes
 from wherry_operator.kubernetes_api import KubernetesApi
 from wherry_operator.leadership import Leadership
-from wherry_operator.orphan_sweep import OrphanSweep
-from wherry_operator.pool_controller import PoolController
-from wherry_operator.pool_execution import PoolExecutor
+from wherry_operator.pools.controller import PoolController
+from wherry_operator.pools.executor import PoolExecutor
 from wherry_operator.probes import serve_probes
-from wherry_operator.queue_index import QueueIndex
 from wherry_operator.reconciler import Reconciler
 from wherry_operator.redis_link import RedisLink
+from wherry_operator.repair.archive_store import ArchiveStore
+from wherry_operator.repair.index_repair import IndexRepair
+from wherry_operator.repair.orphan_sweep import OrphanSweep
+from wherry_operator.repair.queue_index import QueueIndex
 from wherry_operator.role import Role
-from wherry_operator.runner_watch import RunnerWatch
+from wherry_operator.runners.runner_watch import RunnerWatch
 from wherry_operator.settings import OperatorSettings
-from wherry_operator.swept_kinds import swept_kinds
-from wherry_operator.tenant_limit import TenantLimit
-from wherry_operator.waiting_notes import WaitingNotes
 
 logger = logging.getLogger(__name__)
 

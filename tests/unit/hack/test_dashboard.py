@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 import generate_dashboard
 from wherry_operator import clock
-from wherry_operator.cache import ClusterCache
+from wherry_operator.intake.cache import ClusterCache
 from wherry_operator.cluster_metrics import ClusterMetrics
 
 DASHBOARD: dict[str, Any] = json.loads(generate_dashboard.DASHBOARD.read_text(encoding="utf-8"))

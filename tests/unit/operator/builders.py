@@ -13,9 +13,9 @@ from wherry_core.resources import (
     Phase,
     RunnerPool,
 )
-from wherry_operator.job_plan import JobRules, ObservedJob
-from wherry_operator.pod_view import Loss, PodView
-from wherry_operator.pool_plan import ObservedPool, template_hash
+from wherry_operator.intake.pod_view import Loss, PodView
+from wherry_operator.jobs.plan import JobRules, ObservedJob
+from wherry_operator.pools.plan import ObservedPool, template_hash
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 RUNNER = "default-runner-0"

@@ -20,12 +20,12 @@ from tests.unit.operator.builders import (
 )
 from wherry_core.resources import DownloadJob, Phase
 from wherry_operator import metrics
-from wherry_operator.cache import ClusterCache, PoolView
 from wherry_operator.cluster_metrics import ClusterMetrics, exported, waited_seconds
-from wherry_operator.job_controller import JobController
-from wherry_operator.job_view import JobView
-from wherry_operator.pool_controller import figures_of
-from wherry_operator.pool_plan import ObservedPool, PoolPlan
+from wherry_operator.intake.cache import ClusterCache, PoolView
+from wherry_operator.intake.job_view import JobView
+from wherry_operator.jobs.controller import JobController
+from wherry_operator.pools.controller import figures_of
+from wherry_operator.pools.plan import ObservedPool, PoolPlan
 from wherry_operator.reconciler import Reconciler
 
 

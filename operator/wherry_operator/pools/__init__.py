@@ -1,0 +1,1 @@
+"""Runner pools: how many runners a pool needs, and the steps that get it there."""

@@ -1,0 +1,1 @@
+"""Redis and the store compared with the resources, and repaired where they differ."""

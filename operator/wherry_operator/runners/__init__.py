@@ -1,0 +1,1 @@
+"""Runner pods: their manifest, their heartbeats, and orphaned attempts."""

@@ -1,6 +1,9 @@
 """Cancel, retry, reasons, details, queue, filter, search and pages."""
 
+import json
 import re
+from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, expect
 
@@ -104,11 +107,27 @@ def test_filter_search_and_pages(world: World, page: Page) -> None:
     expect(page.get_by_text("Nothing matches.")).to_be_visible()
 
 
-def manifest(world: World) -> str:
-    """Return the path of a manifest that makes a job with a name of its own."""
-    file = world.folder / "job.json"
-    file.write_text(
-        '{"apiVersion":"wherry.dev/v1","kind":"DownloadJob","metadata":{"generateName":"made-"},'
-        '"spec":{"fileIDs":["70000"],"pool":"default"}}'
+def test_a_job_started_elsewhere_has_its_archive_s_name(world: World, page: Page) -> None:
+    file_ids = list(SMALL_FILES[:2])
+    world.kubectl(
+        "create", "-f", str(manifest(world, fileIDs=file_ids, archiveName="order 4711.zip"))
     )
-    return str(file)
+    row = page.locator("#jobs-title").locator("xpath=../..").locator("[data-job]")
+    expect(row.get_by_role("heading")).to_have_text("order 4711.zip", timeout=20_000)
+    steps.expect_status(row, "completed")
+    with page.expect_request(lambda request: "archives/" in request.url) as found:
+        row.get_by_role("link", name="Download order 4711.zip").click()
+    assert "order%204711.zip" in found.value.url
+
+
+def manifest(world: World, **spec: Any) -> Path:
+    """Return the path of a manifest that makes a job which no browser started."""
+    document = {
+        "apiVersion": "wherry.dev/v1",
+        "kind": "DownloadJob",
+        "metadata": {"generateName": "made-"},
+        "spec": {"fileIDs": ["70000"], "pool": "default", **spec},
+    }
+    file = world.folder / "job.json"
+    file.write_text(json.dumps(document))
+    return file

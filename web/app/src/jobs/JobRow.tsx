@@ -13,9 +13,10 @@ import {
   WarningIcon,
 } from '../icons.tsx';
 import { addRecent } from '../recent.ts';
+import { useArchiveName } from './archive-name.ts';
 import { JobDetails } from './JobDetails.tsx';
 import { JobFacts } from './JobFacts.tsx';
-import { ended, type Job, type Look, lookOf, nameOf } from './job.ts';
+import { ended, type Job, type Look, lookOf } from './job.ts';
 import { Progress } from './Progress.tsx';
 
 const LOOK_TEXT: Record<Look, string> = {
@@ -43,11 +44,11 @@ function LookMark({ look, progress }: { look: Look; progress: number }) {
 }
 
 /** One job: what it is, how it stands, what can be done. */
-export function JobRow({ job, archiveName }: { job: Job; archiveName?: string | null }) {
+export function JobRow({ job, archiveName = null }: { job: Job; archiveName?: string | null }) {
   const id = useId();
   const [open, setOpen] = useState(false);
   const look = lookOf(job);
-  const name = archiveName ?? nameOf(job.jobId);
+  const name = useArchiveName(job, archiveName);
   useNews(job, name);
   return (
     <li className={`job ${look}`} data-job={job.jobId} data-status={job.status}>

@@ -80,6 +80,7 @@ export function isJobId(typed: string): boolean {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(typed.trim().toLowerCase());
 }
 
-export function nameOf(jobId: string): string {
+/** Return the name that the server gives to an archive without one. */
+export function defaultName(jobId: string): string {
   return `download-${jobId.slice(0, 8)}.zip`;
 }

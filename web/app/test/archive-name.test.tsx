@@ -1,0 +1,88 @@
+// @vitest-environment jsdom
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { act } from 'react';
+import { createRoot, type Root } from 'react-dom/client';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { useArchiveName } from '../src/jobs/archive-name.ts';
+import { defaultName, type Job } from '../src/jobs/job.ts';
+
+const ID = '0c5b1a44-9f0e-4a87-bd0c-6c9f8c9f4e11';
+
+(globalThis as { IS_REACT_ACT_ENVIRONMENT?: boolean }).IS_REACT_ACT_ENVIRONMENT = true;
+
+let root: Root;
+let box: HTMLElement;
+let requests: string[];
+
+/** Answer every request for details with `archiveName`, or with 404 for null. */
+function serve(archiveName: string | null): void {
+  vi.stubGlobal('fetch', async (url: string) => {
+    requests.push(url);
+    return archiveName === null
+      ? Response.json({ detail: 'There is no such job.' }, { status: 404 })
+      : Response.json({ archiveName });
+  });
+}
+
+function Name({ job, given }: { job: Job; given: string | null }) {
+  return <>{useArchiveName(job, given)}</>;
+}
+
+const queries = () => new QueryClient({ defaultOptions: { queries: { retry: false } } });
+
+async function show(client: QueryClient, fields: Partial<Job>, given: string | null) {
+  const job = { jobId: ID, status: 'completed', totalFiles: 3, ...fields } as Job;
+  await act(async () =>
+    root.render(
+      <QueryClientProvider client={client}>
+        <Name job={job} given={given} />
+      </QueryClientProvider>,
+    ),
+  );
+  await act(async () => void (await vi.waitFor(() => expect(client.isFetching()).toBe(0))));
+  return box.textContent;
+}
+
+beforeEach(() => {
+  requests = [];
+  box = document.body.appendChild(document.createElement('div'));
+  root = createRoot(box);
+});
+
+afterEach(() => {
+  act(() => root.unmount());
+  box.remove();
+  vi.unstubAllGlobals();
+});
+
+describe('the name of an archive', () => {
+  it('is read from the details of a job that was started elsewhere, once', async () => {
+    serve('order 4711.zip');
+    const client = queries();
+    expect(await show(client, { status: 'processing' }, null)).toBe('order 4711.zip');
+    expect(await show(client, { status: 'completed' }, null)).toBe('order 4711.zip');
+    expect(requests).toEqual([`/v1/download/${ID}/details`]);
+  });
+
+  it('is not asked for when this browser chose it', async () => {
+    serve('other.zip');
+    expect(await show(queries(), {}, 'photos.zip')).toBe('photos.zip');
+    expect(requests).toEqual([]);
+  });
+
+  it('is that of the file itself once a job of one file is completed', async () => {
+    serve('cat.jpg');
+    const client = queries();
+    expect(await show(client, { status: 'queued', totalFiles: 1 }, 'photos.zip')).toBe(
+      'photos.zip',
+    );
+    expect(await show(client, { status: 'completed', totalFiles: 1 }, 'photos.zip')).toBe(
+      'cat.jpg',
+    );
+  });
+
+  it('is the default name when the details cannot be read', async () => {
+    serve(null);
+    expect(await show(queries(), {}, null)).toBe(defaultName(ID));
+  });
+});

@@ -1,4 +1,4 @@
-"""What Grafana's dashboard of Wherry shows: rows of panels with their queries."""
+"""Rows, panels and queries of the Grafana dashboard."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Unit = Literal["short", "s", "Bps", "bytes", "percentunit", "reqps", "ops", "cor
 
 @dataclass(frozen=True)
 class Query:
-    """One PromQL expression and the name of its lines."""
+    """One PromQL expression and the legend of its series."""
 
     expr: str
     legend: str = ""
@@ -21,7 +21,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel: its queries, what it tells, how wide it is."""
+    """One panel: title, description, queries and size."""
 
     title: str
     description: str
@@ -64,8 +64,8 @@ ROWS: Final[Sequence[Row]] = (
     Row(
         "Now",
         (
-            _stat("Waiting", f"sum(wherry_queue_depth{{{NS}}})", "Jobs that could run now."),
-            _stat("Running", f"sum(wherry_claimed_jobs{{{NS}}})", "Jobs that runners work on."),
+            _stat("Waiting", f"sum(wherry_queue_depth{{{NS}}})", "Jobs that are ready to run."),
+            _stat("Running", f"sum(wherry_claimed_jobs{{{NS}}})", "Jobs that runners are working on."),
             _stat(
                 "Longest wait",
                 f"max(wherry_queue_oldest_age_seconds{{{NS}}})",
@@ -75,17 +75,17 @@ ROWS: Final[Sequence[Row]] = (
             _stat(
                 "Runners ready",
                 f'sum(wherry_runners{{{NS}, state="ready"}})',
-                "Runner pods that take jobs.",
+                "Runner pods that can claim jobs.",
             ),
             _stat(
                 "Open streams",
                 f"sum(wherry_api_streams{{{NS}}})",
-                "Clients that follow a job by server-sent events.",
+                "Clients that follow a job over server-sent events.",
             ),
             _stat(
                 "Dead letters",
                 f"max(wherry_dead_letters{{{NS}}})",
-                "Jobs that failed with all attempts used up, and still exist.",
+                "Existing jobs that failed after using up their attempts.",
             ),
         ),
     ),
@@ -94,55 +94,55 @@ ROWS: Final[Sequence[Row]] = (
         (
             Panel(
                 "Jobs by phase",
-                "All jobs that exist, counted by the operator that acts.",
+                "All existing jobs, counted by the leading operator.",
                 [Query(f"max by (phase) (wherry_jobs{{{NS}}})", "{{phase}}")],
                 stacked=True,
             ),
             Panel(
                 "Waiting jobs by pool",
-                "Queue depth: jobs that could run now.",
+                "Queue depth: jobs that are ready to run.",
                 [Query(f"max by (pool) (wherry_queue_depth{{{NS}}})", "{{pool}}")],
             ),
             Panel(
                 "Longest wait by pool",
-                "Age of the job that has waited longest; suspended jobs do not wait.",
+                "Age of the job that has waited longest. Suspended jobs do not count.",
                 [Query(f"max by (pool) (wherry_queue_oldest_age_seconds{{{NS}}})", "{{pool}}")],
                 "s",
             ),
             Panel(
                 "Time in the queue",
-                "From the entry into the queue to the claim.",
+                "From queueing to the claim.",
                 _quantiles("wherry_job_queue_duration_seconds"),
                 "s",
             ),
             Panel(
                 "Processing time",
-                "From the first start of a job to its completion.",
+                "From a job's first start to its completion.",
                 _quantiles("wherry_job_processing_duration_seconds"),
                 "s",
             ),
             Panel(
-                "Jobs ended",
-                "Ended jobs a second, by phase.",
+                "Finished jobs",
+                "Finished jobs per second, by phase.",
                 [_rate("wherry_jobs_ended_total", "phase")],
                 "ops",
                 stacked=True,
             ),
             Panel(
                 "Failures by reason",
-                "Failed and cancelled jobs a second.",
+                "Failed and cancelled jobs per second.",
                 [_rate("wherry_jobs_ended_total", "reason", ', phase!="Completed"')],
                 "ops",
             ),
             Panel(
                 "Bytes in archives",
-                "Bytes of the archives that were completed, a second.",
+                "Bytes in completed archives, per second.",
                 [Query(f"sum(rate(wherry_archived_bytes_total{{{NS}}}{RATE}))", "bytes")],
                 "Bps",
             ),
             Panel(
                 "Files in archives",
-                "Files of the archives that were completed, a second.",
+                "Files in completed archives, per second.",
                 [Query(f"sum(rate(wherry_archived_files_total{{{NS}}}{RATE}))", "files")],
                 "ops",
             ),
@@ -153,12 +153,12 @@ ROWS: Final[Sequence[Row]] = (
         (
             Panel(
                 "Runners by state",
-                "Runner pods, and how many the operator wants.",
+                "Runner pods by state, and the desired number.",
                 [Query(f"sum by (state) (wherry_runners{{{NS}}})", "{{state}}")],
             ),
             Panel(
                 "Utilisation by pool",
-                "Running jobs for each place of the ready runners.",
+                "Running jobs divided by the slots of ready runners.",
                 [
                     Query(
                         f"max by (pool) (wherry_claimed_jobs{{{NS}}})"
@@ -170,25 +170,25 @@ ROWS: Final[Sequence[Row]] = (
             ),
             Panel(
                 "Attempts by outcome",
-                "Attempts that ended, a second.",
+                "Finished attempts per second.",
                 [_rate("wherry_runner_attempts_total", "outcome")],
                 "ops",
             ),
             Panel(
                 "Claims by result",
-                "What became of jobs that runners took from the queue.",
+                "Outcome of claims, per second.",
                 [_rate("wherry_runner_claims_total", "result")],
                 "ops",
             ),
             Panel(
                 "Claim conflicts",
-                "Claims refused because somebody else changed the job first.",
+                "Claims refused because the job was changed in the meantime.",
                 [Query(f"sum(rate(wherry_runner_claim_conflicts_total{{{NS}}}{RATE}))", "claims")],
                 "ops",
             ),
             Panel(
                 "Attempts lost with their runner",
-                "By what became of the runner.",
+                "By what happened to the runner.",
                 [_rate("wherry_attempts_lost_total", "reason")],
                 "ops",
             ),
@@ -199,37 +199,37 @@ ROWS: Final[Sequence[Row]] = (
         (
             Panel(
                 "Requests by status",
-                "Requests answered a second.",
+                "Responses per second.",
                 [_rate("wherry_api_requests_total", "status")],
                 "reqps",
                 stacked=True,
             ),
             Panel(
-                "Slowest of twenty requests, by route",
-                "95th percentile of the time until an answer begins.",
+                "95th percentile latency by route",
+                "Time to the first byte of the response.",
                 _quantiles("wherry_api_request_duration_seconds", "route"),
                 "s",
             ),
             Panel(
                 "Open streams by pod",
-                "Server-sent event streams.",
+                "Open server-sent event streams.",
                 [Query(f"sum by (instance) (wherry_api_streams{{{NS}}})", "{{instance}}")],
             ),
             Panel(
                 "Events on streams",
-                "Events sent a second.",
+                "Events sent per second.",
                 [_rate("wherry_api_stream_events_total", "event")],
                 "ops",
             ),
             Panel(
                 "Requests refused by a limit",
-                "By the limit that was reached.",
+                "Rejected requests per second, by limit.",
                 [_rate("wherry_api_refused_total", "limit")],
                 "ops",
             ),
             Panel(
                 "Dependencies",
-                "1 while all pods of the API reach Kubernetes and Redis.",
+                "1 while every API pod reaches the dependency.",
                 [
                     Query(
                         f"min by (dependency) (wherry_api_dependency_up{{{NS}}})", "{{dependency}}"
@@ -239,43 +239,43 @@ ROWS: Final[Sequence[Row]] = (
         ),
     ),
     Row(
-        "Inside",
+        "Internals",
         (
             Panel(
-                "Time of a decision",
-                "95th percentile: one decision of the operator with its effects.",
+                "Reconcile duration",
+                "95th percentile of one reconciliation, including its writes.",
                 _quantiles("wherry_reconcile_duration_seconds", "kind"),
                 "s",
             ),
             Panel(
-                "Decisions that failed",
-                "They are tried again.",
+                "Reconcile errors",
+                "Failed reconciliations per second. Each is retried.",
                 [_rate("wherry_reconcile_errors_total", "kind")],
                 "ops",
             ),
             Panel(
                 "Requests to Kubernetes by verb",
-                "Of all three programs, without the watches.",
+                "All three programs, without watches.",
                 [_rate("wherry_kubernetes_requests_total", "verb")],
                 "reqps",
                 stacked=True,
             ),
             Panel(
                 "Redis",
-                "1 while Redis answers the operator; rebuilds of its index in an hour.",
+                "1 while Redis answers the operator; index rebuilds per hour.",
                 [
                     Query(f"max(wherry_redis_up{{{NS}}})", "up"),
                     Query(f"sum(increase(wherry_redis_resyncs_total{{{NS}}}[1h]))", "rebuilds"),
                 ],
             ),
             Panel(
-                "Operators that act",
-                "Always 1, but for the seconds of a takeover.",
-                [Query(f"sum(wherry_leader{{{NS}}})", "acting")],
+                "Leading operators",
+                "Always 1, except for the seconds of a takeover.",
+                [Query(f"sum(wherry_leader{{{NS}}})", "leading")],
             ),
             Panel(
                 "Faults",
-                "Errors of Wherry itself within an hour.",
+                "Unexpected errors within the last hour.",
                 [
                     Query(f"sum(increase(wherry_{name}_faults_total{{{NS}{more}}}[1h]))", name)
                     for name, more in (("operator", OUTAGES_APART), ("runner", ""), ("api", ""))
@@ -296,7 +296,7 @@ ROWS: Final[Sequence[Row]] = (
                 width=12,
             ),
             Panel(
-                "Processor by pod",
+                "CPU by pod",
                 "Cores in use.",
                 [
                     Query(

@@ -1,4 +1,4 @@
-"""Write Grafana's dashboard of Wherry. ``--check`` only says whether it is up to date.
+"""Write the Grafana dashboard. ``--check`` only reports whether it is up to date.
 
 Run: python hack/generate_dashboard.py [--check]
 """
@@ -18,7 +18,7 @@ SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 
 
 def dashboard() -> dict[str, Any]:
-    """Return the dashboard as Grafana's schema has it."""
+    """Return the dashboard in Grafana's JSON format."""
     panels: list[dict[str, Any]] = []
     top = 0
     for row in ROWS:
@@ -34,7 +34,7 @@ def dashboard() -> dict[str, Any]:
     return {
         "uid": "wherry",
         "title": "Wherry",
-        "description": "Jobs, runners, API and the inside of Wherry (docs/observability.md).",
+        "description": "Jobs, runners, API and internals of Wherry (docs/observability.md).",
         "tags": ["wherry"],
         "timezone": "browser",
         "editable": True,

@@ -10,7 +10,7 @@ from prometheus_client import start_http_server
 
 from wherry_api.app import create_app
 from wherry_api.auth.modes import prove
-from wherry_api.server import listen, make_server, settle_memory, warn_if_open
+from wherry_api.http.server import listen, make_server, settle_memory, warn_if_open
 from wherry_api.settings import ApiSettings, load_settings
 from wherry_core import kubernetes_client, logs, tracing
 

@@ -9,10 +9,11 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from wherry_api import allowed_hosts, docs_page, error_renderer, openapi, page, static_files
-from wherry_api.allowed_hosts import AllowedHosts
 from wherry_api.components import running
-from wherry_api.edge import Edge
+from wherry_api.http import allowed_hosts, docs_page, error_renderer, index_page, static_files
+from wherry_api.http.allowed_hosts import AllowedHosts
+from wherry_api.http.middleware import Middleware
+from wherry_api.openapi import document
 from wherry_api.routes import details, download, health, initiate, jobs, status, stream
 from wherry_api.settings import Settings
 from wherry_core import tracing
@@ -44,7 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
     # The routes with a fixed word come before the one that takes any job id.
     for module in (initiate, status, stream, jobs, details, download, health):
         app.include_router(module.router)
-    static_files.serve(app, page.read() | docs_page.read())
+    static_files.serve(app, index_page.read() | docs_page.read())
     error_renderer.install(app)
     if settings.api.cors_origins:
         app.add_middleware(
@@ -62,12 +63,12 @@ def create_app(settings: Settings) -> FastAPI:
             origins=settings.api.cors_origins,
             loopback=allowed_hosts.for_this_machine(settings.api),
         )
-    app.add_middleware(Edge, max_body_bytes=settings.api.max_body_bytes)
+    app.add_middleware(Middleware, max_body_bytes=settings.api.max_body_bytes)
 
-    def document() -> dict[str, Any]:
+    def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = openapi.build(app)
+            app.openapi_schema = document.build(app)
         return app.openapi_schema
 
-    app.openapi = document  # type: ignore[method-assign]
+    app.openapi = openapi  # type: ignore[method-assign]
     return app

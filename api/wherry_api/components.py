@@ -1,7 +1,8 @@
 """The parts of a running API, made from the settings and taken down again."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -10,25 +11,28 @@ from typing import Final
 from wherry_api.auth.caller import Authenticator
 from wherry_api.auth.modes import authenticator
 from wherry_api.auth.tickets import Tickets
-from wherry_api.background import kept_running
-from wherry_api.job_resources import JobResources
+from wherry_api.http.request_bodies import RequestBodies
+from wherry_api.http.slots import Slots
 from wherry_api.kubernetes_requests import KubernetesRequests
-from wherry_api.rate_limits import RateLimits, shared_allowance
-from wherry_api.redis_gate import CONNECTIONS, RedisGate
-from wherry_api.request_bodies import RequestBodies
-from wherry_api.services.downloads import Downloads
+from wherry_api.metrics import BACKGROUND, FAULTS
 from wherry_api.services.estimates import Estimates
+from wherry_api.services.job_resources import JobResources
 from wherry_api.services.jobs import Jobs
-from wherry_api.services.readiness import Readiness
+from wherry_api.services.presigning import Presigner
+from wherry_api.services.rate_limits import RateLimits, shared_allowance
+from wherry_api.services.readiness import Readiness, store_fault
+from wherry_api.services.redis_gate import CONNECTIONS, RedisGate
 from wherry_api.services.snapshots import Snapshots
-from wherry_api.services.store_question import why_unanswered
 from wherry_api.settings import Settings
 from wherry_api.stream.hub import Hub
-from wherry_api.stream.refresh import Refresher
-from wherry_api.turns import Turns
+from wherry_api.stream.refresher import Refresher
 from wherry_core import kubernetes_client, object_store
 from wherry_core.redis import client as redis_client
 
+log = logging.getLogger(__name__)
+
+RESTART_SECONDS: Final = 1.0
+"""Pause before a background task that failed is started again."""
 CREATES_WAITING: Final = 2_000
 """Creates that may wait for their turn: about what the API server takes in some seconds."""
 CREATE_PATIENCE_SECONDS: Final = 5.0
@@ -43,7 +47,7 @@ class Components:
     tickets: Tickets
     jobs: Jobs
     snapshots: Snapshots
-    downloads: Downloads
+    presigner: Presigner
     estimates: Estimates
     limits: RateLimits
     bodies: RequestBodies
@@ -54,6 +58,21 @@ class Components:
         """Say that no more requests should come here, and end the streams within ``seconds``."""
         self.readiness.draining = True
         await self.hub.drain(seconds)
+
+
+async def run_forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Run ``run`` until cancelled; log and count a fault in it, and start it again.
+
+    A background task that ended unseen would leave streams without updates, or readiness with an
+    old answer, in a process that looks healthy.
+    """
+    while True:
+        try:
+            await run()
+        except Exception:
+            FAULTS.labels(BACKGROUND).inc()
+            log.exception("the background task %s failed and is restarted", name)
+        await asyncio.sleep(RESTART_SECONDS)
 
 
 @asynccontextmanager
@@ -80,7 +99,7 @@ async def running(settings: Settings) -> AsyncIterator[Components]:
 
         gate = RedisGate(redis)
         estimates = Estimates(api.estimate_seconds_per_file)
-        creates = Turns(
+        creates = Slots(
             api.creates_at_once, waiting=CREATES_WAITING, patience_seconds=CREATE_PATIENCE_SECONDS
         )
         resources = JobResources(kubernetes, creates)
@@ -99,7 +118,7 @@ async def running(settings: Settings) -> AsyncIterator[Components]:
             tickets=Tickets(gate),
             jobs=Jobs(resources, snapshots, estimates, api.default_pool),
             snapshots=snapshots,
-            downloads=Downloads(snapshots, signer, settings.store, settings.lifetimes),
+            presigner=Presigner(snapshots, signer, settings.store, settings.lifetimes),
             estimates=estimates,
             limits=RateLimits(
                 api.rate_limit_requests,
@@ -109,12 +128,12 @@ async def running(settings: Settings) -> AsyncIterator[Components]:
             bodies=RequestBodies(),
             hub=hub,
             readiness=Readiness(
-                kubernetes, gate, partial(why_unanswered, store, settings.store.archive_bucket)
+                kubernetes, gate, partial(store_fault, store, settings.store.archive_bucket)
             ),
         )
         refresher = Refresher(hub, gate, resources, api.stream_fallback_reads_per_second)
         background = [
-            asyncio.create_task(kept_running(name, run), name=name)
+            asyncio.create_task(run_forever(name, run), name=name)
             for name, run in (
                 ("subscription", hub.subscription.run),
                 ("heartbeats", hub.beat),

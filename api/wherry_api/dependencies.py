@@ -12,10 +12,10 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Header, Path, Query, Request
 
-from wherry_api import problems
 from wherry_api.auth.caller import Caller, Credentials, Verb, forbidden
 from wherry_api.components import Components
-from wherry_api.problems import ProblemError, job_not_found
+from wherry_api.http import problems
+from wherry_api.http.problems import ProblemError, job_not_found
 
 JOB_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 JOB_ID_MEANING: Final = "The job's id"
@@ -26,7 +26,7 @@ TENANT_MEANING: Final = (
 MAX_TENANT_LENGTH: Final = 63
 
 
-def parts_of(request: Request) -> Components:
+def components_of(request: Request) -> Components:
     """Return the parts of the running API."""
     found: Components = request.app.state.components
     return found
@@ -54,7 +54,7 @@ def credentials_of(request: Request) -> Credentials:
 
 async def caller_of(request: Request, verb: Verb) -> Caller:
     """Return who is calling a route that names no job; raises ProblemError 403."""
-    caller = await parts_of(request).authenticator.authenticate(credentials_of(request), verb)
+    caller = await components_of(request).authenticator.authenticate(credentials_of(request), verb)
     if caller is None:
         raise forbidden(verb)
     return caller
@@ -62,14 +62,14 @@ async def caller_of(request: Request, verb: Verb) -> Caller:
 
 async def owner_of(request: Request, name: str, verb: Verb) -> Caller:
     """Return who is calling a route that names a job; raises ProblemError 404."""
-    caller = await parts_of(request).authenticator.authenticate(credentials_of(request), verb)
+    caller = await components_of(request).authenticator.authenticate(credentials_of(request), verb)
     if caller is None:
         raise job_not_found(name)
     return caller
 
 
 async def _components(request: Request) -> Components:
-    return parts_of(request)
+    return components_of(request)
 
 
 async def _job_name(
@@ -78,7 +78,7 @@ async def _job_name(
     return checked_name(jobId)
 
 
-Parts = Annotated[Components, Depends(_components)]
+AppComponents = Annotated[Components, Depends(_components)]
 JobName = Annotated[str, Depends(_job_name)]
 TenantHeader = Annotated[
     str | None,
@@ -111,12 +111,12 @@ def owner_who_may(verb: Verb) -> Callable[..., Awaitable[Caller]]:
 
 async def owner_or_ticket(
     request: Request,
-    parts: Parts,
+    components: AppComponents,
     name: JobName,
     tenant: TenantHeader = None,
     ticket: TicketQuery = None,
 ) -> Caller:
     """Return who is calling a route that browsers open by themselves."""
     if ticket is not None:
-        return await parts.tickets.redeem(ticket, name)
+        return await components.tickets.redeem(ticket, name)
     return await owner_of(request, name, Verb.GET)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from wherry_api import problems
-from wherry_api.problems import ProblemError
+from wherry_api.http import problems
+from wherry_api.http.problems import ProblemError
 
 
 class Verb(StrEnum):

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from wherry_api import problems
 from wherry_api.auth.brief_cache import BriefCache
 from wherry_api.auth.caller import Caller, Credentials, Verb, unauthenticated
+from wherry_api.http import problems
 from wherry_api.kubernetes_requests import KubernetesRequests, KubernetesUnavailableError
 from wherry_core.resources import DOWNLOAD_JOBS, GROUP
 from wherry_core.settings import DNS_LABEL

@@ -4,13 +4,23 @@ from functools import partial
 from pathlib import Path
 
 from wherry_api.auth.api_keys import ApiKeys
-from wherry_api.auth.caller import Authenticator
+from wherry_api.auth.caller import Authenticator, Caller, Credentials, Verb
 from wherry_api.auth.kubernetes_tokens import KubernetesTokens
-from wherry_api.auth.nobody import Nobody
 from wherry_api.auth.oidc import OidcTokens, SigningKeys
 from wherry_api.auth.provider_documents import fetch_json
 from wherry_api.kubernetes_requests import KubernetesRequests
 from wherry_api.settings import ApiSettings
+
+
+class Anonymous:
+    """The mode none: admits everyone who reaches the port, as one tenant."""
+
+    def __init__(self, tenant: str) -> None:
+        self._caller = Caller(tenant=tenant, subject="anonymous")
+
+    async def authenticate(self, credentials: Credentials, verb: Verb) -> Caller | None:
+        """Return the only caller there is."""
+        return self._caller
 
 
 def authenticator(settings: ApiSettings, kubernetes: KubernetesRequests) -> Authenticator:
@@ -35,7 +45,7 @@ def authenticator(settings: ApiSettings, kubernetes: KubernetesRequests) -> Auth
         )
     if settings.auth_mode == "api-keys":
         return ApiKeys(Path(str(settings.api_keys_file)), settings.serves)
-    return Nobody(settings.default_tenant)
+    return Anonymous(settings.default_tenant)
 
 
 def prove(settings: ApiSettings) -> None:

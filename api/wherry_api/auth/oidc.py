@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import jwt
 
-from wherry_api import problems
 from wherry_api.auth.caller import Caller, Credentials, Verb, unauthenticated
+from wherry_api.http import problems
 from wherry_core.settings import DNS_LABEL
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ import re
 import secrets
 from typing import Final
 
-from wherry_api import problems
 from wherry_api.auth.caller import Caller, unauthenticated
-from wherry_api.redis_gate import RedisGate, RedisUnavailableError
+from wherry_api.http import problems
+from wherry_api.services.redis_gate import RedisGate, RedisUnavailableError
 from wherry_core.redis import keys
 
 TICKET_SECONDS: Final = 60

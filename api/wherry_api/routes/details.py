@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from wherry_api.auth.caller import Caller, Verb
-from wherry_api.dependencies import JobName, Parts, owner_who_may
-from wherry_api.routes.responses import OF_ONE_JOB, SECURITY, answers
+from wherry_api.dependencies import AppComponents, JobName, owner_who_may
+from wherry_api.openapi.responses import OF_ONE_JOB, SECURITY, answers
 from wherry_api.services.details import Details, details_of
 
 router = APIRouter(tags=["jobs"])
@@ -21,11 +21,13 @@ router = APIRouter(tags=["jobs"])
     responses=answers(*OF_ONE_JOB),
 )
 async def details(
-    parts: Parts, name: JobName, caller: Annotated[Caller, Depends(owner_who_may(Verb.GET))]
+    components: AppComponents,
+    name: JobName,
+    caller: Annotated[Caller, Depends(owner_who_may(Verb.GET))],
 ) -> Response:
     """Return more about a job than its status."""
-    headers = await parts.limits.spend(caller.tenant)
-    job = await parts.snapshots.read_resource(caller.tenant, name)
+    headers = await components.limits.spend(caller.tenant)
+    job = await components.snapshots.read_resource(caller.tenant, name)
     return Response(
         details_of(job).model_dump_json(),
         media_type="application/json",

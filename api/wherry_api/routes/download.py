@@ -4,10 +4,10 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Response
 
-from wherry_api import problems
 from wherry_api.auth.caller import Caller
-from wherry_api.dependencies import JobName, Parts, owner_or_ticket
-from wherry_api.routes.responses import SECURITY, answers
+from wherry_api.dependencies import AppComponents, JobName, owner_or_ticket
+from wherry_api.http import problems
+from wherry_api.openapi.responses import SECURITY, answers
 
 router = APIRouter(tags=["jobs"])
 
@@ -37,10 +37,10 @@ REDIRECT: Final[dict[int | str, dict[str, Any]]] = {
     ),
 )
 async def download(
-    parts: Parts, name: JobName, caller: Annotated[Caller, Depends(owner_or_ticket)]
+    components: AppComponents, name: JobName, caller: Annotated[Caller, Depends(owner_or_ticket)]
 ) -> Response:
     """Redirect to a freshly signed URL of the archive."""
-    url = await parts.downloads.signed_url(caller.tenant, name)
+    url = await components.presigner.presigned_url(caller.tenant, name)
     return Response(
         status_code=302,
         headers={

@@ -5,13 +5,14 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from wherry_api import job_requests, problems
 from wherry_api.auth.caller import Verb
-from wherry_api.dependencies import caller_of, parts_of
-from wherry_api.problems import ProblemError
-from wherry_api.routes import parameters
-from wherry_api.routes.responses import SECURITY, answers
-from wherry_api.schemas import Initiated
+from wherry_api.dependencies import caller_of, components_of
+from wherry_api.http import problems
+from wherry_api.http.problems import ProblemError
+from wherry_api.openapi.document import parameters
+from wherry_api.openapi.responses import SECURITY, answers
+from wherry_api.openapi.schemas import Initiated
+from wherry_api.services import job_requests
 
 router = APIRouter(tags=["jobs"])
 
@@ -72,11 +73,11 @@ def check_media_type(sent: Sequence[str]) -> None:
 )
 async def initiate(request: Request) -> Response:
     """Create a job, or find the one that the same request created before."""
-    parts = parts_of(request)
+    components = components_of(request)
     caller = await caller_of(request, Verb.CREATE)
-    headers = await parts.limits.spend(caller.tenant)
+    headers = await components.limits.spend(caller.tenant)
     check_media_type(request.headers.getlist("content-type"))
-    async with parts.bodies.body_of(request) as body:
+    async with components.bodies.body_of(request) as body:
         wish = job_requests.parse(body, request.headers.get(job_requests.KEY_HEADER))
-        accepted = await parts.jobs.initiate(caller.tenant, wish)
+        accepted = await components.jobs.initiate(caller.tenant, wish)
     return Response(accepted.model_dump_json(), media_type=JSON, headers=headers)

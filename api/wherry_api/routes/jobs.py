@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from wherry_api import problems
 from wherry_api.auth.caller import Caller, Verb
 from wherry_api.auth.tickets import TICKET_SECONDS
-from wherry_api.dependencies import JobName, Parts, caller_who_may, owner_who_may
-from wherry_api.routes.responses import OF_ONE_JOB, SECURITY, answers
-from wherry_api.schemas import Initiated, JobList, Ticket
+from wherry_api.dependencies import AppComponents, JobName, caller_who_may, owner_who_may
+from wherry_api.http import problems
+from wherry_api.openapi.responses import OF_ONE_JOB, SECURITY, answers
+from wherry_api.openapi.schemas import Initiated, JobList, Ticket
 from wherry_api.services.status import status_of
 from wherry_core.job_snapshot import JobStatus
 
@@ -35,7 +35,7 @@ NO_STORE = {"Cache-Control": "no-store"}
     ),
 )
 async def list_jobs(
-    parts: Parts,
+    components: AppComponents,
     caller: Annotated[Caller, Depends(caller_who_may(Verb.LIST))],
     status: JobStatus | None = None,
     deadLetter: bool | None = None,  # noqa: N803
@@ -43,16 +43,16 @@ async def list_jobs(
     cursor: Annotated[str | None, Query(min_length=1, max_length=4_096)] = None,
 ) -> Response:
     """Return one page of the tenant's jobs."""
-    headers = await parts.limits.spend(caller.tenant)
-    page = await parts.jobs.list(
+    headers = await components.limits.spend(caller.tenant)
+    page = await components.jobs.list(
         caller.tenant, limit=limit, cursor=cursor, status=status, dead_letter=deadLetter
     )
     document = JobList(
         jobs=[
             status_of(
                 snapshot,
-                public_url=parts.settings.api.public_url,
-                seconds_per_file=parts.estimates.seconds_per_file,
+                public_url=components.settings.api.public_url,
+                seconds_per_file=components.estimates.seconds_per_file,
             )
             for snapshot in page.jobs
         ],
@@ -74,11 +74,13 @@ async def list_jobs(
     responses=answers(*OF_ONE_JOB),
 )
 async def cancel(
-    parts: Parts, name: JobName, caller: Annotated[Caller, Depends(owner_who_may(Verb.CANCEL))]
+    components: AppComponents,
+    name: JobName,
+    caller: Annotated[Caller, Depends(owner_who_may(Verb.CANCEL))],
 ) -> Response:
     """Ask for the end of the job."""
-    headers = await parts.limits.spend(caller.tenant)
-    await parts.jobs.cancel(caller.tenant, name)
+    headers = await components.limits.spend(caller.tenant)
+    await components.jobs.cancel(caller.tenant, name)
     return Response(status_code=204, headers=headers)
 
 
@@ -102,11 +104,13 @@ async def cancel(
     ),
 )
 async def retry(
-    parts: Parts, name: JobName, caller: Annotated[Caller, Depends(owner_who_may(Verb.CREATE))]
+    components: AppComponents,
+    name: JobName,
+    caller: Annotated[Caller, Depends(owner_who_may(Verb.CREATE))],
 ) -> Response:
     """Create a new job from a failed one."""
-    headers = await parts.limits.spend(caller.tenant)
-    accepted = await parts.jobs.retry(caller.tenant, name)
+    headers = await components.limits.spend(caller.tenant)
+    accepted = await components.jobs.retry(caller.tenant, name)
     return Response(accepted.model_dump_json(), media_type="application/json", headers=headers)
 
 
@@ -120,13 +124,15 @@ async def retry(
     responses=answers(*OF_ONE_JOB),
 )
 async def ticket(
-    parts: Parts, name: JobName, caller: Annotated[Caller, Depends(owner_who_may(Verb.GET))]
+    components: AppComponents,
+    name: JobName,
+    caller: Annotated[Caller, Depends(owner_who_may(Verb.GET))],
 ) -> Response:
     """Return a ticket for the job."""
-    headers = await parts.limits.spend(caller.tenant)
-    await parts.snapshots.read(caller.tenant, name)
+    headers = await components.limits.spend(caller.tenant)
+    await components.snapshots.read(caller.tenant, name)
     document = Ticket(
-        ticket=await parts.tickets.issue(caller, name), expiresInSeconds=TICKET_SECONDS
+        ticket=await components.tickets.issue(caller, name), expiresInSeconds=TICKET_SECONDS
     )
     return Response(
         document.model_dump_json(), media_type="application/json", headers=NO_STORE | headers

@@ -2,12 +2,12 @@
 
 from fastapi import APIRouter, Request, Response
 
-from wherry_api import problems
 from wherry_api.auth.caller import Verb
-from wherry_api.dependencies import checked_name, owner_of, parts_of
-from wherry_api.routes import parameters
-from wherry_api.routes.responses import SECURITY, answers
-from wherry_api.schemas import Status
+from wherry_api.dependencies import checked_name, components_of, owner_of
+from wherry_api.http import problems
+from wherry_api.openapi.document import parameters
+from wherry_api.openapi.responses import SECURITY, answers
+from wherry_api.openapi.schemas import Status
 from wherry_api.services.status import status_of
 
 router = APIRouter(tags=["jobs"])
@@ -28,15 +28,15 @@ router = APIRouter(tags=["jobs"])
 )
 async def status(request: Request) -> Response:
     """Return how the job stands."""
-    parts = parts_of(request)
+    components = components_of(request)
     name = checked_name(request.path_params["jobId"])
     caller = await owner_of(request, name, Verb.GET)
-    snapshot = await parts.snapshots.read(caller.tenant, name)
+    snapshot = await components.snapshots.read(caller.tenant, name)
     document = status_of(
         snapshot,
-        public_url=parts.settings.api.public_url,
-        queue_position=await parts.snapshots.position(snapshot),
-        seconds_per_file=parts.estimates.seconds_per_file,
+        public_url=components.settings.api.public_url,
+        queue_position=await components.snapshots.position(snapshot),
+        seconds_per_file=components.estimates.seconds_per_file,
     )
     return Response(
         document.model_dump_json(),

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import BaseModel
 
-from wherry_api import problems
 from wherry_api.auth.caller import Caller
-from wherry_api.dependencies import JobName, Parts, owner_or_ticket
-from wherry_api.routes.responses import SECURITY, answers
-from wherry_api.schemas import (
+from wherry_api.dependencies import AppComponents, JobName, owner_or_ticket
+from wherry_api.http import problems
+from wherry_api.openapi.responses import SECURITY, answers
+from wherry_api.openapi.schemas import (
     CompletedEvent,
     ConnectedEvent,
     FailedEvent,
@@ -82,7 +82,7 @@ STREAM: Final[dict[int | str, dict[str, Any]]] = {
     ),
 )
 async def stream(
-    parts: Parts,
+    components: AppComponents,
     name: JobName,
     caller: Annotated[Caller, Depends(owner_or_ticket)],
     header: Annotated[str | None, Header(alias="Last-Event-ID", max_length=128)] = None,
@@ -92,14 +92,14 @@ async def stream(
     ] = None,
 ) -> Response:
     """Stream what happens to the job."""
-    hub, api = parts.hub, parts.settings.api
+    hub, api = components.hub, components.settings.api
     hub.reserve(caller.tenant)
     watch = None
     try:
         # Heard first and read then: nothing that happens in between is missed.
         watch = await hub.open(caller.tenant, name)
-        snapshot = await parts.snapshots.read(caller.tenant, name)
-        position = await parts.snapshots.position(snapshot)
+        snapshot = await components.snapshots.read(caller.tenant, name)
+        position = await components.snapshots.position(snapshot)
         hub.take(watch, snapshot)
         if watch.snapshot is not None:
             snapshot = watch.snapshot
@@ -111,7 +111,7 @@ async def stream(
             snapshot,
             public_url=api.public_url,
             queue_position=position,
-            seconds_per_file=parts.estimates.seconds_per_file,
+            seconds_per_file=components.estimates.seconds_per_file,
         )
     except BaseException:
         hub.release(caller.tenant)

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from wherry_api.job_resources import RETRY_OF
-from wherry_api.schemas import JOB_ID, Document
+from wherry_api.openapi.schemas import JOB_ID, Document
+from wherry_api.services.job_resources import RETRY_OF
 from wherry_core.resources import DownloadJob
 from wherry_core.resources.base import format_time
 

@@ -9,7 +9,7 @@ from wherry_core.job_snapshot import JobSnapshot, JobStatus
 ENOUGH_MEASUREMENTS: Final = 5
 WEIGHT: Final = 0.1
 """Weight of the newest job in the moving average (exponential smoothing, Brown 1959)."""
-REMEMBERED: Final = 10_000
+MAX_ENTRIES: Final = 10_000
 """Ended jobs that are remembered, so that none is measured twice."""
 
 
@@ -36,7 +36,7 @@ class Estimates:
         if not snapshot.terminal or snapshot.uid in self._seen:
             return False
         self._seen[snapshot.uid] = None
-        if len(self._seen) > REMEMBERED:
+        if len(self._seen) > MAX_ENTRIES:
             self._seen.popitem(last=False)
         if (
             snapshot.status is JobStatus.COMPLETED

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from wherry_api import problems
-from wherry_api.job_requests import JobRequest, job_name, retry_name
-from wherry_api.job_resources import REQUEST_DIGEST, RETRY_OF, JobResources, Page
+from wherry_api.http import problems
+from wherry_api.http.problems import ProblemError
 from wherry_api.metrics import JOBS_CREATED
-from wherry_api.problems import ProblemError
-from wherry_api.schemas import Initiated
+from wherry_api.openapi.schemas import Initiated
 from wherry_api.services.estimates import Estimates
+from wherry_api.services.job_requests import JobRequest, job_name, retry_name
+from wherry_api.services.job_resources import REQUEST_DIGEST, RETRY_OF, JobResources, ListPage
 from wherry_api.services.snapshots import Snapshots
 from wherry_core.job_snapshot import JobStatus, snapshot_of
 from wherry_core.resources import DownloadJob, DownloadJobSpec, Phase
@@ -103,7 +103,7 @@ class Jobs:
         cursor: str | None,
         status: JobStatus | None,
         dead_letter: bool | None,
-    ) -> Page:
+    ) -> ListPage:
         """Return one page of the tenant's jobs; raises ProblemError 410, 422 or 503."""
         return await self._resources.list(
             tenant, limit=limit, cursor=cursor, status=status, dead_letter=dead_letter

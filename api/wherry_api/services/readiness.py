@@ -3,18 +3,22 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from wherry_api.kubernetes_requests import KubernetesRequests, KubernetesUnavailableError
 from wherry_api.metrics import DEPENDENCY_UP
-from wherry_api.redis_gate import RedisGate, RedisUnavailableError
-from wherry_api.schemas import Dependency, Health
+from wherry_api.openapi.schemas import Dependency, Health
+from wherry_api.services.redis_gate import RedisGate, RedisUnavailableError
 
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 5.0
 STORE_CHECK_SECONDS: Final = 30.0
 """The store is asked less often: no request waits for it, and some stores count each question."""
+STORE_TIMEOUT_SECONDS: Final = 3.0
+SERVER_ERRORS: Final = 500
 KUBERNETES: Final = "kubernetes"
 REDIS: Final = "redis"
 STORE: Final = "store"
@@ -103,3 +107,26 @@ class Readiness:
         except RedisUnavailableError as error:
             return str(error)
         return None
+
+
+def fault_of(error: Exception) -> str | None:
+    """Return why ``error`` is no answer; None for a refusal, which is one.
+
+    The API may have no right to look at the bucket, and needs none: only clients fetch from it.
+    """
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", SERVER_ERRORS)
+        return None if status < SERVER_ERRORS else f"status {status}"
+    return f"{type(error).__name__}: {error}"
+
+
+async def store_fault(client: Any, bucket: str) -> str | None:
+    """Ask for the bucket's existence (HeadBucket); return why no answer came, or None."""
+    try:
+        async with asyncio.timeout(STORE_TIMEOUT_SECONDS):
+            await client.head_bucket(Bucket=bucket)
+    except TimeoutError:
+        return f"nothing came within {STORE_TIMEOUT_SECONDS:g} seconds"
+    except (ClientError, BotoCoreError, OSError) as error:
+        return fault_of(error)
+    return None

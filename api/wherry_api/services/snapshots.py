@@ -6,11 +6,11 @@ from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from wherry_api import problems
-from wherry_api.job_resources import JobResources
-from wherry_api.problems import ProblemError
-from wherry_api.redis_gate import RedisGate, RedisUnavailableError
+from wherry_api.http import problems
+from wherry_api.http.problems import ProblemError
 from wherry_api.services.estimates import Estimates
+from wherry_api.services.job_resources import JobResources
+from wherry_api.services.redis_gate import RedisGate, RedisUnavailableError
 from wherry_core.job_snapshot import JobSnapshot, JobStatus, snapshot_of
 from wherry_core.redis import job_queue, job_states, keys
 from wherry_core.resources import DownloadJob
@@ -20,9 +20,9 @@ log = logging.getLogger(__name__)
 
 SILENCE: Final = timedelta(seconds=30)
 """A running job that Redis has heard nothing of for so long is looked up in the resource."""
-SECOND_LOOK_SECONDS: Final = 10.0
+RESOURCE_READ_SECONDS: Final = 10.0
 """Pause between two such look-ups of one job."""
-REMEMBERED: Final = 10_000
+MAX_ENTRIES: Final = 10_000
 ENDED_JOB_SECONDS: Final = 604_800
 """How long after its own lifetime an ended job is told apart from one that never was."""
 
@@ -63,7 +63,7 @@ class Snapshots:
         Kubernetes knows more).
         """
         cached = await self._cached(namespace, name)
-        if cached and not self._second_look(f"{namespace}/{name}", cached):
+        if cached and not self._must_read_resource(f"{namespace}/{name}", cached):
             return self.noted(cached)
         try:
             job = await self._jobs.get(namespace, name)
@@ -120,15 +120,15 @@ class Snapshots:
         except RedisUnavailableError:
             return None
 
-    def _second_look(self, key: str, snapshot: JobSnapshot) -> bool:
+    def _must_read_resource(self, key: str, snapshot: JobSnapshot) -> bool:
         if not silent(snapshot, datetime.now(UTC)):
             return False
         now = asyncio.get_running_loop().time()
-        if now - self._looked.get(key, float("-inf")) < SECOND_LOOK_SECONDS:
+        if now - self._looked.get(key, float("-inf")) < RESOURCE_READ_SECONDS:
             return False
         self._looked[key] = now
         self._looked.move_to_end(key)
-        if len(self._looked) > REMEMBERED:
+        if len(self._looked) > MAX_ENTRIES:
             self._looked.popitem(last=False)
         return True
 

@@ -1,6 +1,6 @@
 """From a snapshot to what clients see."""
 
-from wherry_api.schemas import Status
+from wherry_api.openapi.schemas import Status
 from wherry_core.job_snapshot import JobSnapshot, JobStatus
 from wherry_core.resources.base import format_time
 

@@ -1,1 +1,1 @@
-"""Following jobs by server-sent events: one subscription, many followers."""
+"""Following jobs by server-sent events: one subscription, many subscribers."""

@@ -10,12 +10,12 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from wherry_api import problems
+from wherry_api.http import problems
+from wherry_api.http.problems import ProblemError
 from wherry_api.metrics import REFUSED, STREAMS, STREAMS_DROPPED
-from wherry_api.problems import ProblemError
 from wherry_api.stream.events import event_of, name_of
-from wherry_api.stream.follower import Follower
-from wherry_api.stream.subscription import Subscription
+from wherry_api.stream.redis_subscription import RedisSubscription
+from wherry_api.stream.subscriber import Subscriber
 from wherry_core.job_snapshot import JobSnapshot, deleted
 from wherry_core.redis import keys
 from wherry_core.redis.client import Redis
@@ -37,7 +37,7 @@ class Watch:
     """One followed job."""
 
     key: JobKey
-    followers: set[Follower] = field(default_factory=set)
+    subscribers: set[Subscriber] = field(default_factory=set)
     waiting: int = 0
     """Streams that are being opened."""
     snapshot: JobSnapshot | None = None
@@ -62,7 +62,7 @@ class Hub:
         heartbeat_seconds: float,
         send_timeout_seconds: float,
     ) -> None:
-        self.subscription = Subscription(redis, self._heard, self._confirmed, self._lost)
+        self.subscription = RedisSubscription(redis, self._heard, self._confirmed, self._lost)
         self._public_url = public_url
         self._max_streams = max_streams
         self._max_per_tenant = max_streams_per_tenant
@@ -75,7 +75,7 @@ class Hub:
         """Jobs whose channel was confirmed (again): they must be read once more."""
         self.unread_added = asyncio.Event()
         self._by_tenant: Counter[str] = Counter()
-        self._beats: list[set[Follower]] = [set() for _ in range(TICKS)]
+        self._beats: list[set[Subscriber]] = [set() for _ in range(TICKS)]
         self._tick = 0
         self.draining = False
         """True once the process is about to end: new streams are sent away at once."""
@@ -142,39 +142,39 @@ class Hub:
     async def close(self, watch: Watch) -> None:
         """End what :meth:`open` began."""
         watch.waiting -= 1
-        await self._forget_if_unwatched(watch)
+        await self._evict_if_unwatched(watch)
 
-    def attach(self, watch: Watch, follower: Follower, told: JobSnapshot) -> None:
-        """Let a follower have every snapshot from now on that is newer than what it was told."""
-        watch.followers.add(follower)
+    def attach(self, watch: Watch, subscriber: Subscriber, told: JobSnapshot) -> None:
+        """Let a subscriber have every snapshot from now on that is newer than what it was told."""
+        watch.subscribers.add(subscriber)
         # The tick that was just served: the first heartbeat comes a whole pause from now.
-        follower.tick = (self._tick - 1) % TICKS
-        self._beats[follower.tick].add(follower)
+        subscriber.tick = (self._tick - 1) % TICKS
+        self._beats[subscriber.tick].add(subscriber)
         newest = watch.snapshot
         if newest is not None:
-            self._offer(newest if newest.uid == told.uid else deleted(told), (follower,))
+            self._offer(newest if newest.uid == told.uid else deleted(told), (subscriber,))
 
-    def detach(self, watch: Watch, follower: Follower) -> None:
-        """Forget a follower."""
-        follower.closed = True
-        watch.followers.discard(follower)
-        self._beats[follower.tick].discard(follower)
+    def detach(self, watch: Watch, subscriber: Subscriber) -> None:
+        """Forget a subscriber."""
+        subscriber.closed = True
+        watch.subscribers.discard(subscriber)
+        self._beats[subscriber.tick].discard(subscriber)
 
     def take(self, watch: Watch, snapshot: JobSnapshot) -> None:
-        """Pass a snapshot on to the job's followers, if it is news.
+        """Pass a snapshot on to the job's subscribers, if it is news.
 
-        A job that was made anew under the old name is another job: followers of the old one hear
-        that it is gone, and a late word of it is not passed on to followers of the new one.
+        A job that was made anew under the old name is another job: subscribers of the old one hear
+        that it is gone, and a late word of it is not passed on to subscribers of the new one.
         """
         known = watch.snapshot
         if known is not None and known.uid != snapshot.uid:
             if snapshot.created_at < known.created_at:
                 return
-            self._offer(deleted(known), tuple(watch.followers))
+            self._offer(deleted(known), tuple(watch.subscribers))
         elif not snapshot.newer_than(known):
             return
         watch.snapshot = snapshot
-        self._offer(snapshot, tuple(watch.followers))
+        self._offer(snapshot, tuple(watch.subscribers))
 
     async def beat(self) -> None:
         """Serve one tick after another until cancelled: heartbeats, and frozen clients."""
@@ -183,38 +183,38 @@ class Hub:
             await asyncio.sleep(self._heartbeat_seconds / TICKS)
             beats = self._beats[self._tick]
             self._tick = (self._tick + 1) % TICKS
-            for follower in tuple(beats):
-                follower.beat()
+            for subscriber in tuple(beats):
+                subscriber.beat()
             self._drop_frozen(loop.time())
 
     async def drain(self, seconds: float) -> None:
         """End all streams in order, spread over ``seconds`` in a random order."""
         self.draining = True
-        followers = [f for watch in self.watches.values() for f in watch.followers]
-        random.shuffle(followers)
+        subscribers = [f for watch in self.watches.values() for f in watch.subscribers]
+        random.shuffle(subscribers)
         loop = asyncio.get_running_loop()
         began = loop.time()
-        for index, follower in enumerate(followers):
-            due = began + seconds * index / len(followers)
+        for index, subscriber in enumerate(subscribers):
+            due = began + seconds * index / len(subscribers)
             if (wait := due - loop.time()) > 0:
                 await asyncio.sleep(wait)
-            follower.say_goodbye(random.randint(*RETRY_MILLISECONDS))  # noqa: S311
+            subscriber.send_farewell(random.randint(*RETRY_MILLISECONDS))  # noqa: S311
 
     def _drop_frozen(self, now: float) -> None:
         for watch in tuple(self.watches.values()):
-            for follower in tuple(watch.followers):
-                since = follower.sending_since
+            for subscriber in tuple(watch.subscribers):
+                since = subscriber.sending_since
                 if since is not None and now - since > self._send_timeout:
                     STREAMS_DROPPED.inc()
                     log.info("a frozen client is dropped", extra={"job": "/".join(watch.key)})
-                    follower.drop()
+                    subscriber.drop()
 
-    def _offer(self, snapshot: JobSnapshot, followers: Sequence[Follower]) -> None:
-        if not followers:
+    def _offer(self, snapshot: JobSnapshot, subscribers: Sequence[Subscriber]) -> None:
+        if not subscribers:
             return
         event, name, order = event_of(snapshot, self._public_url), name_of(snapshot), snapshot.order
-        for follower in followers:
-            follower.offer(order, name, event)
+        for subscriber in subscribers:
+            subscriber.offer(order, name, event)
 
     def _heard(self, channel: str, text: str) -> None:
         watches = self._by_channel.get(channel)
@@ -233,7 +233,7 @@ class Hub:
     def _confirmed(self, channels: Sequence[str]) -> None:
         for channel in channels:
             for key, watch in self._by_channel.get(channel, {}).items():
-                if watch.followers or watch.late:
+                if watch.subscribers or watch.late:
                     self.unread.append(key)
                     self.unread_added.set()
                 watch.late = False
@@ -243,8 +243,8 @@ class Hub:
         for watch in self.watches.values():
             watch.confirmed.clear()
 
-    async def _forget_if_unwatched(self, watch: Watch) -> None:
-        if watch.followers or watch.waiting > 0:
+    async def _evict_if_unwatched(self, watch: Watch) -> None:
+        if watch.subscribers or watch.waiting > 0:
             return
         if self.watches.pop(watch.key, None) is None:
             return

@@ -1,7 +1,7 @@
 """The response of a stream, as plain ASGI.
 
 The request's own task waits for the client to leave; what is sent is sent by the hub through the
-follower. So an idle stream has no task, timer or queue of its own beside the server's.
+subscriber. So an idle stream has no task, timer or queue of its own beside the server's.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from starlette.types import Receive, Scope, Send
 
 from wherry_api.metrics import STREAM_EVENTS
 from wherry_api.stream.events import event_id, event_of, render
-from wherry_api.stream.follower import Follower
 from wherry_api.stream.hub import RETRY_MILLISECONDS, Hub, Watch
+from wherry_api.stream.subscriber import Subscriber
 from wherry_core.job_snapshot import JobSnapshot
 
 HEADERS = {
@@ -62,8 +62,8 @@ class StreamResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one client until it leaves or the job ends."""
-        follower = Follower(send, self._tenant, self._snapshot.order)
-        follower.task = asyncio.current_task()
+        subscriber = Subscriber(send, self._tenant, self._snapshot.order)
+        subscriber.task = asyncio.current_task()
         try:
             await send(
                 {
@@ -85,17 +85,17 @@ class StreamResponse(Response):
             self._opening, self._last = b"", None
             if ends:
                 return
-            self._hub.attach(self._watch, follower, self._snapshot)
+            self._hub.attach(self._watch, subscriber, self._snapshot)
             while (await receive())["type"] != "http.disconnect":
                 pass
         except asyncio.CancelledError:
             # Cancelled by the hub: the client is frozen. Anyone else's cancel goes on.
-            if not follower.closed:
+            if not subscriber.closed:
                 raise
         except OSError:
             # Servers may say so when a client is gone while it is written to.
-            follower.closed = True
+            subscriber.closed = True
         finally:
-            self._hub.detach(self._watch, follower)
+            self._hub.detach(self._watch, subscriber)
             self._hub.release(self._tenant)
             await self._hub.close(self._watch)

@@ -14,7 +14,7 @@ from tests.harness.cluster import Cluster
 from tests.harness.waiting import eventually
 from wherry_api.app import create_app
 from wherry_api.components import Components
-from wherry_api.server import listen, make_server
+from wherry_api.http.server import listen, make_server
 from wherry_api.settings import ApiSettings, Settings
 from wherry_core.redis.client import Redis
 from wherry_core.settings import LifetimeSettings, LogSettings, RedisSettings, StoreSettings

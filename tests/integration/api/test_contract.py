@@ -10,7 +10,7 @@ from tests.harness.api import JOBS, Api
 from tests.harness.jobs import create_job, patch_status, read_job
 from tests.harness.waiting import eventually
 from tests.integration.api.conftest import MakeApi, RunningApi
-from wherry_api import job_resources
+from wherry_api.services import job_resources
 from wherry_core.job_snapshot import snapshot_of
 from wherry_core.redis import job_states
 from wherry_core.redis.client import Redis

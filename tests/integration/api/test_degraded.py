@@ -16,7 +16,7 @@ from tests.harness.waiting import eventually
 from tests.integration.api.archives import completed
 from tests.integration.api.conftest import MakeApi, RunningApi
 from tests.integration.api.streams import open_stream
-from wherry_api.services import store_question
+from wherry_api.services import readiness as readiness_module
 from wherry_core.job_snapshot import JobStatus, snapshot_of
 from wherry_core.redis import client as redis_client
 from wherry_core.redis import job_states
@@ -166,7 +166,7 @@ async def test_without_the_store_the_redirect_still_signs(
     bucket: Bucket,
     api_environment: dict[str, str],
 ) -> None:
-    # Nobody listens there, and nobody is asked: signing needs the keys alone.
+    # No server listens there, and none is needed: signing needs only the keys.
     api_environment["WHERRY_S3_ENDPOINT_URL"] = "http://127.0.0.1:9"
     wherry = await make_api()
     job = await create_job(api, namespace, ["1"])
@@ -212,7 +212,7 @@ async def test_readiness_names_the_store_that_is_away(
 async def test_a_store_that_takes_the_question_and_is_silent_is_away(
     make_api: MakeApi, api_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_question, "TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(readiness_module, "STORE_TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         api_environment["WHERRY_S3_ENDPOINT_URL"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
         wherry = await make_api()

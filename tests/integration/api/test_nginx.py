@@ -104,21 +104,21 @@ async def test_a_hundred_streams_through_nginx(
                 assert again.status_code == 204
                 return seen
 
-        followers = [asyncio.create_task(follow()) for _ in range(CLIENTS)]
+        subscribers = [asyncio.create_task(follow()) for _ in range(CLIENTS)]
         hub = wherry.components.hub
         await eventually("all streams to be open", lambda: hub.streams == CLIENTS)
-        for _ in followers:
+        for _ in subscribers:
             await beaten.acquire()
         running = snapshot_of(job).model_copy(
             update={"status": JobStatus.PROCESSING, "attempt": 1, "step": 1, "progress": 50}
         )
         # Each event comes at once: a buffering proxy would keep this one until the end.
         await job_states.publish(redis, running, 3600)
-        for _ in followers:
+        for _ in subscribers:
             await advanced.acquire()
         over = running.model_copy(update={"status": JobStatus.FAILED, "error": "It broke."})
         await job_states.publish(redis, over, 3600)
-        for seen in await asyncio.gather(*followers):
+        for seen in await asyncio.gather(*subscribers):
             assert seen == ["connected", "heartbeat", "progress"]
 
 

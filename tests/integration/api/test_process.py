@@ -44,11 +44,11 @@ async def test_sigterm_ends_streams_and_process_in_order(
                 return await stream.ended()
 
         opened = asyncio.Semaphore(0)
-        followers = [asyncio.create_task(follow()) for _ in range(5)]
-        for _ in followers:
+        subscribers = [asyncio.create_task(follow()) for _ in range(5)]
+        for _ in subscribers:
             await opened.acquire()
         process.terminate()
-        assert all(await asyncio.gather(*followers))
+        assert all(await asyncio.gather(*subscribers))
     assert await process.wait_ended() == 0
     log = process.log_text()
     assert "Traceback" not in log

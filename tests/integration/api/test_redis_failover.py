@@ -16,7 +16,7 @@ from tests.harness.waiting import eventually
 from tests.integration.api.conftest import MakeApi
 from tests.integration.api.streams import Events, open_stream
 from tests.integration.api.test_streams import publish
-from wherry_api.stream.subscription import ALWAYS
+from wherry_api.stream.redis_subscription import ALWAYS
 from wherry_core.job_snapshot import JobStatus
 from wherry_core.redis import client as redis_client
 from wherry_core.redis.client import Redis

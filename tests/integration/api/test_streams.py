@@ -46,20 +46,20 @@ async def test_many_followers_of_one_job_share_one_subscription(
             advanced.release()
             return [progress.data, await stream.named("failed")]
 
-    followers = [asyncio.create_task(follow()) for _ in range(20)]
+    subscribers = [asyncio.create_task(follow()) for _ in range(20)]
     hub = wherry.components.hub
     await eventually("all streams to be open", lambda: hub.streams == 20)
     watch = hub.watches[(job.metadata.namespace, job.metadata.name)]
-    await eventually("all to follow", lambda: len(watch.followers) == 20)
+    await eventually("all to follow", lambda: len(watch.subscribers) == 20)
     channel = keys.job_updates(job.metadata.name)
     assert dict(await redis.pubsub_numsub(channel))[channel] == 1
     await publish(redis, job, 1, progress=10)
     # The end would replace progress that a client has not got yet.
-    for _ in followers:
+    for _ in subscribers:
         await advanced.acquire()
     await publish(redis, job, 2, status=JobStatus.FAILED, error="It broke.")
-    for follower in followers:
-        progress, failed = await follower
+    for subscriber in subscribers:
+        progress, failed = await subscriber
         assert progress["progress"] == 10
         assert failed.data == {"error": "It broke."}
     await eventually("all streams to be closed", lambda: wherry.components.hub.streams == 0)
@@ -199,7 +199,7 @@ async def test_a_frozen_client_is_dropped_and_others_go_on(
         await stream.named("connected")
         await eventually("both to be there", lambda: hub.streams == 2)
         watch = hub.watches[(job.metadata.namespace, name)]
-        await eventually("both to follow", lambda: len(watch.followers) == 2)
+        await eventually("both to follow", lambda: len(watch.subscribers) == 2)
         reader = asyncio.create_task(stream.named("failed", patience=60))
         running = snapshot_of(job).model_copy(update={"status": JobStatus.PROCESSING})
         # Progress goes on until the frozen client's buffers are full and its time is up.
@@ -242,12 +242,12 @@ async def test_draining_ends_all_streams_and_says_when_to_come_back(
             await stream.named("connected")
             return await stream.ended()
 
-    followers = [asyncio.create_task(follow()) for _ in range(10)]
+    subscribers = [asyncio.create_task(follow()) for _ in range(10)]
     await eventually("all streams to be open", lambda: wherry.components.hub.streams == 10)
     watch = wherry.components.hub.watches[(job.metadata.namespace, job.metadata.name)]
-    await eventually("all to follow", lambda: len(watch.followers) == 10)
+    await eventually("all to follow", lambda: len(watch.subscribers) == 10)
     await wherry.components.drain(0.3)
-    assert all(await asyncio.gather(*followers))
+    assert all(await asyncio.gather(*subscribers))
     ready = await wherry.client.get("/health/ready")
     assert (ready.status_code, ready.json()["status"]) == (503, "draining")
     assert (await wherry.client.get("/health")).status_code == 200

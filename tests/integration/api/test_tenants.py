@@ -1,4 +1,4 @@
-"""Nobody sees another tenant's job: every route in every mode."""
+"""No caller sees the job of another tenant: every route in every mode."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack

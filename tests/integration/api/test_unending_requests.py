@@ -158,7 +158,7 @@ async def test_a_body_after_such_a_request_is_never_taken_for_the_next_one(
 async def test_a_client_that_leaves_in_the_middle_is_no_fault(
     wherry: RunningApi, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, "wherry_api.edge")
+    caplog.set_level(logging.DEBUG, "wherry_api.http.middleware")
     faults = FAULTS.labels("/v1/download/initiate")._value.get()
     async with connected(wherry) as (_, writer):
         writer.write(POST + b'Content-Length: 100\r\n\r\n{"file_ids":')

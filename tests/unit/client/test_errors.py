@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from wherry_api.problems import PROBLEM_TYPES, ProblemType
+from wherry_api.http.problems import PROBLEM_TYPES, ProblemType
 from wherry_client import errors
 from wherry_client.errors import Fault, error_of, parse_problem, parse_retry_after
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from wherry_api.schemas import Initiated, Status
+from wherry_api.openapi.schemas import Initiated, Status
 from wherry_client.errors import UnexpectedAnswerError
 from wherry_client.models import Job, JobPage, JobState, JobStatus
 

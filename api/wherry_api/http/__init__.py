@@ -1,0 +1,1 @@
+"""HTTP: the server, what surrounds every request, and how errors are answered."""

@@ -1,0 +1,1 @@
+"""The OpenAPI document and the models of what clients send and receive."""

@@ -1,0 +1,179 @@
+"""What a client asks for in ``POST /v1/download/initiate``, checked and put in one form.
+
+The checks are written out rather than left to a schema, so that the answer to ten thousand ids
+with one mistake is one sentence that names the mistake's index.
+"""
+
+import hashlib
+import re
+import uuid
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from wherry_api.http import problems
+from wherry_api.http.problems import ProblemError
+from wherry_core.resources import OnMissing
+from wherry_core.resources.download_job import MAX_FILE_ID_LENGTH, MAX_FILE_IDS
+
+KEY_HEADER: Final = "Idempotency-Key"
+MAX_KEY_LENGTH: Final = 255
+MAX_ARCHIVE_NAME_LENGTH: Final = 200
+FIELDS: Final = frozenset({"file_ids", "jobId", "archiveName", "onMissing"})
+CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x1f\x7f]")
+ARCHIVE_NAME: Final = re.compile(r"[^/\\\x00-\x1f\x7f]+")
+KEY: Final = re.compile(r"[\x21-\x7e]+")
+NAMES: Final = uuid.UUID("f6ad9f5c-6b5e-5c39-9a4f-6d3c64ac2f3b")
+"""Namespace of the UUIDs (RFC 9562, version 5) that jobs with an idempotency key are named by."""
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """A request in its canonical form: the same wish is the same value."""
+
+    file_ids: tuple[str, ...]
+    archive_name: str | None = None
+    on_missing: OnMissing = OnMissing.FAIL
+    key: str | None = None
+
+    @property
+    def total_files(self) -> int:
+        """Files asked for, each id counted once."""
+        return len(set(self.file_ids))
+
+    @property
+    def digest(self) -> str:
+        """A SHA-256 over what was asked for, without the key: equal for equal bodies."""
+        canonical = orjson.dumps([self.file_ids, self.archive_name, self.on_missing.value])
+        return hashlib.sha256(canonical).hexdigest()
+
+
+def invalid(pointer: str, detail: str) -> ProblemError:
+    """Return a 422 about the part of the body that ``pointer`` (RFC 6901) names."""
+    return ProblemError(
+        problems.INVALID_REQUEST, detail, errors=[{"pointer": pointer, "detail": detail}]
+    )
+
+
+def parse(body: bytes, key_header: str | None) -> JobRequest:
+    """Check a request body and the Idempotency-Key header; return what is asked for.
+
+    Raises ProblemError (400, 413 or 422) with a sentence that says what to change.
+    """
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ProblemError(
+            problems.MALFORMED_BODY, f"The body is not valid JSON: {error}."
+        ) from None
+    if not isinstance(document, dict):
+        raise ProblemError(
+            problems.MALFORMED_BODY, 'Send a JSON object, as in {"file_ids": [70000, 70001]}.'
+        )
+    for field in document:
+        if field not in FIELDS:
+            raise invalid(
+                f"/{field[:80].replace('~', '~0').replace('/', '~1')}",
+                f"There is no field {field[:80]!r}; the fields are {', '.join(sorted(FIELDS))}.",
+            )
+    return JobRequest(
+        file_ids=_file_ids(document),
+        archive_name=_archive_name(document.get("archiveName")),
+        on_missing=_on_missing(document.get("onMissing")),
+        key=_key(document.get("jobId"), key_header),
+    )
+
+
+def _file_ids(document: dict[str, Any]) -> tuple[str, ...]:
+    if "file_ids" not in document:
+        raise invalid("/file_ids", "file_ids is missing: send a list of the files' ids.")
+    ids = document["file_ids"]
+    if not isinstance(ids, list):
+        raise invalid("/file_ids", "file_ids must be a list of numbers or strings.")
+    if not ids:
+        raise invalid("/file_ids", "file_ids is empty: name at least one file.")
+    if len(ids) > MAX_FILE_IDS:
+        raise ProblemError(
+            problems.TOO_MANY_FILE_IDS,
+            f"file_ids has {len(ids)} entries and may have {MAX_FILE_IDS}: the first one too many "
+            f"is at index {MAX_FILE_IDS}. Split the request.",
+            errors=[{"pointer": f"/file_ids/{MAX_FILE_IDS}", "detail": "one id too many"}],
+        )
+    return tuple(_file_id(value, index) for index, value in enumerate(ids))
+
+
+def _file_id(value: Any, index: int) -> str:
+    where = f"/file_ids/{index}"
+    # A bool is an int in Python, so the type is compared and not tested with isinstance.
+    if type(value) is int:
+        return str(value)
+    if not isinstance(value, str):
+        kind = {bool: "a boolean", float: "not a whole number of at most 64 bits"}.get(
+            type(value), "null" if value is None else "a list or an object"
+        )
+        raise invalid(where, f"file_ids[{index}] is {kind}: an id is a whole number or a string.")
+    if not value:
+        raise invalid(where, f"file_ids[{index}] is an empty string.")
+    if len(value) > MAX_FILE_ID_LENGTH:
+        raise invalid(
+            where,
+            f"file_ids[{index}] has {len(value)} characters and may have {MAX_FILE_ID_LENGTH}.",
+        )
+    if CONTROL_CHARACTERS.search(value):
+        raise invalid(where, f"file_ids[{index}] contains a control character.")
+    return value
+
+
+def _archive_name(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not ARCHIVE_NAME.fullmatch(value):
+        raise invalid(
+            "/archiveName",
+            "archiveName must be a file name: not empty, without slashes, backslashes and control "
+            "characters.",
+        )
+    if len(value) > MAX_ARCHIVE_NAME_LENGTH:
+        raise invalid(
+            "/archiveName", f"archiveName may have {MAX_ARCHIVE_NAME_LENGTH} characters at most."
+        )
+    return value
+
+
+def _on_missing(value: Any) -> OnMissing:
+    if value is None:
+        return OnMissing.FAIL
+    if not isinstance(value, str) or value not in set(OnMissing):
+        raise invalid("/onMissing", "onMissing must be Fail or Manifest.")
+    return OnMissing(value)
+
+
+def _key(job_id: Any, header: str | None) -> str | None:
+    for name, place, value in (
+        ("jobId", {"pointer": "/jobId"}, job_id),
+        (f"The header {KEY_HEADER}", {"header": KEY_HEADER}, header),
+    ):
+        if value is None:
+            continue
+        if not isinstance(value, str) or not KEY.fullmatch(value) or len(value) > MAX_KEY_LENGTH:
+            detail = (
+                f"{name} must have 1 to {MAX_KEY_LENGTH} printable ASCII characters, no spaces."
+            )
+            raise ProblemError(
+                problems.INVALID_REQUEST, detail, errors=[{**place, "detail": detail}]
+            )
+    if job_id is not None and header is not None and job_id != header:
+        raise invalid("/jobId", "jobId and the header Idempotency-Key differ: send one of them.")
+    return header if header is not None else job_id
+
+
+def job_name(tenant: str, key: str | None) -> str:
+    """Return the name of the job: the same for the same tenant and key, else random."""
+    return str(uuid.uuid4() if key is None else uuid.uuid5(NAMES, f"{tenant}\n{key}"))
+
+
+def retry_name(tenant: str, name: str, uid: str) -> str:
+    """Return the name of the job that retries another: asked twice, it is the same job."""
+    # An idempotency key has no spaces, so no key can name the retry of a job.
+    return str(uuid.uuid5(NAMES, f"{tenant}\nretry {name} {uid}"))

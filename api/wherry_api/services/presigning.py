@@ -1,0 +1,105 @@
+"""Signing a download at the moment of the click."""
+
+import asyncio
+import logging
+from typing import Any, Final
+from urllib.parse import quote
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from wherry_api.http import problems
+from wherry_api.http.problems import ProblemError
+from wherry_api.services.snapshots import Snapshots
+from wherry_core.archive_storage import is_result_of
+from wherry_core.job_snapshot import JobSnapshot, JobStatus, StoredArchive
+from wherry_core.settings import LifetimeSettings, StoreSettings
+
+logger = logging.getLogger(__name__)
+
+SIGNING_SECONDS: Final = 10.0
+
+
+def content_disposition(name: str) -> str:
+    """Return the header that makes a browser save a file under ``name``.
+
+    RFC 6266 with the extended notation of RFC 8187; the plain form before it is for clients
+    that do not know that one.
+    """
+    plain = "".join(c if " " <= c <= "~" and c not in '"\\%' else "_" for c in name)
+    # attr-char of RFC 8187: quote() keeps letters, digits and _.-~ by itself.
+    extended = quote(name, safe="!#$&+^`|")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{extended}"
+
+
+def ready_archive(snapshot: JobSnapshot) -> StoredArchive:
+    """Return the archive of a completed job; raises ProblemError 409 when there is none."""
+    name = snapshot.name
+    if snapshot.status is JobStatus.FAILED:
+        raise ProblemError(
+            problems.JOB_FAILED,
+            f"The job {name} has no archive: {snapshot.error or 'it failed.'}",
+            jobStatus=snapshot.status,
+        )
+    if snapshot.status is not JobStatus.COMPLETED or snapshot.archive is None:
+        raise ProblemError(
+            problems.JOB_NOT_READY,
+            f"The job {name} is {snapshot.status} at {snapshot.progress} per cent.",
+            headers={"Retry-After": "2"},
+            jobStatus=snapshot.status,
+            progress=snapshot.progress,
+        )
+    return snapshot.archive
+
+
+class Presigner:
+    """Signs URLs with the client of the store's public endpoint; nothing is sent to the store."""
+
+    def __init__(
+        self, snapshots: Snapshots, signer: Any, store: StoreSettings, lifetimes: LifetimeSettings
+    ) -> None:
+        self._snapshots = snapshots
+        self._signer = signer
+        self._store = store
+        self._lifetimes = lifetimes
+
+    async def presigned_url(self, tenant: str, name: str) -> str:
+        """Return a fresh URL of the archive; raises ProblemError 404, 409, 410 or 503.
+
+        Only the job's own result is signed, whatever its status or Redis says.
+        """
+        snapshot = await self._snapshots.read(tenant, name)
+        archive = ready_archive(snapshot)
+        if not is_result_of(self._store, tenant, snapshot.uid, archive.bucket, archive.key):
+            logger.error(
+                "refused to sign an object that is no result of the job: %s in %s",
+                archive.key,
+                archive.bucket,
+                extra={"job": f"{tenant}/{name}"},
+            )
+            raise ProblemError(
+                problems.JOB_FAILED, f"The job {name} names a result that is not its own."
+            )
+        parameters = {
+            "Bucket": archive.bucket,
+            "Key": archive.key,
+            "ResponseContentDisposition": content_disposition(archive.name),
+        }
+        if archive.name.lower().endswith(".zip"):
+            parameters["ResponseContentType"] = "application/zip"
+        try:
+            # Where credentials come from elsewhere (a role, a file), they are fetched here.
+            async with asyncio.timeout(SIGNING_SECONDS):
+                url = await self._signer.generate_presigned_url(
+                    "get_object", Params=parameters, ExpiresIn=self._lifetimes.presigned_url
+                )
+        except (BotoCoreError, ClientError, OSError, TimeoutError) as error:
+            logger.error(
+                "a redirect cannot be signed: %s: %s",
+                type(error).__name__,
+                error,
+                extra={"job": f"{tenant}/{name}"},
+            )
+            raise problems.unavailable(
+                "The redirect cannot be signed: the API has no credentials for the store just now."
+            ) from error
+        return str(url)

@@ -1,0 +1,112 @@
+"""One client of a stream, and the one slot in which its next event waits."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from wherry_api.metrics import STREAM_EVENTS
+from wherry_api.stream.events import HEARTBEAT
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+FAREWELL: Final = b": the server restarts, come back\nretry: %d\n\n"
+
+Order = tuple[bool, int, int]
+
+
+class Subscriber:
+    """A client that follows a job.
+
+    The slot holds the newest event that the client has not got: a slow client skips progress and
+    never a last event, for nothing comes after it. While nothing is to be sent there is no task
+    and no timer: an idle stream costs its connection and this object.
+    """
+
+    __slots__ = (
+        "_busy",
+        "_event",
+        "_heartbeat",
+        "_name",
+        "_send",
+        "closed",
+        "order",
+        "sending_since",
+        "task",
+        "tenant",
+        "tick",
+    )
+
+    def __init__(self, send: Send, tenant: str, order: Order) -> None:
+        self._send = send
+        self.tenant = tenant
+        self.order = order
+        """Order of the newest snapshot that was put into the slot or sent."""
+        self.closed = False
+        """True once nothing more may be sent."""
+        self.sending_since: float | None = None
+        """When the send that now waits for the client began, in the loop's time."""
+        self.task: asyncio.Task[Any] | None = None
+        """The task that waits for the client to leave."""
+        self.tick = 0
+        """On which tick of the hub its heartbeats are sent."""
+        self._event: bytes | None = None
+        self._name = ""
+        self._heartbeat = False
+        self._busy: asyncio.Task[None] | None = None
+
+    def offer(self, order: Order, name: str, event: bytes) -> None:
+        """Put an event into the slot, unless the client has had a newer one."""
+        if self.closed or order <= self.order:
+            return
+        self.order = order
+        self._event, self._name = event, name
+        self._wake()
+
+    def beat(self) -> None:
+        """Send a heartbeat, unless something else is being sent."""
+        if self.closed or self._busy is not None:
+            return
+        self._heartbeat = True
+        self._wake()
+
+    def send_farewell(self, retry_milliseconds: int) -> None:
+        """End the stream in order, and tell the client when to come back."""
+        if self.closed or self.order[0]:
+            return
+        self.order = (True, 0, 0)
+        self._event, self._name = FAREWELL % retry_milliseconds, "farewell"
+        self._wake()
+
+    def drop(self) -> None:
+        """Give a frozen client up: nothing is sent any more, and its task ends."""
+        self.closed = True
+        if self._busy is not None:
+            self._busy.cancel()
+        if self.task is not None:
+            self.task.cancel()
+
+    def _wake(self) -> None:
+        if self._busy is None:
+            loop = asyncio.get_running_loop()
+            self._busy = loop.create_task(self._deliver(loop))
+
+    async def _deliver(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            while not self.closed and (self._event is not None or self._heartbeat):
+                if self._event is not None:
+                    body, name, last = self._event, self._name, self.order[0]
+                    self._event = None
+                else:
+                    body, name, last = HEARTBEAT, "heartbeat", False
+                self._heartbeat = False
+                self.closed = last
+                self.sending_since = loop.time()
+                await self._send(
+                    {"type": "http.response.body", "body": body, "more_body": not last}
+                )
+                STREAM_EVENTS.labels(name).inc()
+        except OSError:
+            # The client left while it was being written to; its own task sees that too.
+            self.closed = True
+        finally:
+            self.sending_since = None
+            self._busy = None

@@ -1,0 +1,96 @@
+"""Taking slots: in order, bounded, and never lost."""
+
+import asyncio
+
+import pytest
+
+from wherry_api.http.slots import NoSlotError, Slots
+
+
+class Work:
+    """Something that takes slots and ends when it is told to."""
+
+    def __init__(self, slots: Slots) -> None:
+        self.slots = slots
+        self.begun: list[int] = []
+        self.ends: dict[int, asyncio.Event] = {}
+        self.tasks: dict[int, asyncio.Task[None]] = {}
+
+    async def start(self, number: int) -> asyncio.Task[None]:
+        """Begin to wait for a turn."""
+        self.ends[number] = asyncio.Event()
+        self.tasks[number] = asyncio.create_task(self._run(number))
+        await settled()
+        return self.tasks[number]
+
+    async def _run(self, number: int) -> None:
+        async with self.slots.slot():
+            self.begun.append(number)
+            await self.ends[number].wait()
+
+    async def finish(self, number: int) -> None:
+        """Let one end, and whoever comes next begin."""
+        self.ends[number].set()
+        await self.tasks[number]
+        await settled()
+
+
+async def settled() -> None:
+    """Let everything run that can."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_no_more_than_allowed_at_once_and_who_came_first_goes_first() -> None:
+    work = Work(Slots(2, waiting=10, patience_seconds=60))
+    for number in range(5):
+        await work.start(number)
+    assert work.begun == [0, 1]
+    assert work.slots.waiting == 3
+
+    await work.finish(1)
+    await work.start(5)
+    assert work.begun == [0, 1, 2]
+
+    for number in (0, 2, 3, 4, 5):
+        await work.finish(number)
+    assert work.begun == [0, 1, 2, 3, 4, 5]
+    assert work.slots.waiting == 0
+
+
+async def test_a_full_queue_refuses_at_once() -> None:
+    work = Work(Slots(1, waiting=1, patience_seconds=60))
+    for number in range(2):
+        await work.start(number)
+    with pytest.raises(NoSlotError, match="1 wait already"):
+        await (await work.start(2))
+
+    await work.finish(0)
+    await work.finish(1)
+    assert work.begun == [0, 1]
+
+
+async def test_a_turn_that_does_not_come_is_given_up() -> None:
+    work = Work(Slots(1, waiting=5, patience_seconds=0.01))
+    await work.start(0)
+    with pytest.raises(NoSlotError, match="no turn within"):
+        await (await work.start(1))
+    assert work.slots.waiting == 0
+
+    await work.finish(0)
+    await work.start(2)
+    await work.finish(2)
+    assert work.begun == [0, 2]
+
+
+async def test_who_leaves_the_queue_or_is_cut_off_loses_no_turn() -> None:
+    work = Work(Slots(1, waiting=5, patience_seconds=60))
+    for number in range(3):
+        await work.start(number)
+    for number in (1, 0):
+        work.tasks[number].cancel()
+        await settled()
+
+    assert work.begun == [0, 2]
+    await work.finish(2)
+    assert work.slots.waiting == 0

@@ -9,7 +9,7 @@ from wherry_api.auth.caller import Verb
 from wherry_api.dependencies import caller_of, components_of
 from wherry_api.http import problems
 from wherry_api.http.problems import ProblemError
-from wherry_api.openapi.document import parameters
+from wherry_api.openapi import parameters
 from wherry_api.openapi.responses import SECURITY, answers
 from wherry_api.openapi.schemas import Initiated
 from wherry_api.services import job_requests

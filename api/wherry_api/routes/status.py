@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response
 from wherry_api.auth.caller import Verb
 from wherry_api.dependencies import checked_name, components_of, owner_of
 from wherry_api.http import problems
-from wherry_api.openapi.document import parameters
+from wherry_api.openapi import parameters
 from wherry_api.openapi.responses import SECURITY, answers
 from wherry_api.openapi.schemas import Status
 from wherry_api.services.status import status_of

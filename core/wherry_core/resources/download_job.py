@@ -240,6 +240,8 @@ class DownloadJobStatus(ResourceModel):
     """Number of the newest progress report of this attempt; orders snapshots."""
     runner: Annotated[str | None, Field(max_length=253)] = None
     """Name of the runner pod that claimed the attempt."""
+    runner_uid: Annotated[str | None, Field(alias="runnerUID", max_length=64)] = None
+    """Uid of that pod: another pod of the same name is another runner."""
     queued_time: Time | None = None
     """When the job last entered the queue."""
     start_time: Time | None = None

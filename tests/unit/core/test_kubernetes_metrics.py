@@ -1,6 +1,6 @@
 import pytest
 
-from wherry_core import kubernetes_metrics
+from wherry_core.kubernetes import metrics as kubernetes_metrics
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,11 @@ from wherry_core.settings import (
 )
 from wherry_jobrunner import health
 from wherry_jobrunner.api_endpoint import NoEndpointError, find_endpoint
-from wherry_jobrunner.api_server import ApiServer
 from wherry_jobrunner.archive import bundle
+from wherry_jobrunner.dependencies import Tools
+from wherry_jobrunner.kubernetes_client import ApiServer
 from wherry_jobrunner.redis_link import RedisLink
 from wherry_jobrunner.settings import RunnerSettings
-from wherry_jobrunner.tools import Tools
 from wherry_jobrunner.worker import Worker
 
 log = logging.getLogger(__name__)

@@ -10,22 +10,24 @@ from typing import Any, Final
 
 from wherry_core import tracing
 from wherry_core.resources import DownloadJob
-from wherry_jobrunner import delay, metrics, status_patches
-from wherry_jobrunner.api_server import NotFoundError, RefusedError, UnavailableError
+from wherry_jobrunner import metrics
+from wherry_jobrunner import simulated_delay as delay
 from wherry_jobrunner.archive.interface import (
     ArchiveError,
     ArchiveProgress,
     ArchiveRequest,
     ArchiveResult,
 )
-from wherry_jobrunner.claim import Claim, claim_of
-from wherry_jobrunner.coalescing import Coalescer
-from wherry_jobrunner.ending import Ending, Outcome
-from wherry_jobrunner.figures import Figures, figures_of, first_figures
-from wherry_jobrunner.followers import PUBLISH_SECONDS, job_with, tell
-from wherry_jobrunner.guarding import end_all, guarded
-from wherry_jobrunner.ownership import Standing, standing
-from wherry_jobrunner.tools import Tools
+from wherry_jobrunner.claim import status_patches
+from wherry_jobrunner.claim.claim_patch import Claim, claim_of
+from wherry_jobrunner.claim.ownership import Standing, standing
+from wherry_jobrunner.completion import Ending, Outcome
+from wherry_jobrunner.dependencies import Tools
+from wherry_jobrunner.kubernetes_client import NotFoundError, RefusedError, UnavailableError
+from wherry_jobrunner.progress.coalescing import Coalescer
+from wherry_jobrunner.progress.progress import Figures, figures_of, first_figures
+from wherry_jobrunner.progress.publisher import PUBLISH_SECONDS, job_with, tell
+from wherry_jobrunner.supervision import end_all, guarded
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from wherry_core import tracing
 from wherry_core.resources import DownloadJob
-from wherry_jobrunner.ending import Outcome
+from wherry_jobrunner.completion import Outcome
 
 
 @contextmanager

@@ -9,15 +9,15 @@ from typing import Final
 from wherry_core.redis import job_queue, runner_registry
 from wherry_core.redis.job_queue import Waiting
 from wherry_jobrunner import metrics
-from wherry_jobrunner.api_server import pauses
 from wherry_jobrunner.attempt import Attempt, Stop
 from wherry_jobrunner.attempt_trace import traced_attempt
-from wherry_jobrunner.claiming import ApiServerAwayError, claim
-from wherry_jobrunner.ending import HAND_BACK_PATIENCE_SECONDS, Outcome
-from wherry_jobrunner.guarding import end_all, guarded
-from wherry_jobrunner.heartbeat import Heartbeat
+from wherry_jobrunner.claim.claim_loop import ApiServerAwayError, claim
+from wherry_jobrunner.claim.heartbeat import Heartbeat
+from wherry_jobrunner.completion import HAND_BACK_PATIENCE_SECONDS, Outcome
+from wherry_jobrunner.dependencies import Tools
+from wherry_jobrunner.kubernetes_client import pauses
 from wherry_jobrunner.redis_link import RedisAwayError
-from wherry_jobrunner.tools import Tools
+from wherry_jobrunner.supervision import end_all, guarded
 
 log = logging.getLogger(__name__)
 

@@ -10,36 +10,33 @@ from wherry_core.archive_storage import archive_folder, archive_key
 from wherry_core.redis.client import Redis
 from wherry_core.resources import Archive
 from wherry_core.settings import StoreSettings
-from wherry_jobrunner.archive import upload as uploads
-from wherry_jobrunner.archive.byte_budget import budget_of_process
-from wherry_jobrunner.archive.capability import CAPABILITIES
-from wherry_jobrunner.archive.checksums import MemberChecksums
-from wherry_jobrunner.archive.executor import Executor
-from wherry_jobrunner.archive.file_digests import FileDigests
-from wherry_jobrunner.archive.head_cache import HeadCache
 from wherry_jobrunner.archive.interface import (
     ArchiveError,
     ArchiveProgress,
     ArchiveRequest,
     ArchiveResult,
 )
-from wherry_jobrunner.archive.manifest import MANIFEST_NAME, manifest
-from wherry_jobrunner.archive.names import safe_name
-from wherry_jobrunner.archive.part_journal import JournalPart, PartJournal
-from wherry_jobrunner.archive.plan import Plan
-from wherry_jobrunner.archive.planner import MIB, MIN_PART, plan_archive
-from wherry_jobrunner.archive.progress import ProgressCounter
-from wherry_jobrunner.archive.resolver import resolve, settle_missing
-from wherry_jobrunner.archive.resume import take_over
+from wherry_jobrunner.archive.plan.manifest import MANIFEST_NAME, manifest
+from wherry_jobrunner.archive.plan.member_names import safe_name
+from wherry_jobrunner.archive.plan.plan import Plan
+from wherry_jobrunner.archive.plan.planner import MIB, MIN_PART, plan_archive
+from wherry_jobrunner.archive.plan.resolver import resolve, settle_missing
 from wherry_jobrunner.archive.settings import ArchiveSettings
-from wherry_jobrunner.archive.source_objects import SkippedFile, SourceObject
-from wherry_jobrunner.archive.store_requests import (
-    BYTES_PER_CONNECTION,
-    StoreRequests,
-    open_requests,
-)
-from wherry_jobrunner.archive.upload import Upload
-from wherry_jobrunner.archive.verification import verify, verify_parts
+from wherry_jobrunner.archive.store import multipart_upload as uploads
+from wherry_jobrunner.archive.store.capability import CAPABILITIES
+from wherry_jobrunner.archive.store.connection import BYTES_PER_CONNECTION
+from wherry_jobrunner.archive.store.head_cache import HeadCache
+from wherry_jobrunner.archive.store.multipart_upload import Upload
+from wherry_jobrunner.archive.store.objects import SkippedFile, SourceObject
+from wherry_jobrunner.archive.store.requests import StoreRequests, open_requests
+from wherry_jobrunner.archive.transfer.byte_budget import budget_of_process
+from wherry_jobrunner.archive.transfer.executor import Executor
+from wherry_jobrunner.archive.transfer.file_digests import FileDigests
+from wherry_jobrunner.archive.transfer.member_checksums import MemberChecksums
+from wherry_jobrunner.archive.transfer.part_journal import JournalPart, PartJournal
+from wherry_jobrunner.archive.transfer.progress_counter import ProgressCounter
+from wherry_jobrunner.archive.transfer.resume import take_over
+from wherry_jobrunner.archive.transfer.verification import verify, verify_parts
 
 logger = logging.getLogger(__name__)
 

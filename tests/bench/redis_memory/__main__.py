@@ -22,8 +22,8 @@ from wherry_core.redis import job_queue, job_states
 from wherry_core.redis.client import Redis
 from wherry_core.resources import DownloadJob
 from wherry_core.settings import RedisSettings
-from wherry_jobrunner.archive.head_cache import HeadCache
-from wherry_jobrunner.archive.object_heads import ObjectHead
+from wherry_jobrunner.archive.store.head_cache import HeadCache
+from wherry_jobrunner.archive.store.objects import ObjectHead
 
 AT_ONCE: Final = 50
 FILES: Final = 10_000

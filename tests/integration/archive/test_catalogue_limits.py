@@ -10,7 +10,7 @@ from aiohttp import web
 
 from localcluster import ports
 from wherry_jobrunner.archive import ArchiveError, ArchiveSettings
-from wherry_jobrunner.archive.catalogue import BYTES_PER_ID, look_up
+from wherry_jobrunner.archive.plan.catalogue import BYTES_PER_ID, look_up
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -176,7 +176,7 @@ async def test_heads_are_asked_once_in_five_minutes(bench: Bench, redis: Any) ->
 async def test_a_later_attempt_reuses_the_parts_of_a_stopped_one(
     bench: Bench, redis: Any, copy_mode: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "wherry_jobrunner.archive.resume")
+    caplog.set_level("INFO", "wherry_jobrunner.archive.transfer.resume")
     bench.redis = redis
     contents = {f"file {n}": pattern(n, 9 * MIB) for n in range(12)}
     for name, body in contents.items():

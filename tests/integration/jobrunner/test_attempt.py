@@ -16,14 +16,14 @@ from wherry_core.resources import Archive, DownloadJob, Phase
 from wherry_core.settings import LifetimeSettings, StoreSettings
 from wherry_jobrunner import attempt as attempt_module
 from wherry_jobrunner.api_endpoint import find_endpoint
-from wherry_jobrunner.api_server import ApiServer
 from wherry_jobrunner.archive import ArchiveError, ArchiveProgress, ArchiveRequest, ArchiveResult
 from wherry_jobrunner.attempt import Attempt, Stop
-from wherry_jobrunner.claiming import claim
-from wherry_jobrunner.ending import Outcome
+from wherry_jobrunner.claim.claim_loop import claim
+from wherry_jobrunner.completion import Outcome
+from wherry_jobrunner.dependencies import Tools
+from wherry_jobrunner.kubernetes_client import ApiServer
 from wherry_jobrunner.redis_link import RedisLink
 from wherry_jobrunner.settings import RunnerSettings
-from wherry_jobrunner.tools import Tools
 
 RUNNER = "default-runner-0"
 Report = Callable[[ArchiveProgress], None]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wherry_core.resources import DownloadJob
-from wherry_jobrunner.claim import Claim
+from wherry_jobrunner.claim.claim_patch import Claim
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 RUNNER = "default-runner-0"

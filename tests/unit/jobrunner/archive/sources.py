@@ -4,11 +4,11 @@ import zlib
 from collections.abc import Callable
 from typing import BinaryIO
 
-from wherry_jobrunner.archive.crc32 import combine
-from wherry_jobrunner.archive.manifest import manifest
-from wherry_jobrunner.archive.plan import Directory, Header, ManifestBody, Plan, Range
-from wherry_jobrunner.archive.planner import plan_archive
-from wherry_jobrunner.archive.source_objects import SkippedFile, SourceObject
+from wherry_jobrunner.archive.plan.manifest import manifest
+from wherry_jobrunner.archive.plan.plan import Directory, Header, ManifestBody, Plan, Range
+from wherry_jobrunner.archive.plan.planner import plan_archive
+from wherry_jobrunner.archive.store.objects import SkippedFile, SourceObject
+from wherry_jobrunner.archive.transfer.crc32 import combine
 
 MIB = 1 << 20
 

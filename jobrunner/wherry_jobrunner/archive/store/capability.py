@@ -1,0 +1,119 @@
+"""Whether a store copies ranges into an upload by itself, and holds them to an ETag."""
+
+import asyncio
+import logging
+import time
+import zlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+from wherry_jobrunner.archive.interface import ArchiveError
+from wherry_jobrunner.archive.store.multipart_upload import (
+    CopyFailedError,
+    Upload,
+    abort,
+    begin,
+    copy_part,
+)
+from wherry_jobrunner.archive.store.objects import SourceObject
+from wherry_jobrunner.archive.store.requests import StoreRequests
+
+logger = logging.getLogger(__name__)
+
+PROBE_BYTES: Final = 4_096
+PROBE_PLAN: Final = "probe"
+WRONG_ETAG: Final = '"00000000000000000000000000000000"'
+KEPT_SECONDS: Final = 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class CopyCapability:
+    """What was found out about a store."""
+
+    copies: bool
+    """It copies the range that it is asked for, and refuses when the ETag is another."""
+    tells_crc32: bool
+    """It tells the CRC-32 of what it copied."""
+    why: str
+    """In a few words, for the log."""
+
+
+NO_COPIES: Final = CopyCapability(copies=False, tells_crc32=False, why="turned off")
+
+
+class Capabilities:
+    """What is known of stores in this process: probed once an hour, one probe at a time."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, str, bool], tuple[float, CopyCapability]] = {}
+        self._probing: dict[tuple[str, str, str, bool], asyncio.Lock] = {}
+
+    async def of(
+        self,
+        client: Any,
+        requests: StoreRequests,
+        source_bucket: str,
+        source: SourceObject,
+        bucket: str,
+        key: str,
+        *,
+        with_crc32: bool,
+    ) -> CopyCapability:
+        """Return what the store can do; ``source`` is a real object, ``key`` may be written to.
+
+        Nothing is stored: the probe's upload, with or without CRC-32 as the archive's, is aborted.
+        """
+        store = (str(client.meta.endpoint_url), source_bucket, bucket, with_crc32)
+        lock = self._probing.setdefault(store, asyncio.Lock())
+        async with lock:
+            until, capability = self._known.get(store, (0.0, NO_COPIES))
+            if time.monotonic() < until:
+                return capability
+            upload = await begin(client, bucket, key, PROBE_PLAN, with_crc32=with_crc32)
+            try:
+                capability = await _probe(client, requests, source_bucket, source, upload)
+            finally:
+                await abort(client, upload)
+            self._known[store] = (time.monotonic() + KEPT_SECONDS, capability)
+            logger.info(
+                "the store %s parts by itself (%s)",
+                "copies" if capability.copies else "does not copy",
+                capability.why,
+            )
+            return capability
+
+
+async def _probe(
+    client: Any, requests: StoreRequests, bucket: str, source: SourceObject, upload: Upload
+) -> CopyCapability:
+    size = min(PROBE_BYTES, source.size - 1)
+    piece = {"start": 1, "size": size, "number": 1}
+    try:
+        stored = await copy_part(client, upload, bucket, source, **piece)
+    except CopyFailedError as error:
+        return CopyCapability(copies=False, tells_crc32=False, why=f"it answers {error}")
+    expected = bytearray(size)
+    await requests.read_into(bucket, source, 1, memoryview(expected))
+    if stored.crc32 is not None and stored.crc32 != zlib.crc32(expected):
+        return CopyCapability(copies=False, tells_crc32=False, why="it copies other bytes")
+    listed = await client.list_parts(
+        Bucket=upload.bucket, Key=upload.key, UploadId=upload.upload_id
+    )
+    if [item["Size"] for item in listed.get("Parts", [])] != [size]:
+        return CopyCapability(copies=False, tells_crc32=False, why="it copies another range")
+    replaced = SourceObject(
+        source.file_id, source.key, source.name, source.size, WRONG_ETAG, source.modified
+    )
+    try:
+        await copy_part(client, upload, bucket, replaced, **piece)
+    except ArchiveError:
+        tells = stored.crc32 is not None
+        why = "with their CRC-32" if tells else "without their CRC-32"
+        return CopyCapability(copies=True, tells_crc32=tells, why=why)
+    except CopyFailedError as error:
+        return CopyCapability(copies=False, tells_crc32=False, why=f"it answers {error}")
+    return CopyCapability(copies=False, tells_crc32=False, why="it ignores the ETag")
+
+
+CAPABILITIES: Final = Capabilities()
+"""What this process knows."""

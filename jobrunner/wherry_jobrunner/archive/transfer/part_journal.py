@@ -1,0 +1,132 @@
+"""Which parts an attempt has uploaded, noted in Redis so that the next attempt can use them.
+
+The store's own list of parts says what is there; only the CRCs of the files' pieces, which the
+central directory needs, are nowhere but here. Without Redis an attempt begins from the start.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from redis.exceptions import RedisError
+
+from wherry_core.archive_storage import lies_in
+from wherry_core.redis import keys
+from wherry_core.redis.client import Redis
+from wherry_jobrunner.archive.store.multipart_upload import Upload
+from wherry_jobrunner.archive.store.requests import StoredPart
+
+logger = logging.getLogger(__name__)
+
+LIFETIME_SECONDS: Final = 86_400
+UPLOAD_FIELD: Final = "upload"
+
+
+@dataclass(frozen=True, slots=True)
+class JournalPart:
+    """One part that was uploaded."""
+
+    stored: StoredPart
+    crc32: int | None
+    range_crcs: tuple[int | None, ...]
+    """CRC-32 of each range in the part, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """What an earlier attempt noted."""
+
+    digest: str
+    upload: Upload
+    parts: dict[int, JournalPart]
+
+
+def _decode(fields: dict[str, str]) -> Journal:
+    """Return what the fields tell; raises ValueError or TypeError."""
+    digest, bucket, key, upload_id, with_crc32 = orjson.loads(fields[UPLOAD_FIELD])
+    upload = Upload(str(bucket), str(key), str(upload_id), bool(with_crc32))
+    parts: dict[int, JournalPart] = {}
+    for number, text in fields.items():
+        if number == UPLOAD_FIELD:
+            continue
+        etag, size, told, crc32, range_crcs = orjson.loads(text)
+        stored = StoredPart(int(number), str(etag), int(size), told)
+        parts[int(number)] = JournalPart(stored, crc32, tuple(range_crcs))
+    return Journal(str(digest), upload, parts)
+
+
+class PartJournal:
+    """The journal of one job; losing it only costs time, so no error of Redis leaves it."""
+
+    def __init__(self, redis: Redis, uid: str, job: str, bucket: str, folder: str) -> None:
+        """``folder`` is where alone, in ``bucket``, an upload of this job can lie."""
+        self._redis: Any = redis
+        self._key = keys.archive_parts(uid)
+        self._job = job
+        self._bucket = bucket
+        self._folder = folder
+        self._given_up = False
+
+    async def begin(self, digest: str, upload: Upload) -> None:
+        """Forget what was noted, and note the upload."""
+        value = [digest, upload.bucket, upload.key, upload.upload_id, upload.with_crc32]
+        try:
+            await self._redis.delete(self._key)
+            await self._redis.hset(self._key, UPLOAD_FIELD, orjson.dumps(value))
+            await self._redis.expire(self._key, LIFETIME_SECONDS)
+        except (RedisError, OSError) as error:
+            self._unavailable(error)
+
+    async def note(
+        self, stored: StoredPart, crc32: int | None, range_crcs: Sequence[int | None]
+    ) -> None:
+        """Note one uploaded part."""
+        if self._given_up:
+            return
+        value = orjson.dumps([stored.etag, stored.size, stored.crc32, crc32, range_crcs])
+        try:
+            await self._redis.hset(self._key, str(stored.number), value)
+        except (RedisError, OSError) as error:
+            self._unavailable(error)
+
+    async def read(self) -> Journal | None:
+        """Return what an earlier attempt noted, or None."""
+        try:
+            fields: dict[str, str] = await self._redis.hgetall(self._key)
+        except (RedisError, OSError) as error:
+            self._unavailable(error)
+            return None
+        if UPLOAD_FIELD not in fields:
+            return None
+        try:
+            journal = _decode(fields)
+        except (ValueError, TypeError):
+            logger.warning("the journal of parts cannot be read", extra={"job": self._job})
+            return None
+        upload = journal.upload
+        if upload.bucket != self._bucket or not lies_in(upload.key, self._folder):
+            # What it names would be completed, copied and deleted.
+            logger.error(
+                "the journal of parts names an upload that is none of this job's: %s in %s",
+                upload.key,
+                upload.bucket,
+                extra={"job": self._job},
+            )
+            return None
+        return journal
+
+    async def forget(self) -> None:
+        """Drop everything: the archive is finished, or its upload aborted."""
+        try:
+            await self._redis.delete(self._key)
+        except (RedisError, OSError) as error:
+            self._unavailable(error)
+
+    def _unavailable(self, error: Exception) -> None:
+        # Not again for every part: each try may take seconds, and a journal with gaps is enough.
+        self._given_up = True
+        logger.warning(
+            "Redis is not there for the journal of parts: %s", error, extra={"job": self._job}
+        )

@@ -1,0 +1,130 @@
+"""Taking over what an earlier attempt uploaded, when its plan was the same.
+
+The earlier upload is completed as far as it got, and its parts are copied by the store into the
+new one. Completing it also shuts a runner out that was believed lost and still works: its next
+part is refused. The new archive never lies under the old attempt's key, where such a runner may
+still delete.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from wherry_jobrunner.archive.interface import ArchiveError
+from wherry_jobrunner.archive.plan.plan import Plan
+from wherry_jobrunner.archive.store.multipart_upload import (
+    MD5_ETAG,
+    CopyFailedError,
+    Upload,
+    abort,
+    complete,
+    copy_part,
+    list_parts,
+)
+from wherry_jobrunner.archive.store.objects import SourceObject
+from wherry_jobrunner.archive.store.requests import StoredPart
+from wherry_jobrunner.archive.transfer.part_journal import Journal, JournalPart
+
+logger = logging.getLogger(__name__)
+
+COPIES: Final = 16
+
+
+def usable_parts(plan: Plan, journal: Journal, listed: Mapping[int, tuple[str, int]]) -> list[int]:
+    """Return the numbers of the journal's parts that the store has and that ``plan`` can use.
+
+    ``listed`` is what the store lists: (bare ETag, size) by part number.
+    """
+    if journal.digest != plan.digest:
+        return []
+    sizes = {part.number: part.size for part in plan.parts}
+    last = plan.parts[-1].number
+    usable = []
+    for number, noted in journal.parts.items():
+        there = listed.get(number)
+        same = there == (noted.stored.etag.strip('"'), noted.stored.size)
+        # The last part holds the directory: cheap to write, and it may be too small to copy.
+        if same and number != last and sizes.get(number) == noted.stored.size:
+            usable.append(number)
+    return sorted(usable)
+
+
+async def take_over(
+    client: Any, plan: Plan, journal: Journal, upload: Upload, job: str
+) -> dict[int, JournalPart]:
+    """Copy what an earlier attempt uploaded into ``upload``; return the parts that are there now.
+
+    Whatever stands in the way only means that less is reused. Nothing is left of the earlier
+    attempt's upload.
+    """
+    try:
+        listed = await list_parts(client, journal.upload)
+        numbers = usable_parts(plan, journal, listed)
+        if not numbers:
+            await abort(client, journal.upload)
+            return {}
+        # In the order of the plan, so that every part lies behind the ones before it.
+        await complete(client, journal.upload, [journal.parts[n].stored for n in numbers])
+        reused = await _copy(client, journal, numbers, upload, job)
+        await client.delete_object(Bucket=journal.upload.bucket, Key=journal.upload.key)
+        # A part that was still under way may have brought the upload back in some stores.
+        await abort(client, journal.upload)
+    except (ArchiveError, ClientError, BotoCoreError) as error:
+        logger.info("nothing of the earlier attempt is reused: %s", error, extra={"job": job})
+        return {}
+    logger.info(
+        "%d of %d parts are reused from an earlier attempt",
+        len(reused),
+        len(plan.parts),
+        extra={"job": job},
+    )
+    return reused
+
+
+def _same_bytes(copied: str, uploaded: str) -> bool:
+    """Tell whether two ETags of parts may be of the same bytes: MD5 sums that differ are not."""
+    a, b = MD5_ETAG.match(copied), MD5_ETAG.match(uploaded)
+    return a is None or b is None or a[1] == b[1]
+
+
+async def _copy(
+    client: Any, journal: Journal, numbers: list[int], upload: Upload, job: str
+) -> dict[int, JournalPart]:
+    head = await client.head_object(Bucket=journal.upload.bucket, Key=journal.upload.key)
+    partial = SourceObject(
+        file_id="", key=journal.upload.key, name="", size=head["ContentLength"],
+        etag=head["ETag"], modified=0,
+    )  # fmt: skip
+    slots = asyncio.Semaphore(COPIES)
+    reused: dict[int, JournalPart] = {}
+
+    async def one(number: int, start: int) -> None:
+        noted = journal.parts[number]
+        async with slots:
+            try:
+                stored = await copy_part(
+                    client,
+                    upload,
+                    journal.upload.bucket,
+                    partial,
+                    start=start,
+                    size=noted.stored.size,
+                    number=number,
+                )
+            except (CopyFailedError, ArchiveError) as error:
+                logger.info("part %d is not reused: %s", number, error, extra={"job": job})
+                # The part is uploaded anew; what is wrong with the new upload shows itself there.
+                return
+        if _same_bytes(stored.etag, noted.stored.etag):
+            told = StoredPart(number, stored.etag, stored.size, stored.crc32)
+            reused[number] = JournalPart(told, noted.crc32, noted.range_crcs)
+
+    position = 0
+    async with asyncio.TaskGroup() as group:
+        for number in numbers:
+            group.create_task(one(number, position))
+            position += journal.parts[number].stored.size
+    return reused

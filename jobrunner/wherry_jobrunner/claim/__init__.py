@@ -1,0 +1,1 @@
+"""Taking a job, keeping it, and giving it back: who may write to it, and when."""

@@ -1,0 +1,1 @@
+"""How far an attempt is: computed, coalesced and published."""

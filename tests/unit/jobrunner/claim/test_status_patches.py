@@ -1,0 +1,117 @@
+from typing import Any
+
+import jsonpatch
+import pytest
+
+from tests.unit.jobrunner.builders import CLAIM, NOW, claimed
+from wherry_core.resources import Archive, ByteCounts, DownloadJob, FileCounts, Phase
+from wherry_jobrunner.claim.status_patches import (
+    completed_patch,
+    failed_patch,
+    failure_of,
+    hand_back_patch,
+    progress_patch,
+)
+from wherry_jobrunner.progress.progress import Figures
+
+ARCHIVE = Archive(bucket="b", key="k", name="a.zip", size=7, checksum="CRC32:abc")
+FIGURES = Figures(40, FileCounts(total=3, completed=2, skipped=1), ByteCounts(total=9, completed=5))
+
+
+def applied(found: DownloadJob, patch: list[dict[str, Any]]) -> DownloadJob:
+    """Apply a patch as the API server does. Raises JsonPatchTestFailed."""
+    wire = found.to_wire()
+    return DownloadJob.model_validate(jsonpatch.apply_patch(wire, patch))
+
+
+def patches(found: DownloadJob) -> list[list[dict[str, Any]]]:
+    failure = failure_of(CLAIM, "R", "m", NOW, retryable=True)
+    return [
+        progress_patch(CLAIM, 5, FIGURES),
+        completed_patch(CLAIM, found, 6, ARCHIVE, FIGURES, NOW),
+        failed_patch(CLAIM, found, failure),
+        hand_back_patch(CLAIM),
+    ]
+
+
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize(
+    "other",
+    [
+        claimed(attempt=3),
+        claimed(runner="other"),
+        claimed(runner=None),
+        claimed(phase="Queued"),
+        claimed(phase="Cancelled"),
+        claimed(phase="Completed"),
+    ],
+)
+def test_nothing_is_written_to_a_job_that_is_not_ours(number: int, other: DownloadJob) -> None:
+    with pytest.raises((jsonpatch.JsonPatchTestFailed, jsonpatch.JsonPatchConflict)):
+        applied(other, patches(claimed())[number])
+
+
+def test_progress_changes_only_figures() -> None:
+    after = applied(claimed(), progress_patch(CLAIM, 5, FIGURES)).status
+    assert (after.step, after.progress, after.files, after.bytes) == (
+        5,
+        40,
+        FIGURES.files,
+        FIGURES.bytes,
+    )
+    assert (after.phase, after.attempt, after.runner) == (Phase.PROCESSING, 2, CLAIM.runner)
+
+
+def test_completion_keeps_other_conditions_and_says_what_was_skipped() -> None:
+    suspended = {
+        "type": "Suspended",
+        "status": "False",
+        "reason": "Resumed",
+        "lastTransitionTime": "2030-01-01T00:00:00Z",
+    }
+    before = claimed(conditions=[suspended])
+    after = applied(before, completed_patch(CLAIM, before, 6, ARCHIVE, FIGURES, NOW)).status
+    assert after.phase is Phase.COMPLETED
+    assert (after.archive, after.completion_time, after.progress) == (ARCHIVE, NOW, 100)
+    assert [condition.type for condition in after.conditions] == ["Suspended", "Complete"]
+    complete = after.conditions[1]
+    assert (complete.status, complete.reason) == ("True", "ArchiveStored")
+    assert complete.observed_generation == 3
+    assert "1 were skipped" in complete.message
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_patches_that_replace_a_list_hold_for_one_version_only(number: int) -> None:
+    newer = claimed().model_copy(
+        update={"metadata": claimed().metadata.model_copy(update={"resource_version": "42"})}
+    )
+    with pytest.raises(jsonpatch.JsonPatchTestFailed):
+        applied(newer, patches(claimed())[number])
+
+
+def test_failure_is_added_last_and_the_newest_twenty_are_kept() -> None:
+    old = [failure_of(CLAIM, f"R{n}", "m", NOW, retryable=True).to_wire() for n in range(20)]
+    before = claimed(failures=old)
+    failure = failure_of(CLAIM, "StoreUnavailable", "It was away.", NOW, retryable=False)
+    after = applied(before, failed_patch(CLAIM, before, failure)).status
+    assert len(after.failures) == 20
+    assert after.failures[0].reason == "R1"
+    assert after.failures[-1] == failure
+    assert (after.phase, after.runner) == (Phase.PROCESSING, None)
+
+
+def test_long_messages_are_cut_to_what_the_resource_takes() -> None:
+    failure = failure_of(CLAIM, "R" * 200, "m" * 2_000, NOW, retryable=True)
+    assert len(failure.reason) == 128
+    assert len(failure.message) == 1024
+    assert failure.message.endswith("…")
+
+
+def test_hand_back_records_no_failure() -> None:
+    after = applied(claimed(), hand_back_patch(CLAIM)).status
+    assert (after.phase, after.runner, after.failures, after.attempt) == (
+        Phase.PROCESSING,
+        None,
+        (),
+        2,
+    )

@@ -1,0 +1,50 @@
+import asyncio
+
+import pytest
+
+from wherry_jobrunner import metrics
+from wherry_jobrunner import supervision as guarding
+from wherry_jobrunner.supervision import end_all, guarded
+
+
+async def test_a_failing_loop_is_counted_logged_and_run_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(guarding, "PAUSE_SECONDS", 0)
+    rounds: list[int] = []
+
+    async def loop() -> None:
+        rounds.append(1)
+        if len(rounds) < 3:
+            raise ValueError("broken")
+
+    counted = metrics.FAULTS.labels("the loop")
+    before = counted._value.get()
+    await guarded("the loop", loop, {"job": "a/b"})
+    assert len(rounds) == 3
+    assert counted._value.get() == before + 2
+    assert [record.__dict__["job"] for record in caplog.records] == ["a/b", "a/b"]
+
+
+async def test_a_task_that_did_not_hear_its_cancel_is_cancelled_again() -> None:
+    deaf = 0
+
+    async def loop() -> None:
+        nonlocal deaf
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                deaf += 1
+                if deaf > 1:
+                    raise
+
+    async def fail() -> None:
+        raise ValueError("its own matter")
+
+    tasks = [asyncio.create_task(loop()), asyncio.create_task(fail())]
+    await asyncio.sleep(0)
+    await end_all(tasks)
+    assert deaf == 2
+    assert all(task.done() for task in tasks)
+    assert isinstance(tasks[1].exception(), ValueError)

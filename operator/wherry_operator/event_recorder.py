@@ -1,4 +1,4 @@
-"""Events: the story of a job or a pool, for ``kubectl describe``. Best effort, never in the way."""
+"""Events of jobs and pools, for ``kubectl describe``. Best effort: they never delay a decision."""
 
 import asyncio
 import logging
@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from wherry_core.resources.base import API_VERSION
 from wherry_operator import metrics
-from wherry_operator.jobs.plan import Story
 from wherry_operator.kubernetes_api import (
     MERGE_PATCH,
     KubernetesApi,
@@ -26,6 +25,16 @@ WAITING: Final = 1_000
 SERIES_SECONDS: Final = 600.0
 REMEMBERED: Final = 2_000
 NOTE_LENGTH: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened to an object, for a person who describes it."""
+
+    reason: str
+    """One CamelCase word."""
+    message: str
+    warning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,33 +65,33 @@ class EventRecorder:
     def __init__(self, api: KubernetesApi, instance: str) -> None:
         self._api = api
         self._instance = instance[:128]
-        self._waiting: asyncio.Queue[tuple[Regarding, Story]] = asyncio.Queue(WAITING)
-        self._series: OrderedDict[tuple[str, Story], Series] = OrderedDict()
+        self._waiting: asyncio.Queue[tuple[Regarding, Event]] = asyncio.Queue(WAITING)
+        self._series: OrderedDict[tuple[str, Event], Series] = OrderedDict()
 
-    def record(self, regarding: Regarding, story: Story) -> None:
+    def record(self, regarding: Regarding, event: Event) -> None:
         """Have an Event written soon."""
         if self._waiting.full():
             self._waiting.get_nowait()
             metrics.FAULTS.labels(kind="event_dropped").inc()
-        self._waiting.put_nowait((regarding, story))
+        self._waiting.put_nowait((regarding, event))
 
     async def run(self) -> None:
         """Write until cancelled."""
         while True:
-            regarding, story = await self._waiting.get()
+            regarding, event = await self._waiting.get()
             try:
-                await self._write(regarding, story)
+                await self._write(regarding, event)
             except KubernetesError as error:
                 metrics.FAULTS.labels(kind="event").inc()
                 logger.warning(
                     "could not write the Event %s: %s",
-                    story.reason,
+                    event.reason,
                     error,
                     extra={"job": f"{regarding.namespace}/{regarding.name}"},
                 )
 
-    async def _write(self, regarding: Regarding, story: Story) -> None:
-        key = (regarding.uid, story)
+    async def _write(self, regarding: Regarding, event: Event) -> None:
+        key = (regarding.uid, event)
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         series = self._series.get(key)
         if series is not None and time.monotonic() - series.at < SERIES_SECONDS:
@@ -101,14 +110,14 @@ class EventRecorder:
         await self._api.request(
             "POST",
             events_path(regarding.namespace),
-            body=self._event(name, regarding, story, now),
+            body=self._event(name, regarding, event, now),
         )
         self._series[key] = Series(name, 1, time.monotonic())
         self._series.move_to_end(key)
         while len(self._series) > REMEMBERED:
             self._series.popitem(last=False)
 
-    def _event(self, name: str, regarding: Regarding, story: Story, now: str) -> dict[str, Any]:
+    def _event(self, name: str, regarding: Regarding, event: Event, now: str) -> dict[str, Any]:
         return {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
@@ -116,10 +125,10 @@ class EventRecorder:
             "eventTime": now,
             "reportingController": COMPONENT,
             "reportingInstance": self._instance,
-            "action": story.reason,
-            "reason": story.reason,
-            "type": "Warning" if story.warning else "Normal",
-            "note": story.message[:NOTE_LENGTH],
+            "action": event.reason,
+            "reason": event.reason,
+            "type": "Warning" if event.warning else "Normal",
+            "note": event.message[:NOTE_LENGTH],
             "regarding": {
                 "apiVersion": API_VERSION,
                 "kind": regarding.kind,

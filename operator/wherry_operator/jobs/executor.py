@@ -8,16 +8,10 @@ from typing import Any, Protocol
 from wherry_core.resources import Phase
 from wherry_core.resources.base import API_VERSION
 from wherry_operator import metrics
-from wherry_operator.event_recorder import EventRecorder, Regarding
+from wherry_operator.event_recorder import Event, EventRecorder, Regarding
 from wherry_operator.intake.job_view import RETRY_OF_LABEL, JobView
 from wherry_operator.jobs import traces as job_traces
-from wherry_operator.jobs.plan import (
-    JobPlan,
-    QueueChange,
-    Story,
-    condition_is_true,
-    status_patch,
-)
+from wherry_operator.jobs.plan import JobPlan, QueueChange, condition_is_true, status_patch
 from wherry_operator.jobs.policies.retry_request import retry_name
 from wherry_operator.kubernetes_api import (
     MERGE_PATCH,
@@ -83,8 +77,8 @@ class JobExecutor:
             self.drop_job(view)
             return
         await self._update_index(view, written, plan, place)
-        if plan.story is not None:
-            self._tell(view, plan.story)
+        if plan.event is not None:
+            self._tell(view, plan.event)
         if written is not view:
             self.plan_again(view.key)
         if plan.tidy:
@@ -101,7 +95,7 @@ class JobExecutor:
         size = status.archive.size if status.archive else 0
         self._tell(
             view,
-            Story(
+            Event(
                 "Completed",
                 f"{status.files.completed} files are in an archive of {size} bytes, "
                 f"made in {seconds} s (attempt {status.attempt}).",
@@ -226,8 +220,8 @@ class JobExecutor:
         await self.index.forget(view)
         logger.info("deleted at the end of its lifetime", extra={"job": view.key})
 
-    def _tell(self, view: JobView, story: Story) -> None:
+    def _tell(self, view: JobView, event: Event) -> None:
         metadata = view.job.metadata
         self.events.record(
-            Regarding("DownloadJob", metadata.namespace, metadata.name, metadata.uid), story
+            Regarding("DownloadJob", metadata.namespace, metadata.name, metadata.uid), event
         )

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any, Final
 
 from wherry_core.resources import DownloadJob, DownloadJobStatus, Phase, RunnerPool
+from wherry_operator.event_recorder import Event
 from wherry_operator.intake.pod_view import Loss
 
 
@@ -62,15 +63,6 @@ class ObservedJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """One Event: what happened, for a person who describes the job."""
-
-    reason: str
-    message: str
-    warning: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class JobPlan:
     """What to do; the empty plan does nothing."""
 
@@ -85,7 +77,7 @@ class JobPlan:
     """Runner to ask to stop working on the job."""
     labels: Mapping[str, str | None] = field(default_factory=dict)
     annotations: Mapping[str, str | None] = field(default_factory=dict)
-    story: Story | None = None
+    event: Event | None = None
     note: Note = Note.NONE
     retry_number: int | None = None
     """Make a new job of this one, as the retry with this number."""

@@ -3,44 +3,44 @@
 from collections.abc import Sequence
 from typing import Final
 
+from wherry_operator.event_recorder import Event
 from wherry_operator.intake.pod_view import PodView
-from wherry_operator.jobs.plan import Story
 
 NAMED: Final = 3
 """Runners that one Event names at the most."""
 
 
-def started(runners: Sequence[str], desired: int) -> Story:
+def started(runners: Sequence[str], desired: int) -> Event:
     """Return the Event of runner pods that were created."""
     message = f"Started {_listed(runners)}. Runners that the jobs ask for: {desired}."
-    return Story("RunnersStarted", message)
+    return Event("RunnersStarted", message)
 
 
-def drained(runners: Sequence[str], desired: int, *, old_template: bool) -> Story:
+def drained(runners: Sequence[str], desired: int, *, old_template: bool) -> Event:
     """Return the Event of idle runners that were asked to leave."""
     why = (
         "The pool's template has changed."
         if old_template
         else f"Runners that the jobs ask for: {desired}."
     )
-    return Story("RunnersDrained", f"Asked to leave, for idle: {_listed(runners)}. {why}")
+    return Event("RunnersDrained", f"Asked to leave, for idle: {_listed(runners)}. {why}")
 
 
-def retired(runners: Sequence[str]) -> Story:
+def retired(runners: Sequence[str]) -> Event:
     """Return the Event of busy runners that were asked to take no more jobs."""
-    return Story(
+    return Event(
         "RunnersRetired",
         f"Asked to leave after their present jobs: {_listed(runners)}. "
         "The pool's template has changed.",
     )
 
 
-def ended(pod: PodView) -> Story | None:
+def ended(pod: PodView) -> Event | None:
     """Return the Event of a pod that is deleted, or None when it left in order."""
     if not pod.ended:
-        return Story("RunnerSilent", f"The runner {pod.name} was not heard of.", warning=True)
+        return Event("RunnerSilent", f"The runner {pod.name} was not heard of.", warning=True)
     if pod.failed and pod.end is not None:
-        return Story(pod.end.reason, pod.end.message, warning=True)
+        return Event(pod.end.reason, pod.end.message, warning=True)
     return None
 
 

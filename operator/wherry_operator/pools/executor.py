@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from wherry_core.resources import Condition, RunnerPool, RunnerPoolStatus
 from wherry_operator import clock, metrics
-from wherry_operator.event_recorder import EventRecorder, Regarding
+from wherry_operator.event_recorder import Event, EventRecorder, Regarding
 from wherry_operator.intake.cache import PoolView
 from wherry_operator.intake.pod_view import PodView
-from wherry_operator.jobs.plan import Story, status_patch
+from wherry_operator.jobs.plan import status_patch
 from wherry_operator.kubernetes_api import (
     MERGE_PATCH,
     AlreadyExistsError,
@@ -22,7 +22,7 @@ from wherry_operator.kubernetes_api import (
     pods_path,
     pools_path,
 )
-from wherry_operator.pools import events as pool_stories
+from wherry_operator.pools import events as pool_events
 from wherry_operator.pools.memory import PoolMemory
 from wherry_operator.pools.plan import ObservedPool, PoolPlan
 from wherry_operator.pools.policies.rollout import TEMPLATE_CHANGED
@@ -64,8 +64,8 @@ class PoolExecutor:
         await self._start_all(view.pool, plan, memory)
         for pod in plan.delete:
             await self._delete(pod)
-            if (story := pool_stories.ended(pod)) is not None:
-                self._tell(view.pool, story)
+            if (event := pool_events.ended(pod)) is not None:
+                self._tell(view.pool, event)
         await self._ask_to_leave(view.pool, observed, plan, memory)
         await self._end_stragglers(observed, memory)
         await self._write_status(view, plan, memory)
@@ -79,7 +79,7 @@ class PoolExecutor:
                 started.append(name)
         finally:
             if started:
-                self._tell(pool, pool_stories.started(started, plan.desired))
+                self._tell(pool, pool_events.started(started, plan.desired))
 
     async def _ask_to_leave(
         self, pool: RunnerPool, observed: ObservedPool, plan: PoolPlan, memory: PoolMemory
@@ -100,10 +100,10 @@ class PoolExecutor:
                 memory.draining[by_name[runner].uid] = time.monotonic()
         if drained:
             old_template = any(reason == TEMPLATE_CHANGED for reason, _ in plan.reasons)
-            story = pool_stories.drained(drained, plan.desired, old_template=old_template)
-            self._tell(pool, story)
+            event = pool_events.drained(drained, plan.desired, old_template=old_template)
+            self._tell(pool, event)
         if retired:
-            self._tell(pool, pool_stories.retired(retired))
+            self._tell(pool, pool_events.retired(retired))
 
     async def _start(self, pool: RunnerPool, name: str, memory: PoolMemory) -> bool:
         """Create a runner pod; False when the pool's template or a quota does not allow it."""
@@ -117,7 +117,7 @@ class PoolExecutor:
         except (UnusableTemplateError, RefusedError) as error:
             message = f"No runner pod can be created: {error}"[:1000]
             if memory.guard.reason != message:
-                self._tell(pool, Story("RunnerRefused", message, warning=True))
+                self._tell(pool, Event("RunnerRefused", message, warning=True))
                 logger.error("%s", message, extra={"pool": pool.metadata.name})
             memory.guard.failed(time.monotonic(), message)
             return False
@@ -207,12 +207,12 @@ class PoolExecutor:
             ):
                 warning = condition.type == "Unschedulable" and condition.status == "True"
                 warning = warning or condition.type == "Available"
-                self._tell(pool, Story(condition.reason, condition.message, warning=warning))
+                self._tell(pool, Event(condition.reason, condition.message, warning=warning))
 
-    def _tell(self, pool: RunnerPool, story: Story) -> None:
+    def _tell(self, pool: RunnerPool, event: Event) -> None:
         metadata = pool.metadata
         self.events.record(
-            Regarding("RunnerPool", metadata.namespace, metadata.name, metadata.uid), story
+            Regarding("RunnerPool", metadata.namespace, metadata.name, metadata.uid), event
         )
 
 

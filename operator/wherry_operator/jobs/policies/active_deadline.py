@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange, Story, active_deadline
+from wherry_operator.event_recorder import Event
+from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange, active_deadline
 from wherry_operator.jobs.policies.changes import failed, left_something
 
 REASON = "DeadlineExceeded"
@@ -24,6 +25,6 @@ def fail_at_deadline(observed: ObservedJob, now: datetime) -> JobPlan | None:
         status=failed(job, now, REASON, message),
         queue=QueueChange.TAKE_OUT,
         stop_runner=job.status.runner,
-        story=Story(REASON, message, warning=True),
+        event=Event(REASON, message, warning=True),
         tidy=left_something(job),
     )

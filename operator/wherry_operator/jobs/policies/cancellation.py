@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from wherry_core.resources import Phase
-from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange, Story
+from wherry_operator.event_recorder import Event
+from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange
 from wherry_operator.jobs.policies.changes import ended, left_something
 
 REASON = "Cancelled"
@@ -25,6 +26,6 @@ def cancel(observed: ObservedJob, now: datetime) -> JobPlan | None:
         status=status,
         queue=QueueChange.TAKE_OUT,
         stop_runner=job.status.runner,
-        story=Story(REASON, MESSAGE),
+        event=Event(REASON, MESSAGE),
         tidy=left_something(job),
     )

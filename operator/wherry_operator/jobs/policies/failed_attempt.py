@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from wherry_core.resources import DownloadJob, Failure, Phase
-from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange, Story
+from wherry_operator.event_recorder import Event
+from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange
 from wherry_operator.jobs.policies.changes import failed, queued_again, whole_second_after
 
 
@@ -38,7 +39,7 @@ def after_failure(observed: ObservedJob, failure: Failure, now: datetime) -> Job
             message=failure.message,
             status=failed(job, now, failure.reason, failure.message, **changes),
             stop_runner=stop,
-            story=Story("Failed", f"{failure.reason}: {failure.message}", warning=True),
+            event=Event("Failed", f"{failure.reason}: {failure.message}", warning=True),
             tidy=True,
         )
     if count > job.spec.backoff_limit:
@@ -48,7 +49,7 @@ def after_failure(observed: ObservedJob, failure: Failure, now: datetime) -> Job
             message=message,
             status=failed(job, now, failure.reason, message, dead_letter=True, **changes),
             stop_runner=stop,
-            story=Story("DeadLettered", f"{failure.reason}: {message}", warning=True),
+            event=Event("DeadLettered", f"{failure.reason}: {message}", warning=True),
             tidy=True,
         )
     pauses = observed.rules.retry_pauses
@@ -60,7 +61,7 @@ def after_failure(observed: ObservedJob, failure: Failure, now: datetime) -> Job
         status=queued_again(job.status, now, next_attempt_time=due, **changes),
         queue=QueueChange.TAKE_OUT,
         stop_runner=stop,
-        story=Story(
+        event=Event(
             "AttemptFailed",
             f"Attempt {job.status.attempt} failed ({failure.reason}: {failure.message}); "
             f"the next one starts in {pause} s.",

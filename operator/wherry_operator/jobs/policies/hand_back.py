@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from wherry_core.resources import Phase
-from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange, Story
+from wherry_operator.event_recorder import Event
+from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange
 from wherry_operator.jobs.policies.changes import condition, queued_again, with_condition
 from wherry_operator.jobs.policies.suspension import SUSPENDED_MESSAGE
 
@@ -21,7 +22,7 @@ def take_back(observed: ObservedJob, now: datetime) -> JobPlan | None:
             message=SUSPENDED_MESSAGE,
             status=with_condition(status, suspended),
             queue=QueueChange.TAKE_OUT,
-            story=Story("Suspended", SUSPENDED_MESSAGE),
+            event=Event("Suspended", SUSPENDED_MESSAGE),
         )
     can_start = observed.pool_exists and not observed.held
     return JobPlan(
@@ -29,5 +30,5 @@ def take_back(observed: ObservedJob, now: datetime) -> JobPlan | None:
         message=f"Attempt {job.status.attempt} was handed back by its runner.",
         status=status,
         queue=QueueChange.PUT if can_start else QueueChange.LEAVE,
-        story=Story("HandedBack", "The runner had to leave; another one goes on."),
+        event=Event("HandedBack", "The runner had to leave; another one goes on."),
     )

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from wherry_core.resources import Failure, Phase
-from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange, Story
+from wherry_operator.event_recorder import Event
+from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange
 from wherry_operator.jobs.policies.changes import failed, queued_again, with_failure
 from wherry_operator.jobs.policies.failed_attempt import after_failure
 
@@ -45,7 +46,7 @@ def replace_lost_runner(observed: ObservedJob, now: datetime) -> JobPlan | None:
                 lost_attempts=lost,
             ),
             stop_runner=job.status.runner,
-            story=Story("DeadLettered", f"{message} {loss.message}", warning=True),
+            event=Event("DeadLettered", f"{message} {loss.message}", warning=True),
             tidy=True,
         )
     can_start = observed.pool_exists and not observed.held and not job.spec.suspend
@@ -55,5 +56,5 @@ def replace_lost_runner(observed: ObservedJob, now: datetime) -> JobPlan | None:
         status=queued_again(job.status, now, failures=failures, lost_attempts=lost),
         queue=QueueChange.PUT if can_start else QueueChange.LEAVE,
         stop_runner=job.status.runner,
-        story=Story(loss.reason, f"{loss.message} Another runner starts over.", warning=True),
+        event=Event(loss.reason, f"{loss.message} Another runner starts over.", warning=True),
     )

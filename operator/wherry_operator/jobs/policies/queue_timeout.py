@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange, Story, queue_deadline
+from wherry_operator.event_recorder import Event
+from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange, queue_deadline
 from wherry_operator.jobs.policies.changes import failed, left_something
 
 REASON = "QueueTimeout"
@@ -26,6 +27,6 @@ def fail_after_waiting(observed: ObservedJob, now: datetime) -> JobPlan | None:
         message=message,
         status=failed(job, now, REASON, message),
         queue=QueueChange.TAKE_OUT,
-        story=Story(REASON, message, warning=True),
+        event=Event(REASON, message, warning=True),
         tidy=left_something(job),
     )

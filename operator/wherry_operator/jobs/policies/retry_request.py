@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Final
 
 from wherry_core.resources import Phase
+from wherry_operator.event_recorder import Event
 from wherry_operator.intake.job_view import DEAD_LETTER_LABEL, RETRIES_ANNOTATION, RETRY_ANNOTATION
-from wherry_operator.jobs.plan import JobPlan, ObservedJob, Story, condition_is_true
+from wherry_operator.jobs.plan import JobPlan, ObservedJob, condition_is_true
 
 RETRY_NAMES: Final = uuid.UUID("6f0e0c55-8a1e-5a52-9d4c-3a1d7c9b2f10")
 """Name space (RFC 9562) of the names of retried jobs."""
@@ -34,7 +35,7 @@ def retry_on_request(observed: ObservedJob, _now: datetime) -> JobPlan | None:
         message=f"The annotation {RETRY_ANNOTATION} asks for another try.",
         retry_number=number,
         annotations={RETRY_ANNOTATION: None, RETRIES_ANNOTATION: str(number)},
-        story=Story(
+        event=Event(
             "Retried", f"Retry number {number} is the new job {retry_name(metadata.uid, number)}."
         ),
     )

@@ -4,14 +4,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from wherry_core.resources import Phase
-from wherry_operator.jobs.plan import (
-    NOTHING,
-    JobPlan,
-    ObservedJob,
-    QueueChange,
-    Story,
-    condition_is_true,
-)
+from wherry_operator.event_recorder import Event
+from wherry_operator.jobs.plan import NOTHING, JobPlan, ObservedJob, QueueChange, condition_is_true
 from wherry_operator.jobs.policies.changes import condition, with_condition
 
 SUSPENDED_MESSAGE: Final = "The job is suspended: set spec.suspend to false to go on."
@@ -46,7 +40,7 @@ def suspend_queued(observed: ObservedJob, now: datetime) -> JobPlan | None:
         message=SUSPENDED_MESSAGE,
         status=with_condition(job.status, suspended),
         queue=QueueChange.TAKE_OUT,
-        story=Story("Suspended", SUSPENDED_MESSAGE),
+        event=Event("Suspended", SUSPENDED_MESSAGE),
     )
 
 
@@ -60,5 +54,5 @@ def resume(observed: ObservedJob, now: datetime) -> JobPlan | None:
         job.status, condition(job, "Suspended", False, "Resumed", message, now)
     ).model_copy(update={"queued_time": now.replace(microsecond=0)})
     return JobPlan(
-        reason="Resumed", message=message, status=status, story=Story("Resumed", message)
+        reason="Resumed", message=message, status=status, event=Event("Resumed", message)
     )

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Final
 
 from wherry_core.resources import DownloadJob, DownloadJobStatus, Phase, settle_conditions
-from wherry_operator.jobs.plan import JobPlan, Note, ObservedJob, Story, explain_moment
+from wherry_operator.event_recorder import Event
+from wherry_operator.jobs.plan import JobPlan, Note, ObservedJob, explain_moment
 from wherry_operator.jobs.policies.changes import condition, with_condition
 from wherry_operator.jobs.policies.unknown_pool import POOL_NOT_FOUND, unknown_pool_message
 from wherry_operator.pools.situation import Cause, why_jobs_wait
@@ -35,10 +36,10 @@ def with_waiting(plan: JobPlan, observed: ObservedJob, now: datetime) -> JobPlan
     if plan.status is None and not observed.may_explain:
         return replace(plan, note=Note.WANTED)
     new = condition(job, CONDITION, True, cause.reason, cause.message, now)
-    story = plan.story
-    if story is None and cause.reason == POOL_NOT_FOUND:
-        story = Story(cause.reason, cause.message, warning=True)
-    return replace(plan, status=with_condition(status, new), note=Note.WRITTEN, story=story)
+    event = plan.event
+    if event is None and cause.reason == POOL_NOT_FOUND:
+        event = Event(cause.reason, cause.message, warning=True)
+    return replace(plan, status=with_condition(status, new), note=Note.WRITTEN, event=event)
 
 
 def wants_note(observed: ObservedJob, now: datetime) -> bool:

@@ -30,8 +30,8 @@ def test_a_failed_attempt_is_followed_by_another_after_a_pause(attempt: int, pau
     assert plan.status.next_attempt_time == ahead(pause)
     assert (plan.status.step, plan.status.progress) == (0, 0)
     assert plan.queue is not QueueChange.PUT
-    assert plan.story
-    assert plan.story.warning
+    assert plan.event
+    assert plan.event.warning
 
 
 def test_the_third_failed_attempt_is_the_last() -> None:

@@ -20,8 +20,8 @@ def test_a_retry_is_numbered_and_the_request_removed() -> None:
     assert plan
     assert plan.retry_number == 1
     assert plan.annotations == {RETRY_ANNOTATION: None, RETRIES_ANNOTATION: "1"}
-    assert plan.story
-    assert retry_name("00000000-0000-0000-0000-000000000001", 1) in plan.story.message
+    assert plan.event
+    assert retry_name("00000000-0000-0000-0000-000000000001", 1) in plan.event.message
 
 
 def test_a_second_retry_has_the_next_number() -> None:

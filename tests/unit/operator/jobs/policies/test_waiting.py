@@ -89,7 +89,7 @@ def test_the_sentence_says_what_to_do() -> None:
     )
     assert plan.note is Note.WRITTEN
     assert plan.queue is QueueChange.PUT
-    assert plan.story is None
+    assert plan.event is None
 
 
 def test_it_is_looked_at_again_when_it_has_waited_for_long() -> None:
@@ -107,8 +107,8 @@ def test_a_new_job_without_a_pool_says_so_in_its_first_write() -> None:
     assert plan.status
     assert plan.status.phase is Phase.QUEUED
     assert plan.status.conditions[0].reason == "PoolNotFound"
-    assert plan.story
-    assert (plan.story.reason, plan.story.warning) == ("PoolNotFound", True)
+    assert plan.event
+    assert (plan.event.reason, plan.event.warning) == ("PoolNotFound", True)
 
 
 def test_a_condition_that_no_longer_holds_is_put_right_by_any_write() -> None:

@@ -125,7 +125,7 @@ async def running(settings: Settings) -> AsyncIterator[Components]:
                 api.rate_limit_seconds,
                 shared_allowance(gate, api.rate_limit_requests, api.rate_limit_seconds),
             ),
-            bodies=RequestBodies(),
+            bodies=RequestBodies(api.max_body_bytes),
             hub=hub,
             readiness=Readiness(
                 kubernetes, gate, partial(store_fault, store, settings.store.archive_bucket)

@@ -19,8 +19,8 @@ from kubernetes.aio.config import ConfigException
 from yarl import URL
 
 from wherry_api.metrics import KUBERNETES_SECONDS
-from wherry_core import kubernetes_metrics
 from wherry_core.http_proxy import proxy_for
+from wherry_core.kubernetes import metrics as kubernetes_metrics
 
 TIMEOUT_SECONDS: Final = 10.0
 CONNECT_TIMEOUT_SECONDS: Final = 2.0

@@ -1,65 +1,97 @@
-"""Reading request bodies: long ones a few at a time, and none for ever."""
+"""Reads request bodies: within a time limit, and within a memory budget that tenants share."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
 from starlette.requests import Request
 
 from wherry_api.http import problems
+from wherry_api.http.fair_budget import BudgetExhaustedError, FairBudget, Grant
 from wherry_api.http.problems import ProblemError
-from wherry_api.http.slots import NoSlotError, Slots
 from wherry_api.metrics import REFUSED
 
 LONG_BYTES: Final = 131_072
-"""Ten thousand numbers of eleven digits fit into less."""
-LONG_AT_ONCE: Final = 8
-LONG_WAITING: Final = 200
+"""Bodies up to this size need no budget; ten thousand ids of eleven digits are shorter."""
+LARGEST_AT_ONCE: Final = 16
+"""The budget, in bodies of the largest size: a job's request takes about three times its size."""
+WAITING_PER_TENANT: Final = 200
 PATIENCE_SECONDS: Final = 10.0
 ARRIVAL_SECONDS: Final = 30.0
-"""A body that comes more slowly is given up: 3 MiB take 0.8 Mbit/s."""
+"""Seconds within which a body must arrive: 3 MiB at 0.8 Mbit/s."""
 
 
 class RequestBodies:
-    """Hands bodies out.
+    """Reads bodies.
 
-    A long body takes some three times its size until its job is created, so a hundred of 1.4 MB
-    would take 400 MB. Those that wait for their turn are not read: the kernel and the client hold
-    them.
+    A long body takes from the budget only once its first :data:`LONG_BYTES` have arrived: requests
+    whose bytes do not come hold nothing that others need. While it waits for the budget it is not
+    read, so its bytes stay in the kernel and at the client.
     """
 
     def __init__(
         self,
-        at_once: int = LONG_AT_ONCE,
-        waiting: int = LONG_WAITING,
+        max_body_bytes: int,
+        *,
+        largest_at_once: int = LARGEST_AT_ONCE,
+        waiting_per_tenant: int = WAITING_PER_TENANT,
         patience_seconds: float = PATIENCE_SECONDS,
         arrival_seconds: float = ARRIVAL_SECONDS,
     ) -> None:
-        self._long = Slots(at_once, waiting=waiting, patience_seconds=patience_seconds)
+        self._max_body_bytes = max_body_bytes
+        self._budget = FairBudget(
+            largest_at_once * max_body_bytes,
+            waiting_per_tenant=waiting_per_tenant,
+            patience_seconds=patience_seconds,
+        )
         self._arrival = arrival_seconds
 
     @asynccontextmanager
-    async def body_of(self, request: Request) -> AsyncIterator[bytes]:
-        """Yield the body, to be done with inside; raises ProblemError 408, 413 or 503."""
-        length = request.headers.get("content-length")
-        if length is not None and int(length) <= LONG_BYTES:
-            yield await self._read(request)
-            return
-        try:
-            async with self._long.slot():
-                yield await self._read(request)
-        except NoSlotError as error:
-            REFUSED.labels("bodies").inc()
-            raise problems.unavailable("Too many long lists of ids came at once.") from error
+    async def body_of(self, request: Request, tenant: str) -> AsyncIterator[bytes]:
+        """Yield the body; its part of the budget is released at the end of the block.
 
-    async def _read(self, request: Request) -> bytes:
+        Raises ProblemError 408 (too slow), 413 (too large) or 503 (no budget became free).
+        """
+        async with aclosing(request.stream()) as chunks:
+            body, complete = await self._read(chunks, LONG_BYTES)
+            if complete:
+                yield body
+                return
+            length = request.headers.get("content-length")
+            grant = await self._grant(
+                tenant, self._max_body_bytes if length is None else int(length)
+            )
+            try:
+                rest, _ = await self._read(chunks, self._max_body_bytes)
+                self._budget.shrink(grant, len(body) + len(rest))
+                yield body + rest
+            finally:
+                self._budget.release(grant)
+
+    async def _grant(self, tenant: str, size: int) -> Grant:
+        try:
+            return await self._budget.acquire(tenant, size)
+        except BudgetExhaustedError as error:
+            REFUSED.labels("bodies").inc()
+            raise problems.unavailable("Too many large requests are in progress.") from error
+
+    async def _read(self, chunks: AsyncIterator[bytes], up_to: int) -> tuple[bytes, bool]:
+        """Return what arrives until more than ``up_to`` bytes have come, and whether it is all."""
+        read: list[bytes] = []
+        size = 0
         try:
             async with asyncio.timeout(self._arrival):
-                return await request.body()
+                async for chunk in chunks:
+                    read.append(chunk)
+                    size += len(chunk)
+                    if size > up_to:
+                        return b"".join(read), False
         except TimeoutError:
             raise ProblemError(
                 problems.BODY_TOO_SLOW,
-                f"The body did not arrive within {self._arrival:g} seconds.",
+                f"The body did not arrive within {self._arrival:g} seconds. Send it faster, or "
+                "split the request.",
                 headers={"Connection": "close"},
             ) from None
+        return b"".join(read), True

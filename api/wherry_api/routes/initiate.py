@@ -77,7 +77,7 @@ async def initiate(request: Request) -> Response:
     caller = await caller_of(request, Verb.CREATE)
     headers = await components.limits.spend(caller.tenant)
     check_media_type(request.headers.getlist("content-type"))
-    async with components.bodies.body_of(request) as body:
+    async with components.bodies.body_of(request, caller.tenant) as body:
         wish = job_requests.parse(body, request.headers.get(job_requests.KEY_HEADER))
         accepted = await components.jobs.initiate(caller.tenant, wish)
     return Response(accepted.model_dump_json(), media_type=JSON, headers=headers)

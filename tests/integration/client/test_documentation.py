@@ -37,9 +37,9 @@ def run(commands: str, folder: Path, **variables: str) -> str:
     return done.stdout
 
 
-async def test_ten_minutes_with_curl(wherry: Wherry, folder: Path) -> None:
+async def test_quick_start_with_curl(wherry: Wherry, folder: Path) -> None:
     await wherry.bucket.put_files({str(each): b"content" * each for each in (70000, 70001, 70002)})
-    commands = block("## Ten minutes with curl")
+    commands = block("## Quick start with curl")
     printed = await asyncio.to_thread(run, commands, folder, WHERRY_URL=wherry.url)
     assert re.search(r"^event: connected$", printed, re.MULTILINE)
     assert printed.count("event: completed") == 2

@@ -1,4 +1,4 @@
-"""Archives in the store: where they lie, and how everything of a job is removed."""
+"""Archives in the store: their keys, and the removal of all objects of a job."""
 
 from typing import Any
 
@@ -6,38 +6,38 @@ from wherry_core.percent_decoding import decoded_forms
 from wherry_core.settings import StoreSettings
 
 DELETE_BATCH = 1_000
-"""Keys in one DeleteObjects request, at the most (S3's limit)."""
+"""Most keys in one DeleteObjects request (S3's limit)."""
 
 
 def archive_folder(settings: StoreSettings, namespace: str, uid: str) -> str:
-    """Return the key prefix under which everything of one job lies."""
+    """Return the key prefix of all objects of one job."""
     return f"{settings.archive_prefix}{namespace}/{uid}/"
 
 
 def archive_key(
     settings: StoreSettings, namespace: str, uid: str, attempt: int, archive_name: str
 ) -> str:
-    """Return the object key of one attempt's archive: attempts never write to the same key."""
+    """Return the object key of one attempt's archive; no two attempts share a key."""
     return f"{archive_folder(settings, namespace, uid)}{attempt}/{archive_name}"
 
 
 def is_result_of(settings: StoreSettings, namespace: str, uid: str, bucket: str, key: str) -> bool:
-    """Return whether an object may be a job's result: in its own folder, or a source as it is.
+    """Return whether an object may be a job's result: in the job's folder, or a source object.
 
-    A job of one file has that file itself as its result, wherever the catalogue says it lies in
-    the source bucket. Anything else was put into a status by somebody who is not a runner, and
-    must not be handed out. Nor must a key with ``..`` in it: stores that keep objects as files
-    would follow it out of its folder.
+    The result of a job with a single file is the source object itself, under any key that the
+    catalogue gives. Every other location was written into the status by something that is not a
+    runner, and must not be signed. A key with ``..`` must not be signed either, because stores
+    that keep objects as files follow it out of the folder.
     """
     if _leads_elsewhere(key):
         return False
     if bucket == settings.archive_bucket and key.startswith(settings.archive_prefix):
-        return lies_in(key, archive_folder(settings, namespace, uid))
+        return is_below(key, archive_folder(settings, namespace, uid))
     return bucket == settings.source_bucket
 
 
-def lies_in(key: str, folder: str) -> bool:
-    """Return whether ``key`` is below ``folder``, however a store reads it."""
+def is_below(key: str, folder: str) -> bool:
+    """Return whether ``key`` is below ``folder`` after any decoding by a store or proxy."""
     return key.startswith(folder) and not _leads_elsewhere(key)
 
 
@@ -50,7 +50,7 @@ def _leads_elsewhere(key: str) -> bool:
 
 
 async def abort_uploads(client: Any, settings: StoreSettings, folder: str) -> int:
-    """Abort every multipart upload under ``folder``; return how many there were."""
+    """Abort every multipart upload under ``folder``; return their number."""
     aborted = 0
     pages = client.get_paginator("list_multipart_uploads").paginate(
         Bucket=settings.archive_bucket, Prefix=folder
@@ -67,7 +67,7 @@ async def abort_uploads(client: Any, settings: StoreSettings, folder: str) -> in
 
 
 async def delete_objects(client: Any, settings: StoreSettings, folder: str) -> int:
-    """Delete every object under ``folder``; return how many there were.
+    """Delete every object under ``folder``; return their number.
 
     Raises RuntimeError when the store refuses to delete one of them.
     """
@@ -91,7 +91,7 @@ async def delete_objects(client: Any, settings: StoreSettings, folder: str) -> i
 
 
 async def remove_job(client: Any, settings: StoreSettings, namespace: str, uid: str) -> int:
-    """Abort the uploads and delete the objects of one job; return how many of both there were."""
+    """Abort the uploads and delete the objects of one job; return the number of both."""
     folder = archive_folder(settings, namespace, uid)
     aborted = await abort_uploads(client, settings, folder)
     return aborted + await delete_objects(client, settings, folder)

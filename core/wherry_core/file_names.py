@@ -1,4 +1,4 @@
-"""File names that no system refuses or misreads."""
+"""File names that are valid and unambiguous on every common file system."""
 
 import re
 import unicodedata
@@ -20,8 +20,8 @@ https://learn.microsoft.com/windows/win32/fileio/naming-a-file"""
 
 
 def _unsafe(character: str) -> bool:
-    # Cc: control, Cs: half of a pair, Zl and Zp: line breaks; Cf has the direction overrides that
-    # make a name read otherwise than it is, and also the joiners that scripts and emoji need.
+    # Cc: control, Cs: surrogate, Zl and Zp: line breaks. Cf contains the direction overrides that
+    # disguise a name, but also the joiners that scripts and emoji need.
     category = unicodedata.category(character)
     if character in FORBIDDEN or character in NOT_IN_XML or category in {"Cc", "Cs", "Zl", "Zp"}:
         return True
@@ -39,16 +39,16 @@ def _shorten(segment: str) -> str:
 
 
 def split_extension(segment: str) -> tuple[str, str]:
-    """Split ``a.txt`` into ``a`` and ``.txt``; a leading dot begins no extension."""
+    """Split ``a.txt`` into ``a`` and ``.txt``; a leading dot does not start an extension."""
     position = segment.rfind(".")
     return (segment[:position], segment[position:]) if position > 0 else (segment, "")
 
 
 def safe_segment(segment: str) -> str:
-    """Return ``segment`` as a name that is safe in every folder; empty when only spaces are left.
+    """Return ``segment`` as a safe name for one path segment; "" when only spaces are left.
 
-    No control characters or direction overrides, no character or name that Windows reserves, no
-    ``.`` or ``..``, not over 240 bytes of UTF-8. Applying it twice changes nothing more.
+    The result has no control characters, direction overrides, or characters and names that
+    Windows reserves, is not ``.`` or ``..``, and has at most 240 bytes of UTF-8. Idempotent.
     """
     clean = "".join("_" if _unsafe(character) else character for character in segment)
     clean = clean.lstrip(" ")
@@ -60,9 +60,9 @@ def safe_segment(segment: str) -> str:
 
 
 def safe_file_name(name: str) -> str:
-    """Return ``name`` as one safe file name; empty when only spaces are left.
+    """Return ``name`` as one safe file name; "" when only spaces are left.
 
-    What would be a path once something on the way decodes it (``..%2Fx``) is none afterwards.
+    A name that decoding would turn into a path (``..%2Fx``) loses its percent signs.
     """
     normal = unicodedata.normalize("NFC", name).replace("/", "_")
     *_, decoded = decoded_forms(normal)

@@ -1,13 +1,13 @@
-"""The proxy on the way to a server, as the environment names it."""
+"""The proxy for a server, from the environment."""
 
 from urllib.request import getproxies, proxy_bypass
 
 
 def proxy_for(scheme: str, host: str) -> str | None:
-    """Return the proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names, unless NO_PROXY does.
+    """Return the proxy of HTTPS_PROXY, HTTP_PROXY or ALL_PROXY; None when NO_PROXY lists the host.
 
-    Looked up once for a host: aiohttp's own look reads the environment, and ~/.netrc in a thread,
-    for every request, which takes as long as all the rest of a request for a small object.
+    Look it up once per host: aiohttp's own lookup reads the environment and ``~/.netrc`` for each
+    request, which takes as long as the rest of a request for a small object.
     """
     proxies = getproxies()
     proxy = proxies.get(scheme) or proxies.get("all")

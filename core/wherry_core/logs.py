@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line for collectors, or text for a person at a terminal."""
+"""Logging: one JSON object per line for collectors, or text for a terminal."""
 
 import json
 import logging
@@ -13,14 +13,14 @@ import orjson
 from wherry_core.settings import LogSettings
 
 CONTEXT_FIELDS: Final = ("job", "tenant", "attempt", "runner", "pool", "trace_id")
-"""Names that may be given as ``extra=`` and become fields of their own."""
+"""Names that callers pass in ``extra=``; each becomes a field of the entry."""
 
 MISLEADING: Final = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-"""What JSON may hold as it is and a terminal obeys: C1 controls, line breaks, text direction."""
+"""Characters that JSON may contain unescaped but that a terminal interprets."""
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line; line breaks in a message cannot forge a second entry."""
+    """One JSON object per line; a line break in a message cannot forge a second entry."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return ``record`` as one line of JSON."""
@@ -38,13 +38,13 @@ class JsonFormatter(logging.Formatter):
         try:
             line = orjson.dumps(entry, default=str).decode()
         except orjson.JSONEncodeError:
-            # Half of a surrogate pair, or a number of more than 64 bits.
+            # A lone surrogate, or an integer of more than 64 bits.
             line = json.dumps(entry, default=str)
         return MISLEADING.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
 
 
 class TextFormatter(logging.Formatter):
-    """Text for a person, with the context fields at the end; control characters are escaped."""
+    """Text with the context fields at the end; control characters are escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return ``record`` as text."""
@@ -57,9 +57,9 @@ class TextFormatter(logging.Formatter):
         message = _escaped(record.getMessage())
         line = f"{time} {record.levelname:<7} {record.name}: {message} {context}".rstrip()
         if record.exc_info:
-            # Indented, for an error's own text may have line breaks, and look like an entry.
-            for told in self.formatException(record.exc_info).split("\n"):
-                line += f"\n  {_escaped(told)}"
+            # Indented, because a line of the error's text could otherwise look like an entry.
+            for each in self.formatException(record.exc_info).split("\n"):
+                line += f"\n  {_escaped(each)}"
         return line
 
 
@@ -70,17 +70,17 @@ def _escaped(text: str) -> str:
 def log_uncaught(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """Log the exception that ends the process, in the same form as everything else."""
+    """Log the exception that ends the process, in the configured format."""
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
         return
     logging.getLogger("wherry").critical(
-        "the process ends by an unexpected error", exc_info=(kind, error, trace)
+        "Unexpected error; the process ends", exc_info=(kind, error, trace)
     )
 
 
 def set_up(settings: LogSettings) -> None:
-    """Send all logs of this process to standard error in the format of ``settings``."""
+    """Log to standard error in the format of ``settings``, for the whole process."""
     text = settings.format == "text" or (settings.format == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(TextFormatter() if text else JsonFormatter())

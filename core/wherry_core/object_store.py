@@ -1,4 +1,4 @@
-"""The S3 client, made from the settings."""
+"""The S3 client for everything except the data path of an archive."""
 
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -20,9 +20,9 @@ def connect(
 ) -> AbstractAsyncContextManager[Any]:
     """Return a context manager that yields an S3 client.
 
-    Credentials come from the standard AWS variables, files or pod identity. ``public`` makes a
-    client for signing URLs that outside clients follow. Checksums are only sent where the store
-    is AWS: other stores reject or drop the trailers that newer SDKs add.
+    Credentials come from the standard AWS variables, files or pod identity. ``public`` returns a
+    client that signs URLs for downloading clients. Checksums are sent to AWS only, because other
+    stores reject or drop the trailers that newer SDKs add.
     """
     endpoint = settings.endpoint_url
     if public and settings.public_endpoint_url:

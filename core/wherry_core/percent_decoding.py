@@ -1,15 +1,15 @@
-"""Reading a text as it becomes on its way: proxies and stores may decode it, and repeatedly."""
+"""Percent-decoding as proxies and stores apply it, possibly several times."""
 
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import unquote
 
 DECODINGS: Final = 3
-"""How often a text is decoded in the search for what hides in it."""
+"""Number of decodings that are tried."""
 
 
 def decoded_forms(text: str) -> Iterator[str]:
-    """Yield ``text``, and what each of up to three decodings makes of it (RFC 3986, 2.1)."""
+    """Yield ``text`` and the results of up to three decodings (RFC 3986, section 2.1)."""
     yield text
     for _ in range(DECODINGS):
         decoded = unquote(text)

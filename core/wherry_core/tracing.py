@@ -1,7 +1,12 @@
-"""Traces by OpenTelemetry: off, and then free, unless the environment names where to send them.
+"""Traces by OpenTelemetry: off, at no cost, unless the environment names a collector.
 
-Spans are sent by OTLP over HTTP from a thread of their own with a bounded queue: a collector that
-is slow or away costs spans and nothing else. All functions here do nothing while tracing is off.
+Spans are sent by OTLP over HTTP from a thread with a bounded queue, so a slow or unavailable
+collector loses spans and delays nothing. All functions here do nothing while tracing is off.
+
+The ids of a job's trace and of its root span follow from the job's uid: operator and runners
+create child spans of the root before it is recorded, also for jobs that kubectl created, which
+carry no trace context. That is why an ``IdGenerator``, OpenTelemetry's extension point, is needed;
+span links would leave a job's attempts in traces of their own.
 """
 
 import hashlib
@@ -16,17 +21,17 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
+from wherry_core.resources.names import TRACEPARENT_ANNOTATION
+
 if TYPE_CHECKING:
     # Importing OpenTelemetry takes time and memory, so only a process that traces does it.
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
     from opentelemetry.trace import Span, Tracer
 
-TRACEPARENT_ANNOTATION: Final = "wherry.dev/traceparent"
-"""Annotation of a job with the place of its request in a trace (W3C Trace Context)."""
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 LAST_EXPORT_SECONDS: Final = 3.0
-"""At the end of a process, what is not sent within this time is dropped."""
+"""Seconds that the process waits for the last spans to be sent before it ends."""
 
 Attributes = Mapping[str, str | int | bool | float]
 
@@ -34,7 +39,7 @@ log = logging.getLogger(__name__)
 
 
 class _State:
-    """What a process that traces has; None while tracing is off."""
+    """The provider and tracer of this process; None while tracing is off."""
 
     provider: "TracerProvider | None" = None
     tracer: "Tracer | None" = None
@@ -45,7 +50,7 @@ _next_span_id: ContextVar[int | None] = ContextVar("next_span_id", default=None)
 
 
 def wanted(environment: Mapping[str, str]) -> bool:
-    """Tell whether the standard OTEL_ variables ask for traces."""
+    """Return whether the standard OTEL_ variables ask for traces."""
     if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return False
     if environment.get("OTEL_TRACES_EXPORTER", "otlp").strip().lower() == "none":
@@ -54,25 +59,25 @@ def wanted(environment: Mapping[str, str]) -> bool:
 
 
 def set_up(component: str) -> None:
-    """Begin to trace this process, if the environment wants it; after ``logs.set_up``."""
+    """Start tracing this process if the environment asks for it. Call it after ``logs.set_up``."""
     if not wanted(os.environ):
         return
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    # Requests of the exporter are no news, and at the level debug each would be told.
+    # At the level debug, each request of the exporter would be logged.
     logging.getLogger("urllib3").setLevel(logging.WARNING)
     start(component, BatchSpanProcessor(OTLPSpanExporter()))
 
 
 def start(component: str, processor: "SpanProcessor") -> None:
-    """Trace this process and give ended spans to ``processor``."""
+    """Trace this process and pass ended spans to ``processor``."""
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
     class Ids(RandomIdGenerator):
-        """Random ids, but for the spans whose ids all programs must know."""
+        """Random ids, except for the spans whose ids all programs must know."""
 
         def generate_trace_id(self) -> int:
             return _next_trace_id.get() or super().generate_trace_id()
@@ -86,7 +91,7 @@ def start(component: str, processor: "SpanProcessor") -> None:
         "service.version": version("wherry"),
         "service.instance.id": os.environ.get("WHERRY_RUNNER_NAME") or socket.gethostname(),
     }
-    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win.
+    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence.
     resource = Resource.create({**named, **OTELResourceDetector().detect().attributes})
     provider = TracerProvider(resource=resource, id_generator=Ids(), shutdown_on_exit=False)
     provider.add_span_processor(processor)
@@ -96,20 +101,20 @@ def start(component: str, processor: "SpanProcessor") -> None:
 
 
 def shut_down() -> None:
-    """Send what is left, for some seconds at the most; off afterwards."""
+    """Stop tracing; send the remaining spans within ``LAST_EXPORT_SECONDS``."""
     provider, _State.provider, _State.tracer = _State.provider, None, None
     if provider is None:
         return
     for handler in logging.getLogger().handlers:
         handler.removeFilter(add_trace_id)
-    # A collector that does not answer must not keep a process that wants to end.
-    ending = threading.Thread(target=provider.shutdown, daemon=True, name="last traces")
-    ending.start()
-    ending.join(LAST_EXPORT_SECONDS)
+    # A collector that does not answer must not delay the end of the process.
+    export = threading.Thread(target=provider.shutdown, daemon=True, name="last traces")
+    export.start()
+    export.join(LAST_EXPORT_SECONDS)
 
 
 def on() -> bool:
-    """Tell whether this process traces."""
+    """Return whether this process traces."""
     return _State.tracer is not None
 
 
@@ -122,10 +127,10 @@ def span(
     started: int | None = None,
     server: bool = False,
 ) -> "Iterator[Span | None]":
-    """Trace the body as a span; errors that leave it are noted on the span.
+    """Trace the body as a span, and record errors that leave the body on it.
 
-    Without ``parent`` it is a child of the span around it. ``started`` is in nanoseconds since
-    1970, for a span that began before it was known to.
+    Without ``parent`` the span is a child of the current span. ``started`` is in nanoseconds since
+    the epoch, for a span that began earlier.
     """
     tracer = _State.tracer
     if tracer is None:
@@ -148,7 +153,7 @@ def record(
     ended: datetime | int,
     attributes: Attributes | None = None,
 ) -> None:
-    """Trace something that is over; times as datetime or in nanoseconds since 1970."""
+    """Record a span that has ended; times are datetimes or nanoseconds since the epoch."""
     tracer = _State.tracer
     if tracer is None:
         return
@@ -166,7 +171,7 @@ def record_job(
     attributes: Attributes,
     error: str | None = None,
 ) -> None:
-    """Trace a whole job at its end: the parent of all that :func:`of_job` is the parent of."""
+    """Record a job's root span at the job's end: the parent that :func:`of_job` refers to."""
     tracer = _State.tracer
     if tracer is None:
         return
@@ -189,8 +194,8 @@ def record_job(
 def of_job(uid: str, annotations: Mapping[str, str]) -> "Context | None":
     """Return the context whose children are the spans of a job; None while tracing is off.
 
-    The job's annotation names the trace; without one, or with one that is none, trace and span
-    follow from the uid, so that all programs agree without asking each other.
+    The trace is the one that the job's annotation names. Without a valid annotation, the trace id
+    follows from the uid too, so all programs agree on it.
     """
     provider = _State.provider
     if provider is None:
@@ -213,7 +218,7 @@ def of_job(uid: str, annotations: Mapping[str, str]) -> "Context | None":
 
 
 def mark_failed(span: "Span", message: str) -> None:
-    """Note on ``span`` that what it traces failed, although no error leaves it."""
+    """Mark ``span`` as failed although no error leaves it."""
     from opentelemetry.trace import Status, StatusCode
 
     span.set_status(Status(StatusCode.ERROR, message))
@@ -221,7 +226,7 @@ def mark_failed(span: "Span", message: str) -> None:
 
 @contextmanager
 def within(context: "Context | None") -> Iterator[None]:
-    """Make ``context`` the present one in the body, for logs and for spans."""
+    """Make ``context`` the current one in the body, for logs and spans."""
     if context is None or not on():
         yield
         return
@@ -235,7 +240,7 @@ def within(context: "Context | None") -> Iterator[None]:
 
 
 def of_request(headers: Mapping[str, str]) -> "Context | None":
-    """Return the caller's context as the header traceparent tells; an empty one without it."""
+    """Return the context of the header traceparent; an empty one without it."""
     if not on():
         return None
     from opentelemetry.context import Context
@@ -245,7 +250,7 @@ def of_request(headers: Mapping[str, str]) -> "Context | None":
 
 
 def annotations() -> dict[str, str]:
-    """Return the annotation that lets a job continue the present trace; none while it is off."""
+    """Return the annotation with which a job continues the current trace; {} while off."""
     if not on():
         return {}
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -257,7 +262,7 @@ def annotations() -> dict[str, str]:
 
 
 def add_trace_id(entry: logging.LogRecord) -> bool:
-    """Put the present trace's id into a log entry; a filter that lets everything pass."""
+    """Add the current trace id to a log entry; a logging filter that passes every entry."""
     from opentelemetry import trace
 
     place = trace.get_current_span().get_span_context()
@@ -267,7 +272,7 @@ def add_trace_id(entry: logging.LogRecord) -> bool:
 
 
 def _remote(annotations: Mapping[str, str]) -> "Context | None":
-    """Return the context of the annotation, which anybody may have written."""
+    """Return the context of the annotation, or None when it is missing or invalid."""
     text = annotations.get(TRACEPARENT_ANNOTATION)
     if not text:
         return None

@@ -1,4 +1,4 @@
-"""The two custom resources as Pydantic models, and the CRDs made from them."""
+"""The two custom resources as Pydantic models, and the CRDs generated from them."""
 
 from wherry_core.resources.base import (
     GROUP,

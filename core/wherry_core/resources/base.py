@@ -1,4 +1,4 @@
-"""What both resources build on: the model base, Kubernetes times and conditions."""
+"""The base of both resources: the model class, Kubernetes times, and conditions."""
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ API_VERSION: Final = f"{GROUP}/{VERSION}"
 
 
 def immutable(field: str) -> dict[str, Any]:
-    """JSON schema extra that makes the API server refuse any change of ``field`` (CEL)."""
+    """Return the JSON schema extra with which the API server refuses changes of ``field`` (CEL)."""
     return {
         "x-kubernetes-validations": [
             {
@@ -26,7 +26,7 @@ def immutable(field: str) -> dict[str, Any]:
 
 
 def format_time(value: datetime) -> str:
-    """Render a time as Kubernetes does: RFC 3339, UTC, whole seconds."""
+    """Return ``value`` as Kubernetes writes times: RFC 3339, UTC, whole seconds."""
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -35,7 +35,7 @@ Time = Annotated[datetime, PlainSerializer(format_time, return_type=str, when_us
 
 
 class ResourceModel(BaseModel):
-    """A part of a custom resource: immutable, camelCase on the wire, unknown fields ignored."""
+    """Part of a custom resource: frozen, camelCase on the wire, unknown fields ignored."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -46,7 +46,7 @@ class ResourceModel(BaseModel):
     )
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the JSON form that the API server expects, without fields that are unset."""
+        """Return the JSON form that the API server expects, without unset fields."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
@@ -66,9 +66,9 @@ class Condition(ResourceModel):
     status: ConditionStatus
     """True, False or Unknown."""
     reason: Annotated[str, Field(max_length=128, min_length=1)]
-    """Why, as one CamelCase word."""
+    """Reason as one CamelCase word."""
     message: Annotated[str, Field(max_length=1024)] = ""
-    """Why, as a sentence for a person."""
+    """Explanation as a sentence."""
     last_transition_time: Time
     """When the status last changed."""
     observed_generation: Annotated[int, Field(ge=0, json_schema_extra={"format": "int64"})] = 0
@@ -76,10 +76,10 @@ class Condition(ResourceModel):
 
 
 def set_condition(conditions: Sequence[Condition], new: Condition) -> tuple[Condition, ...]:
-    """Return ``conditions`` with ``new`` in the place of the one with its type.
+    """Return ``conditions`` with ``new`` in place of the condition of the same type.
 
-    The transition time is kept when the status did not change, so that setting the same
-    condition twice gives the same list.
+    Keeps the transition time when the status is unchanged, so setting the same condition twice
+    returns the same list.
     """
     kept: list[Condition] = []
     placed = False
@@ -108,7 +108,7 @@ def settle_conditions(
 ) -> tuple[Condition, ...]:
     """Return ``conditions`` with those of ``types`` that are True set to False.
 
-    What is not there is not added: a job that never waited long carries no such condition.
+    Missing conditions are not added.
     """
 
     def settled(old: Condition) -> Condition:

@@ -1,4 +1,4 @@
-"""The two CustomResourceDefinitions, made from the models."""
+"""The two CustomResourceDefinitions, generated from the models."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ DOWNLOAD_JOB_COLUMNS: tuple[Column, ...] = (
     ("Done", "integer", ".status.files.completed", 0),
     ("Files", "integer", ".status.files.total", 0),
     ("Attempt", "integer", ".status.attempt", 0),
-    # The API server shows the first match: why it waits, is suspended, failed or is complete.
+    # The API server shows the first match: the reason of the condition that is True.
     ("Why", "string", '.status.conditions[?(@.status=="True")].reason', 0),
     ("Age", "date", ".metadata.creationTimestamp", 0),
     ("Size", "integer", ".status.archive.size", 1),
@@ -44,7 +44,7 @@ def download_job_crd() -> dict[str, Any]:
         kind="DownloadJob",
         plural="downloadjobs",
         short="dlj",
-        description="A request for one archive of many files, and how it ended.",
+        description="A request for one archive of many files, and its result.",
         spec=DownloadJobSpec,
         status=DownloadJobStatus,
         columns=DOWNLOAD_JOB_COLUMNS,
@@ -59,7 +59,7 @@ def runner_pool_crd() -> dict[str, Any]:
         kind="RunnerPool",
         plural="runnerpools",
         short="rpool",
-        description="How many runner pods may live, and how they look.",
+        description="A pool of runner pods that scales with its queue.",
         spec=RunnerPoolSpec,
         status=RunnerPoolStatus,
         columns=RUNNER_POOL_COLUMNS,
@@ -103,7 +103,7 @@ def _crd(
                 "required": ["spec"],
                 "x-kubernetes-validations": [
                     {
-                        # Without it, removing the whole status would undo what its rules keep.
+                        # Without this rule, removing the status would bypass the rules within it.
                         "rule": "!has(oldSelf.status) || has(self.status)",
                         "message": "status cannot be removed",
                     }

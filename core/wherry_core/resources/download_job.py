@@ -1,4 +1,4 @@
-"""``DownloadJob``: what was asked for, and how it ended."""
+"""``DownloadJob``: a request for one archive of many files, and its result."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Final
@@ -30,14 +30,14 @@ Int32 = Annotated[int, Field(ge=0, json_schema_extra=INT32)]
 
 
 class OnMissing(StrEnum):
-    """What to do when a file id has no object."""
+    """What to do when a file id has no object in the store."""
 
     FAIL = "Fail"
     MANIFEST = "Manifest"
 
 
 class Phase(StrEnum):
-    """Where a job stands: for display and for field selectors."""
+    """Phase of a job, for display and field selectors."""
 
     QUEUED = "Queued"
     PROCESSING = "Processing"
@@ -48,13 +48,13 @@ class Phase(StrEnum):
 
 TERMINAL_PHASES: Final = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED})
 HOLDING_CONDITIONS: Final = frozenset({"Suspended", "Waiting"})
-"""Conditions that hold at most while a job waits: who claims or ends it sets them to False."""
+"""Conditions that can only be True while a job waits. A claim or an end sets them to False."""
 
 OPTIONAL_IMMUTABLE: Final = ("archiveName", "activeDeadlineSeconds")
 
 
 class DownloadJobSpec(ResourceModel):
-    """What was asked for. Only suspend, cancel, priority and the TTL can change afterwards."""
+    """The request. Only suspend, cancel, priority and ttlSecondsAfterFinished can be changed."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -77,23 +77,24 @@ class DownloadJobSpec(ResourceModel):
             json_schema_extra=ATOMIC_LIST | immutable("fileIDs"),
         ),
     ]
-    """Ids of the files to bundle, in the order in which the archive lists them."""
+    """Ids of the files to bundle, in the order of the archive's entries."""
     archive_name: Annotated[
         str | None,
         Field(
             min_length=1,
             max_length=200,
-            # No separators and no control characters: the name becomes part of an S3 key and
-            # of a Content-Disposition header.
+            # No separators or control characters, because the name becomes part of an S3 key
+            # and of a Content-Disposition header.
             pattern=r"^[^/\\\x00-\x1f\x7f]+$",
             json_schema_extra=immutable("archiveName"),
         ),
     ] = None
-    """File name of the archive that a browser saves; download-<job>.zip when left out."""
+    """File name under which browsers save the archive. Default: download-<job>.zip."""
     on_missing: Annotated[OnMissing, Field(json_schema_extra=immutable("onMissing"))] = (
         OnMissing.FAIL
     )
-    """Fail: a missing file fails the job. Manifest: it is skipped and listed in manifest.json."""
+    """Fail: a missing file fails the job. Manifest: the file is skipped and listed in
+    manifest.json."""
     pool: Annotated[
         str,
         Field(
@@ -102,29 +103,30 @@ class DownloadJobSpec(ResourceModel):
             json_schema_extra=immutable("pool"),
         ),
     ] = "default"
-    """Name of the RunnerPool, in the operator's namespace, whose runners take the job."""
+    """Name of the RunnerPool whose runners take the job. It is in the operator's namespace."""
     priority: Annotated[int, Field(ge=-100, le=100, json_schema_extra=INT32)] = 0
-    """Jobs of a higher priority leave the queue first."""
+    """Jobs with a higher priority leave the queue first."""
     backoff_limit: Annotated[
         int, Field(ge=0, le=10, json_schema_extra=INT32 | immutable("backoffLimit"))
     ] = 2
-    """Retries after a failed attempt: 2 means three attempts in all."""
+    """Number of retries after a failed attempt. 2 means up to three attempts."""
     active_deadline_seconds: Annotated[
         int | None,
         Field(ge=1, le=604_800, json_schema_extra=INT64 | immutable("activeDeadlineSeconds")),
     ] = None
-    """Seconds from the first start after which the job fails, however many attempts are left."""
+    """Seconds after which a started job fails, even if attempts are left. Starts again when a
+    suspended job is resumed."""
     queue_timeout_seconds: Annotated[
         int, Field(ge=1, le=604_800, json_schema_extra=INT64 | immutable("queueTimeoutSeconds"))
     ] = 3_600
-    """Seconds that a job may wait for a runner before it fails."""
+    """Seconds after which a job that waits for a runner fails."""
     ttl_seconds_after_finished: Annotated[
         int | None, Field(ge=0, le=2_592_000, json_schema_extra=INT64)
     ] = None
-    """Seconds after the end when the job and its archive are deleted; left out, the operator's
-    defaults for completed, failed and dead-lettered jobs hold."""
+    """Seconds after the end of the job until the job and its archive are deleted. Default: the
+    operator's settings for completed, failed and dead-lettered jobs."""
     suspend: bool = False
-    """True: the job waits outside the queue, and a running attempt is handed back."""
+    """True: the job waits outside the queue; a running attempt is handed back."""
     cancel: Annotated[
         bool,
         Field(
@@ -138,25 +140,25 @@ class DownloadJobSpec(ResourceModel):
             }
         ),
     ] = False
-    """True: the job ends as Cancelled, for good."""
+    """True: the job ends as Cancelled. This cannot be undone."""
 
 
 class FileCounts(ResourceModel):
-    """How many files the job has, and how far they are."""
+    """Counts of files."""
 
     total: Int32 = 0
-    """Files asked for, each id counted once."""
+    """Requested files; a repeated id counts once."""
     completed: Int32 = 0
     """Files in the archive so far, in the current attempt."""
     skipped: Int32 = 0
-    """Files left out of the archive, with their reasons in manifest.json."""
+    """Files that were skipped; manifest.json has the reasons."""
 
 
 class ByteCounts(ResourceModel):
-    """How many bytes the sources have, and how many are in the archive."""
+    """Counts of source bytes."""
 
     total: Int64 = 0
-    """Bytes of all source objects, known once they are resolved."""
+    """Bytes of all source objects; known once they are resolved."""
     completed: Int64 = 0
     """Source bytes in the archive so far, in the current attempt."""
 
@@ -169,7 +171,7 @@ class Archive(ResourceModel):
     key: Annotated[str, Field(max_length=1024)]
     """Object key of the archive."""
     name: Annotated[str, Field(max_length=255)]
-    """File name offered to the browser."""
+    """File name under which browsers save the archive."""
     size: Int64
     """Bytes of the archive."""
     checksum: Annotated[str, Field(max_length=256)] = ""
@@ -179,26 +181,26 @@ class Archive(ResourceModel):
 
 
 class Failure(ResourceModel):
-    """One attempt that did not end well."""
+    """One failed or lost attempt."""
 
     attempt: Int32
     """Number of the attempt."""
     reason: Annotated[str, Field(max_length=128)]
-    """Why, as one CamelCase word."""
+    """Reason as one CamelCase word."""
     message: Annotated[str, Field(max_length=1024)] = ""
-    """Why, as a sentence for a person."""
+    """Explanation as a sentence."""
     time: Time
-    """When it was noticed."""
+    """Time at which the failure was noticed."""
     runner: Annotated[str, Field(max_length=253)] = ""
     """Name of the runner pod."""
     infrastructure: bool = False
-    """True when the runner was lost, not the job at fault: counted under its own budget."""
+    """True: the runner was lost or at fault, not the job. Counted separately."""
     retryable: bool = True
-    """False when another attempt cannot help."""
+    """False: another attempt cannot succeed."""
 
 
 class DownloadJobStatus(ResourceModel):
-    """How the job stands."""
+    """State of the job."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -209,11 +211,11 @@ class DownloadJobStatus(ResourceModel):
                         "!(oldSelf.phase in ['Completed', 'Failed', 'Cancelled']) || "
                         "(has(self.phase) && self.phase == oldSelf.phase)"
                     ),
-                    "message": "a job that has ended never changes its phase",
+                    "message": "phase cannot change once the job has ended",
                 },
                 {
                     "rule": "self.attempt >= oldSelf.attempt",
-                    "message": "the attempt number only grows",
+                    "message": "attempt cannot decrease",
                 },
             ]
         }
@@ -231,44 +233,44 @@ class DownloadJobStatus(ResourceModel):
             },
         ),
     ] = ()
-    """Complete, Failed, DeadLettered, Suspended, and Waiting: why it has had no runner so long."""
+    """Conditions: Complete, Failed, DeadLettered, Suspended, Waiting, Readable."""
     phase: Phase | None = None
     """Queued, Processing, Completed, Failed or Cancelled."""
     attempt: Int32 = 0
-    """Number of the attempt that runs, or that runs next while the job is Queued."""
+    """Number of the current attempt, or of the next one while the job is Queued."""
     step: Int64 = 0
-    """Number of the newest progress report of this attempt; orders snapshots."""
+    """Number of the newest progress report of this attempt. Orders snapshots."""
     runner: Annotated[str | None, Field(max_length=253)] = None
     """Name of the runner pod that claimed the attempt."""
     runner_uid: Annotated[str | None, Field(alias="runnerUID", max_length=64)] = None
-    """Uid of that pod: another pod of the same name is another runner."""
+    """Uid of that pod. A pod with the same name and another uid is another runner."""
     queued_time: Time | None = None
-    """When the job last entered the queue."""
+    """Time at which the job last entered the queue."""
     start_time: Time | None = None
-    """When the first attempt was claimed."""
+    """Time at which the first attempt was claimed. Reset when a suspended job is resumed."""
     attempt_start_time: Time | None = None
-    """When the current attempt was claimed."""
+    """Time at which the current attempt was claimed."""
     completion_time: Time | None = None
-    """When the job ended, well or not."""
+    """Time at which the job ended, in any terminal phase."""
     next_attempt_time: Time | None = None
-    """Before this time no runner may claim the job: the backoff after a failed attempt."""
+    """Earliest time of the next attempt: the backoff after a failed one."""
     files: FileCounts = FileCounts()
     """Counts of files."""
     progress: Annotated[int, Field(ge=0, le=100, json_schema_extra=INT32)] = 0
-    """Per cent of the source bytes that are in the archive."""
+    """Percentage of the source bytes that are in the archive."""
     bytes: ByteCounts = ByteCounts()
     """Counts of source bytes."""
     archive: Archive | None = None
-    """The result, once the job is Completed."""
+    """The result; set once the job is Completed."""
     failures: Annotated[
         tuple[Failure, ...],
         Field(max_length=MAX_FAILURES, json_schema_extra=ATOMIC_LIST),
     ] = ()
-    """What went wrong in earlier attempts, newest last."""
+    """Failed and lost attempts, newest last."""
     failed_attempts: Int32 = 0
-    """Attempts that the job itself failed; compared with spec.backoffLimit."""
+    """Attempts that failed by the job's own fault; compared with spec.backoffLimit."""
     lost_attempts: Int32 = 0
-    """Attempts lost with their runner; compared with the operator's own limit."""
+    """Attempts that were lost with their runner; compared with the operator's limit."""
 
 
 class DownloadJob(ResourceModel):
@@ -282,7 +284,7 @@ class DownloadJob(ResourceModel):
 
     @property
     def key(self) -> str:
-        """``namespace/name``: how queue, cache and logs name the job."""
+        """``namespace/name``: the job's key in the queue, the cache and the logs."""
         return f"{self.metadata.namespace}/{self.metadata.name}"
 
     @property
@@ -292,9 +294,10 @@ class DownloadJob(ResourceModel):
 
     @property
     def archive_name(self) -> str:
-        """The archive's file name, given or derived from the job's name; safe on every system.
+        """The archive's file name: the requested one or one derived from the job's name.
 
-        It ends an S3 key, which some stores keep as a path, and is what a browser saves.
+        Safe on every system, because it ends an S3 key, which some stores keep as a path, and is
+        the name under which browsers save the archive.
         """
         given = safe_file_name(self.spec.archive_name or "")
         return given or f"download-{self.metadata.name[:8]}.zip"

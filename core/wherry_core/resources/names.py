@@ -78,3 +78,70 @@ def label_value(text: str) -> str:
     (https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/).
     """
     return re.sub(r"[^A-Za-z0-9]+$", "", text[:MAX_LABEL_LENGTH])
+
+
+class JobReason(StrEnum):
+    """Reasons of a job's conditions, failures and Events that the operator writes."""
+
+    # Of the condition Waiting.
+    POOL_NOT_FOUND = "PoolNotFound"
+    WAITING_FOR_RETRY = "WaitingForRetry"
+    REDIS_UNAVAILABLE = "RedisUnavailable"
+    TENANT_LIMIT = "TenantLimit"
+    POOL_PAUSED = "PoolPaused"
+    MAX_RUNNERS_ZERO = "MaxRunnersZero"
+    NO_NODE = "NoNode"
+    RUNNERS_DO_NOT_START = "RunnersDoNotStart"
+    RUNNERS_START = "RunnersStart"
+    MAX_RUNNERS = "MaxRunners"
+    RUNNERS_BUSY = "RunnersBusy"
+    # Of the condition Suspended.
+    SUSPEND_REQUESTED = "SuspendRequested"
+    SUSPENDED = "Suspended"
+    RESUMED = "Resumed"
+    # Of an attempt that ended early.
+    ATTEMPT_FAILED = "AttemptFailed"
+    HANDED_BACK = "HandedBack"
+    RUNNER_GONE = "RunnerGone"
+    RUNNER_UNRESPONSIVE = "RunnerUnresponsive"
+    RUNNER_EVICTED = "RunnerEvicted"
+    RUNNER_LEFT = "RunnerLeft"
+    RUNNER_FAILED = "RunnerFailed"
+    OUT_OF_MEMORY = "OutOfMemory"
+    # Of a job that has ended.
+    COMPLETED = "Completed"
+    CANCELLED = "Cancelled"
+    FAILED = "Failed"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    QUEUE_TIMEOUT = "QueueTimeout"
+    DEAD_LETTERED = "DeadLettered"
+    ATTEMPTS_USED_UP = "AttemptsUsedUp"
+    # Of a retry by annotation.
+    RETRIED = "Retried"
+    RETRY_REFUSED = "RetryRefused"
+
+
+class PoolReason(StrEnum):
+    """Reasons of a pool's conditions and Events."""
+
+    # Of the condition Available.
+    RUNNERS_READY = "RunnersReady"
+    RUNNERS_START = "RunnersStart"
+    RUNNERS_DO_NOT_START = "RunnersDoNotStart"
+    RUNNERS_FAIL = "RunnersFail"
+    SCALED_TO_ZERO = "ScaledToZero"
+    POOL_PAUSED = "PoolPaused"
+    MAX_RUNNERS_ZERO = "MaxRunnersZero"
+    # Of the conditions Unschedulable, ScalingLimited and Paused.
+    NO_NODE = "NoNode"
+    RUNNERS_SCHEDULED = "RunnersScheduled"
+    MAX_RUNNERS = "MaxRunners"
+    WITHIN_BOUNDS = "WithinBounds"
+    PAUSED_BY_SPEC = "PausedBySpec"
+    NOT_PAUSED = "NotPaused"
+    # Of Events.
+    RUNNERS_STARTED = "RunnersStarted"
+    RUNNERS_DRAINED = "RunnersDrained"
+    RUNNERS_RETIRED = "RunnersRetired"
+    RUNNER_REFUSED = "RunnerRefused"
+    RUNNER_UNRESPONSIVE = "RunnerUnresponsive"

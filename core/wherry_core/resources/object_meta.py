@@ -8,7 +8,7 @@ from wherry_core.resources.base import ResourceModel, Time
 
 
 class OwnerReference(ResourceModel):
-    """Who owns an object, for the garbage collector."""
+    """The owner of an object, for the garbage collector."""
 
     api_version: str
     kind: str
@@ -19,7 +19,7 @@ class OwnerReference(ResourceModel):
 
 
 class ObjectMeta(ResourceModel):
-    """Name, version and labels of an object in the cluster."""
+    """Name, version, labels and annotations of an object."""
 
     name: str
     namespace: str = ""

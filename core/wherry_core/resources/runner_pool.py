@@ -1,4 +1,4 @@
-"""``RunnerPool``: how many runner pods may live, and how they look."""
+"""``RunnerPool``: the number of runner pods and their template."""
 
 from typing import Annotated, Any, Final
 
@@ -12,7 +12,7 @@ RUNNER_POOLS: Final = "runnerpools"
 
 
 class PodTemplate(ResourceModel):
-    """A pod template; only admins may write pools, so it is taken as it is."""
+    """A pod template. Used as it is, because only admins may write pools."""
 
     metadata: Annotated[
         dict[str, Any],
@@ -20,18 +20,18 @@ class PodTemplate(ResourceModel):
             default_factory=dict, json_schema_extra={"x-kubernetes-preserve-unknown-fields": True}
         ),
     ]
-    """Labels and annotations of every runner pod."""
+    """Labels and annotations of the runner pods."""
     spec: Annotated[
         dict[str, Any],
         Field(
             default_factory=dict, json_schema_extra={"x-kubernetes-preserve-unknown-fields": True}
         ),
     ]
-    """Pod spec of every runner pod; the container named "runner" gets Wherry's own variables."""
+    """Pod spec of the runner pods. The container named "runner" gets Wherry's variables."""
 
 
 class RunnerPoolSpec(ResourceModel):
-    """How many runners there may be, and how they look."""
+    """Bounds and template of the pool's runners."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -45,38 +45,38 @@ class RunnerPoolSpec(ResourceModel):
     )
 
     min_runners: Annotated[int, Field(ge=0, le=1_000, json_schema_extra=INT32)] = 0
-    """Runners kept alive when nothing waits."""
+    """Smallest number of runners; they stay when no job waits."""
     max_runners: Annotated[int, Field(ge=0, le=1_000, json_schema_extra=INT32)] = 10
-    """Runners at the most; what kubectl scale sets."""
+    """Largest number of runners. kubectl scale sets this field."""
     concurrency: Annotated[int, Field(ge=1, le=100, json_schema_extra=INT32)] = 5
-    """Jobs that one runner works on at once."""
+    """Number of jobs that one runner works on concurrently."""
     idle_seconds: Annotated[int, Field(ge=0, le=86_400, json_schema_extra=INT32)] = 30
-    """Seconds for which a runner must not have been needed before it is asked to leave."""
+    """Seconds without need for a runner after which it is scaled down."""
     step_up: Annotated[int, Field(ge=1, le=1_000, json_schema_extra=INT32)] = 20
-    """Runners started at the most in one decision."""
+    """Largest number of runners started in one scaling decision."""
     paused: bool = False
-    """True: no runner is started, and idle ones leave; running jobs go on."""
+    """True: no runner is started, and idle ones are scaled down. Running jobs continue."""
     template: PodTemplate
-    """How a runner pod looks."""
+    """Template of the runner pods."""
 
 
 class RunnerPoolStatus(ResourceModel):
-    """How the pool stands."""
+    """State of the pool."""
 
     observed_generation: Int64 = 0
     """The metadata.generation that the operator last acted on."""
     desired_runners: Int32 = 0
-    """Runners that the jobs ask for now, within the bounds."""
+    """Number of runners that the jobs need now, within the bounds."""
     runners: Int32 = 0
-    """Runner pods that have not ended."""
+    """Number of runner pods that have not ended."""
     ready_runners: Int32 = 0
-    """Runner pods that are ready."""
+    """Number of ready runner pods."""
     busy_runners: Int32 = 0
-    """Runner pods with a claimed job."""
+    """Number of runner pods with a claimed job."""
     waiting_jobs: Int32 = 0
-    """Jobs that wait for a runner of this pool."""
+    """Number of jobs that wait for a runner of this pool."""
     claimed_jobs: Int32 = 0
-    """Jobs that runners of this pool work on."""
+    """Number of jobs that runners of this pool work on."""
     selector: Annotated[str, Field(max_length=512)] = ""
     """Label selector of the pool's pods, for the scale subresource."""
     conditions: Annotated[
@@ -89,7 +89,7 @@ class RunnerPoolStatus(ResourceModel):
             },
         ),
     ] = ()
-    """Available, ScalingLimited, Unschedulable, Paused."""
+    """Conditions: Available, ScalingLimited, Unschedulable, Paused, Readable."""
 
 
 class RunnerPool(ResourceModel):

@@ -1,6 +1,6 @@
-"""From a Pydantic model to the structural schema that a CRD wants.
+"""Conversion of a Pydantic model to the structural schema of a CRD.
 
-Kubernetes takes a subset of OpenAPI v3: no references, no unions, no titles. Source:
+Kubernetes accepts a subset of OpenAPI v3: no references, no unions, no titles. Source:
 https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
 """
 
@@ -28,14 +28,14 @@ KEPT = frozenset(
 
 
 class UnsupportedSchemaError(ValueError):
-    """A model uses something that a structural schema cannot say."""
+    """A model uses something that a structural schema cannot express."""
 
 
 def structural_schema(model: type[BaseModel]) -> dict[str, Any]:
     """Return the structural schema of ``model``.
 
-    Raises UnsupportedSchemaError for unions, floats and free-form maps: a field of those would
-    be accepted by the API server without any bound.
+    Raises UnsupportedSchemaError for unions, floats and free-form maps, which the API server
+    would accept without any bounds.
     """
     document = model.model_json_schema(by_alias=True, mode="validation")
     return _convert(document, document.get("$defs", {}), model.__name__)
@@ -47,7 +47,9 @@ def _convert(node: dict[str, Any], definitions: dict[str, Any], where: str) -> d
         return _free_form(node)
     kind = node.get("type")
     if kind not in {"object", "array", "string", "integer", "boolean"}:
-        raise UnsupportedSchemaError(f"{where}: type {kind!r} has no place in a structural schema")
+        raise UnsupportedSchemaError(
+            f"{where}: type {kind!r} is not allowed in a structural schema"
+        )
     result: dict[str, Any] = {}
     for key, value in node.items():
         if key in DROPPED or key in {"properties", "required", "items"}:
@@ -55,10 +57,10 @@ def _convert(node: dict[str, Any], definitions: dict[str, Any], where: str) -> d
         if key in KEPT or key.startswith("x-kubernetes-"):
             result[key] = value
         elif key not in {"anyOf", "allOf", "$ref"}:
-            raise UnsupportedSchemaError(f"{where}: {key!r} has no place in a structural schema")
+            raise UnsupportedSchemaError(f"{where}: a structural schema has no {key!r}")
     if kind == "object":
         if "properties" not in node:
-            raise UnsupportedSchemaError(f"{where}: a map without bounds")
+            raise UnsupportedSchemaError(f"{where}: a map without declared properties")
         result["properties"] = {
             name: _convert(child, definitions, f"{where}.{name}")
             for name, child in node["properties"].items()
@@ -71,7 +73,7 @@ def _convert(node: dict[str, Any], definitions: dict[str, Any], where: str) -> d
 
 
 def _resolve(node: dict[str, Any], definitions: dict[str, Any], where: str) -> dict[str, Any]:
-    """Inline references, and unwrap ``X | None``: an optional field is one that may be absent."""
+    """Inline references, and unwrap ``X | None``: an optional field may be absent."""
     merged = dict(node)
     if "anyOf" in merged:
         choices = [choice for choice in merged.pop("anyOf") if choice.get("type") != "null"]

@@ -15,7 +15,7 @@ from tests.harness.api import JOBS
 from tests.harness.waiting import eventually
 from tests.integration.observability.conftest import World
 from wherry_core.resources import DownloadJob, Phase
-from wherry_core.tracing import TRACEPARENT_ANNOTATION
+from wherry_core.resources.names import TRACEPARENT_ANNOTATION
 
 CALLER = "4bf92f3577b34da6a3ce929d0e0e4736"
 # The first test on a machine without Jaeger builds it, which takes minutes.

@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from localcluster import ports
 from wherry_core import logs, tracing
+from wherry_core.resources.names import TRACEPARENT_ANNOTATION
 from wherry_core.settings import LogSettings
 
 UID = "0b0e5f1c-3a0e-4d8f-9a53-2f6f6a1f0c11"
@@ -102,7 +103,7 @@ def test_a_job_goes_on_in_the_trace_of_its_request(spans: InMemorySpanExporter) 
 def test_a_job_without_a_usable_annotation_has_a_trace_that_all_can_derive(
     spans: InMemorySpanExporter, text: str
 ) -> None:
-    annotations = {tracing.TRACEPARENT_ANNOTATION: text}
+    annotations = {TRACEPARENT_ANNOTATION: text}
     with tracing.span("attempt", parent=tracing.of_job(UID, annotations)):
         pass
     with tracing.span("of another", parent=tracing.of_job("another", {})):
@@ -123,7 +124,7 @@ def test_what_is_not_sampled_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
     with tracing.span("attempt", parent=tracing.of_job(UID, {})):
         pass
     tracing.record_job(UID, {}, started=NOW, ended=NOW, attributes={})
-    off = {tracing.TRACEPARENT_ANNOTATION: CALLER[:-1] + "0"}
+    off = {TRACEPARENT_ANNOTATION: CALLER[:-1] + "0"}
     with tracing.span("attempt", parent=tracing.of_job(UID, off)):
         pass
     assert exporter.get_finished_spans() == ()
@@ -149,7 +150,7 @@ def test_log_lines_carry_the_trace(capsys: pytest.CaptureFixture[str]) -> None:
         logs.set_up(LogSettings.model_validate({"WHERRY_LOG_FORMAT": "json"}))
         tracing.start("test", SimpleSpanProcessor(InMemorySpanExporter()))
         logging.getLogger("x").warning("before")
-        with tracing.within(tracing.of_job(UID, {tracing.TRACEPARENT_ANNOTATION: CALLER})):
+        with tracing.within(tracing.of_job(UID, {TRACEPARENT_ANNOTATION: CALLER})):
             logging.getLogger("x").warning("inside", extra={"job": "a/b"})
     finally:
         root.handlers[:] = handlers

@@ -1,4 +1,4 @@
-"""Client of Wherry: ask for files by id, follow the job, fetch the archive."""
+"""Client of Wherry: submit file ids, watch the job, download the archive."""
 
 from wherry_client.client import WherryClient
 from wherry_client.errors import (
@@ -25,7 +25,14 @@ from wherry_client.errors import (
     UnreachableError,
     WherryError,
 )
-from wherry_client.models import Job, JobPage, JobState, JobStatus
+from wherry_client.models import (
+    FailedAttempt,
+    Job,
+    JobDetails,
+    JobPage,
+    JobState,
+    JobStatus,
+)
 from wherry_client.sync import SyncWherryClient
 from wherry_client.watch import WatchOptions
 
@@ -33,10 +40,12 @@ __all__ = [
     "BadArgumentError",
     "CursorExpiredError",
     "DownloadError",
+    "FailedAttempt",
     "Fault",
     "ForbiddenError",
     "InvalidRequestError",
     "Job",
+    "JobDetails",
     "JobExpiredError",
     "JobFailedError",
     "JobNotEndedError",

@@ -1,4 +1,4 @@
-"""Requests to the API: sent again where that is safe and useful, refusals raised as exceptions."""
+"""Requests to the API: retried where that is safe and useful; refusals raise exceptions."""
 
 import asyncio
 import random
@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import httpx
 
+from wherry_client.backoff import retry_delay
 from wherry_client.errors import (
     BadArgumentError,
     ProblemError,
@@ -19,62 +20,64 @@ from wherry_client.errors import (
     error_of,
     parse_problem,
 )
-from wherry_client.pauses import before_next_try
 
 PREFIX: Final = "v1/download"
 TRIES: Final = 5
 LONGEST_PAUSE_SECONDS: Final = 30.0
-"""When the server asks for a longer pause, the caller decides instead."""
+"""A longer Retry-After is not waited for: the error goes to the caller, who decides."""
 JOB_ID: Final = re.compile(r"[0-9A-Za-z]([0-9A-Za-z.-]{0,251}[0-9A-Za-z])?")
 
 
 def base_url(url: str) -> str:
-    """Return ``url`` as a base for paths. Raises BadArgumentError that says what to change."""
+    """Return ``url`` as a base for paths. Raises BadArgumentError when it cannot be one."""
     try:
         parts = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise BadArgumentError(f"The URL {url!r} cannot be used: {error}.") from None
+        raise BadArgumentError(f"The URL {url!r} is not valid: {error}.") from None
     if parts.scheme not in {"http", "https"} or not parts.host:
         raise BadArgumentError(
-            f"The URL {url!r} must start with http:// or https:// and name a host."
+            f"The URL {url!r} must start with http:// or https:// and have a host name."
         )
     if parts.query or parts.fragment:
-        raise BadArgumentError(f"The URL {url!r} must end with the path: no ? and no #.")
+        raise BadArgumentError(f"The URL {url!r} must end with the path: remove '?' and '#'.")
     return url.rstrip("/") + "/"
 
 
-def header_value(what: str, text: str) -> str:
-    """Return ``text``, which a header can carry. Raises BadArgumentError, without the text."""
+def header_value(kind: str, text: str) -> str:
+    """Return ``text`` if a header can carry it.
+
+    Raises BadArgumentError, which names the ``kind`` of value but never repeats the text.
+    """
     if not (text.isascii() and text.isprintable()) or text != text.strip():
         raise BadArgumentError(
-            f"The {what} holds a line break, a space at an end or a character that is not ASCII: "
-            f"no {what} does."
+            f"The {kind} contains a line break, a space at an end, or a character that is not "
+            f"ASCII. Check how you copied the {kind}."
         )
     return text
 
 
 def job_path(job_id: str, *before: str, after: str = "") -> str:
-    """Return the path of a route of one job. Raises BadArgumentError when it can be no job id."""
+    """Return the path of a route of one job. Raises BadArgumentError for an impossible id."""
     if not JOB_ID.fullmatch(job_id):
         raise BadArgumentError(
-            f"{job_id[:80]!r} is not a job id: it is what submit answers, like "
+            f"{job_id[:80]!r} is not a job id. Use the id that submit returned, like "
             "0c5b1a44-9f0e-4a87-bd0c-6c9f8c9f4e11."
         )
     return "/".join(part for part in (PREFIX, *before, job_id, after) if part)
 
 
-def may_be_sent_again(error: Exception) -> bool:
-    """Whether the same request may succeed a little later."""
+def is_transient(error: Exception) -> bool:
+    """Return whether the same request may succeed later."""
     return isinstance(error, UnreachableError | UnavailableError | RateLimitedError)
 
 
-def pause_asked_for(error: Exception) -> float | None:
-    """Return the seconds after which the server wants to be asked again, if it said so."""
+def retry_after_of(error: Exception) -> float | None:
+    """Return the seconds of the server's Retry-After, or None."""
     return error.problem.retry_after if isinstance(error, ProblemError) else None
 
 
 def describe(error: httpx.RequestError) -> str:
-    """Return why a request failed, in words; httpx leaves some of its exceptions without any."""
+    """Return why a request failed; some of httpx's exceptions have no text."""
     if isinstance(error, httpx.TimeoutException):
         return "it did not answer in time"
     return str(error) or "the connection broke"
@@ -98,10 +101,10 @@ class ApiRequests:
         tries: int | None = None,
         redirects: bool = False,
     ) -> httpx.Response:
-        """Send a request that may be repeated; return the answer, if it is none of refusal.
+        """Send an idempotent request and return the answer.
 
-        ``redirects`` says whether a redirect is among the answers that are expected. Raises
-        ProblemError, UnreachableError or UnexpectedAnswerError, the first two after ``tries``.
+        ``redirects`` allows a redirect as an answer. Raises ProblemError, UnreachableError or
+        UnexpectedAnswerError; transient errors only after ``tries`` requests.
         """
         failures = 0
         while True:
@@ -111,14 +114,15 @@ class ApiRequests:
                 return response
             except (UnreachableError, UnavailableError, RateLimitedError) as error:
                 failures += 1
-                asked_for = pause_asked_for(error)
-                if failures >= (tries or self._tries) or (asked_for or 0) > LONGEST_PAUSE_SECONDS:
+                retry_after = retry_after_of(error)
+                is_last = failures >= (tries or self._tries)
+                if is_last or (retry_after or 0) > LONGEST_PAUSE_SECONDS:
                     raise
-            await asyncio.sleep(before_next_try(failures, random.random(), asked_for))  # noqa: S311
+            await asyncio.sleep(retry_delay(failures, random.random(), retry_after))  # noqa: S311
 
-    async def document(self, method: str, path: str, **how: Any) -> Any:
-        """Send a request as :meth:`send` does and return the JSON document of the answer."""
-        response = await self.send(method, path, **how)
+    async def document(self, method: str, path: str, **arguments: Any) -> Any:
+        """Send a request as :meth:`send` does and return the answer's JSON document."""
+        response = await self.send(method, path, **arguments)
         try:
             return response.json()
         except ValueError:
@@ -132,7 +136,7 @@ class ApiRequests:
     async def open_stream(
         self, path: str, headers: Mapping[str, str], read_timeout: float
     ) -> AsyncIterator[httpx.Response]:
-        """Open an answer to be read bit by bit, once. Raises as :meth:`send` does."""
+        """Yield a streamed answer, without a retry. Raises as :meth:`send` does."""
         timeout = httpx.Timeout(10.0, read=read_timeout)
         request = self._http.build_request("GET", path, headers=headers, timeout=timeout)
         try:
@@ -165,10 +169,10 @@ class ApiRequests:
     def _check(self, response: httpx.Response, *, redirects: bool) -> None:
         status = response.status_code
         if response.is_redirect and not redirects:
-            where = response.headers["location"].partition("?")[0].partition(PREFIX)[0]
+            target = response.headers["location"].partition("?")[0].partition(PREFIX)[0]
             raise UnexpectedAnswerError(
-                f"{self._host} redirects to {where}, as Wherry's API does not. "
-                "If that is where Wherry is, give it as the URL."
+                f"{self._host} redirects to {target}, as Wherry's API does not. "
+                "If Wherry is there, use that URL."
             )
         if status >= 400:
             try:

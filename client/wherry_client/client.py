@@ -1,4 +1,4 @@
-"""The client: everything that the API can do, as methods."""
+"""The asynchronous client: one method for each operation of the API."""
 
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
@@ -12,7 +12,7 @@ import httpx
 
 from wherry_client.api_requests import PREFIX, TRIES, ApiRequests, base_url, header_value, job_path
 from wherry_client.download import Download, OnBytes
-from wherry_client.models import Job, JobPage, JobState, JobStatus
+from wherry_client.models import Job, JobDetails, JobPage, JobState, JobStatus
 from wherry_client.watch import DEFAULTS, Watch, WatchOptions
 
 FileId = int | str
@@ -21,7 +21,7 @@ OnMissing = Literal["Fail", "Manifest"]
 
 
 def user_agent() -> str:
-    """Return how this client names itself to servers."""
+    """Return the User-Agent of this client."""
     try:
         return f"wherry-client/{version('wherry-client')}"
     except PackageNotFoundError:
@@ -29,11 +29,11 @@ def user_agent() -> str:
 
 
 class WherryClient:
-    """Asks for files, follows jobs and fetches archives. Use it in ``async with``, or close it.
+    """Submits jobs, watches them and downloads archives. Use it in ``async with``, or close it.
 
-    Every method raises a subclass of :class:`wherry_client.WherryError` when it cannot do its
-    work. Requests are sent again when the server does not answer or is busy: all of them can be
-    repeated without harm, ``submit`` included, for it always carries an idempotency key.
+    Every method raises a subclass of :class:`wherry_client.WherryError` when it fails. Requests
+    are retried when the server does not answer or is busy. That is safe because all of them are
+    idempotent: ``submit`` always sends an idempotency key.
     """
 
     def __init__(
@@ -45,11 +45,12 @@ class WherryClient:
         tries: int = TRIES,
         verify: bool | str = True,
     ) -> None:
-        """Prepare a client; nothing is sent yet.
+        """Create a client; nothing is sent yet.
 
-        ``token`` is a Kubernetes or OIDC token, or an API key; ``tenant`` the namespace that is
-        meant, for tokens that are good for several. ``verify`` may be the path of a file of
-        certificate authorities. Raises BadArgumentError when one of them cannot be one.
+        ``token`` is a Kubernetes or OIDC token, or an API key. ``tenant`` selects the namespace
+        for a token that is valid for several. ``tries`` is how often a request is sent before its
+        failure is raised. ``verify`` may be the path of a file with certificate authorities.
+        Raises BadArgumentError for a URL, token or tenant that cannot be valid.
         """
         headers = {"User-Agent": user_agent(), "Accept": "application/json"}
         if token:
@@ -64,7 +65,7 @@ class WherryClient:
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
             verify=checked,
         )
-        # The store gets no token: a signed URL is all that it wants, and it is another party.
+        # The store is another party and must not get the token; the signed URL is sufficient.
         self._store = httpx.AsyncClient(
             headers={"User-Agent": user_agent()},
             timeout=httpx.Timeout(30.0, connect=10.0, pool=None),
@@ -97,12 +98,11 @@ class WherryClient:
         on_missing: OnMissing | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
-        """Ask for files; return the job that bundles them.
+        """Create a job that bundles the files, and return it.
 
-        The same ``idempotency_key`` with the same request is the same job, however often it is
-        sent. With ``on_missing="Manifest"`` a missing file is skipped and listed in the archive's
-        manifest; else it fails the job. Raises InvalidRequestError, TooManyFilesError,
-        KeyReusedError.
+        A repeated request with the same ``idempotency_key`` returns the same job. With
+        ``on_missing="Manifest"`` a missing file is skipped and listed in the archive's manifest;
+        by default it fails the job. Raises InvalidRequestError, TooManyFilesError, KeyReusedError.
         """
         body: dict[str, Any] = {"file_ids": list(file_ids)}
         if archive_name is not None:
@@ -115,28 +115,36 @@ class WherryClient:
         return Job.parse(await self._requests.document("POST", path, body=body, headers=headers))
 
     async def status(self, job_id: str) -> JobStatus:
-        """Return how a job stands. Raises JobNotFoundError, JobExpiredError."""
+        """Return the status of a job. Raises JobNotFoundError, JobExpiredError."""
         path = job_path(job_id, "status")
         return JobStatus.parse(await self._requests.document("GET", path))
+
+    async def details(self, job_id: str) -> JobDetails:
+        """Return a job's attempts, archive name and more. Raises JobNotFoundError.
+
+        The server reads them from the cluster: use :meth:`status` or :meth:`watch` for polling.
+        """
+        path = job_path(job_id, after="details")
+        return JobDetails.parse(await self._requests.document("GET", path))
 
     def watch(
         self, job_id: str, options: WatchOptions = DEFAULTS
     ) -> AsyncGenerator[JobStatus, None]:
-        """Yield how a job stands whenever that changes; the last one has ``ended``.
+        """Yield the status of a job whenever it changes; the last one has ``ended`` set.
 
-        Follows the stream, comes back to it when it breaks, and polls while no stream gets
-        through. Raises JobNotFoundError, JobExpiredError, and UnreachableError when the server
-        stays away for longer than ``options.patience``. Leaving early? Wrap it in
-        ``contextlib.aclosing``, so that its connections are closed at once.
+        Reads the job's event stream, reconnects when it breaks, and polls while no stream gets
+        through. Raises JobNotFoundError, JobExpiredError, and UnreachableError when the server is
+        unavailable for longer than ``options.patience``. To leave early, wrap it in
+        ``contextlib.aclosing``, which closes its connections at once.
         """
         return Watch(self._requests, job_id, options).statuses()
 
     async def cancel(self, job_id: str) -> None:
-        """Ask for the end of a job; one that has ended stays as it is. Raises JobNotFoundError."""
+        """Cancel a job; a job that has ended stays unchanged. Raises JobNotFoundError."""
         await self._requests.send("DELETE", job_path(job_id))
 
     async def retry(self, job_id: str) -> Job:
-        """Create a new job from a failed or cancelled one; asked twice, it is the same new job.
+        """Create a new job from a failed or cancelled one; a repeated call returns the same job.
 
         Raises JobNotFoundError, JobNotEndedError.
         """
@@ -151,12 +159,13 @@ class WherryClient:
         overwrite: bool = False,
         on_bytes: OnBytes | None = None,
     ) -> Path:
-        """Fetch the archive of a completed job to ``path`` and return where it is.
+        """Download the archive of a completed job to ``path`` and return the file's path.
 
-        If ``path`` is a folder, the file in it gets the name that the server proposes. Until all
-        is there the bytes are in ``<path>.part``; the next call goes on from them. Raises
-        JobNotReadyError, JobFailedError, JobExpiredError, DownloadError, FileExistsError,
-        FileNotFoundError when there is no such folder, and OSError when the disk refuses.
+        If ``path`` is a folder, the file in it gets the name that the server proposes. An
+        incomplete download stays in ``<path>.part``, and the next call resumes it. ``on_bytes`` is
+        called with the bytes so far and the size. Raises JobNotReadyError, JobFailedError,
+        JobExpiredError, DownloadError, FileExistsError, FileNotFoundError when there is no such
+        folder, and OSError when the disk refuses.
         """
         download = Download(self._requests, self._store, job_id, on_bytes=on_bytes)
         return await download.run(Path(path), overwrite=overwrite)
@@ -184,7 +193,7 @@ class WherryClient:
     async def list(
         self, *, state: JobState | str | None = None, dead_letters: bool | None = None
     ) -> AsyncIterator[JobStatus]:
-        """Yield all of the tenant's jobs, or those in one state or among the dead letters."""
+        """Yield the tenant's jobs, optionally only those in one state or the dead letters."""
         cursor = None
         while True:
             page = await self.page(

@@ -13,7 +13,7 @@ MAX_BYTES: Final = 200
 
 
 def proposed_name(header: str | None) -> str | None:
-    """Return the name of a Content-Disposition header, safe on every system, or None."""
+    """Return the file name in a Content-Disposition header, made safe; None if it has none."""
     if not header:
         return None
     if match := EXTENDED.search(header):
@@ -25,15 +25,15 @@ def proposed_name(header: str | None) -> str | None:
 
 
 def safe_name(name: str) -> str | None:
-    """Return ``name`` as the name of a file in the folder at hand, or None if nothing is left.
+    """Return ``name`` as a plain file name for any system, or None if nothing of it remains.
 
-    A server must not choose where it writes: no folders, no hidden files, no names that Windows
-    keeps for itself.
+    A server must not choose where the client writes: no folders, no hidden files, and no name
+    that Windows reserves.
     """
     clean = FORBIDDEN.sub("_", name.replace("\\", "/").rsplit("/", 1)[-1]).strip(" .")
     if RESERVED.fullmatch(clean):
         clean = f"_{clean}"
-    stem, dot, ending = clean.rpartition(".")
-    kept = f"{dot}{ending}" if stem and len(ending) <= 10 else ""
-    whole = clean.removesuffix(kept).encode()[: MAX_BYTES - len(kept.encode())]
-    return (whole.decode(errors="ignore") + kept) or None
+    stem, dot, suffix = clean.rpartition(".")
+    kept = f"{dot}{suffix}" if stem and len(suffix) <= 10 else ""
+    shortened = clean.removesuffix(kept).encode()[: MAX_BYTES - len(kept.encode())]
+    return (shortened.decode(errors="ignore") + kept) or None

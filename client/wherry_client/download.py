@@ -1,4 +1,4 @@
-"""Fetching an archive: through the redirect, in as many pieces as the network makes of it."""
+"""Download an archive: follow the redirect to the store and resume after every interruption."""
 
 import asyncio
 import random
@@ -11,26 +11,26 @@ from typing import Final
 import httpx
 
 from wherry_client.api_requests import ApiRequests, describe, job_path
+from wherry_client.backoff import backoff
 from wherry_client.content_disposition import proposed_name
-from wherry_client.download_plan import (
-    FROM_THE_BEGINNING,
-    PartRecord,
-    Start,
-    Step,
-    StoreAnswer,
-    Verdict,
-    judge,
-    start_at,
-)
 from wherry_client.errors import DownloadError, UnexpectedAnswerError, UnreachableError
 from wherry_client.part_file import PartFile, closing_part
-from wherry_client.pauses import backoff
+from wherry_client.resume import (
+    FROM_THE_BEGINNING,
+    Action,
+    Decision,
+    PartRecord,
+    ResumePoint,
+    StoreResponse,
+    decide,
+    resume_point,
+)
 
 BUFFER_BYTES: Final = 1_048_576
 FIRST_BYTE: Final = (("Range", "bytes=0-0"),)
 
 OnBytes = Callable[[int, int | None], None]
-"""Is told how many bytes are there, and how many there will be, if that is known."""
+"""Called with the bytes downloaded so far, and the size of the archive or None if unknown."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class DownloadOptions:
     """How patient a download is."""
 
     tries: int = 8
-    """Failures in a row without one new byte that end it with an exception."""
+    """Failures in a row without a new byte after which the download raises."""
 
 
 class Download:
@@ -64,111 +64,114 @@ class Download:
         self._size: int | None = None
 
     async def run(self, path: Path, *, overwrite: bool) -> Path:
-        """Fetch the archive to ``path`` and return it; in a folder it gets the server's name.
+        """Download the archive to ``path`` and return its path.
 
-        Raises FileExistsError, FileNotFoundError, WherryError, and OSError when the disk refuses.
+        If ``path`` is a folder, the file gets the name that the server proposes. Raises
+        FileExistsError, FileNotFoundError, WherryError, and OSError when the disk refuses.
         """
-        folder = await asyncio.to_thread(path.is_dir)
-        if not folder and not await asyncio.to_thread(path.parent.is_dir):
+        is_folder = await asyncio.to_thread(path.is_dir)
+        if not is_folder and not await asyncio.to_thread(path.parent.is_dir):
             raise FileNotFoundError(f"There is no folder {path.parent}.")
-        target = path / await self._proposed_name() if folder else path
+        target = path / await self._proposed_name() if is_folder else path
         if not overwrite and await asyncio.to_thread(target.exists):
             raise FileExistsError(f"{target} exists already.")
-        self._size = await self._promised_size()
+        self._size = await self._reported_size()
         with closing_part(target) as part:
             written = await asyncio.to_thread(part.open)
             await self._fill(part, written)
             await asyncio.to_thread(part.finish, overwrite=overwrite)
         return target
 
-    async def _promised_size(self) -> int | None:
+    async def _reported_size(self) -> int | None:
+        """Return the size that the job's status reports."""
         status = await self._requests.document("GET", job_path(self._job_id, "status"))
         size = status.get("size") if isinstance(status, dict) else None
         return size if type(size) is int else None
 
     async def _fill(self, part: PartFile, written: int) -> None:
         record = await asyncio.to_thread(part.read_record)
-        start = start_at(written, record, self._job_id)
+        point = resume_point(written, record, self._job_id)
         while True:
             async with AsyncExitStack() as stack:
-                response, verdict = await self._ask(stack, start, record)
-                if verdict.step is Step.DONE:
-                    self._check_size(start.offset, verdict.size)
+                response, decision = await self._request(stack, point, record)
+                if decision.action is Action.DONE:
+                    self._check_written(point.offset, decision.size)
                     return
-                if verdict.step is Step.START_OVER:
-                    start, record = FROM_THE_BEGINNING, None
+                if decision.action is Action.START_OVER:
+                    point, record = FROM_THE_BEGINNING, None
                     continue
-                self._check_promise(verdict.size)
-                record = PartRecord(self._job_id, response.headers.get("etag"), verdict.size)
-                await asyncio.to_thread(part.begin_at, verdict.offset, record)
-                written = await self._copy(response, part, verdict)
-            if verdict.size is None or written >= verdict.size:
-                self._check_size(written, verdict.size)
+                self._check_offered(decision.size)
+                record = PartRecord(self._job_id, response.headers.get("etag"), decision.size)
+                await asyncio.to_thread(part.begin_at, decision.offset, record)
+                written = await self._copy(response, part, decision)
+            if decision.size is None or written >= decision.size:
+                self._check_written(written, decision.size)
                 return
-            start = start_at(written, record, self._job_id)
+            point = resume_point(written, record, self._job_id)
 
-    async def _copy(self, response: httpx.Response, part: PartFile, verdict: Verdict) -> int:
-        """Write the body until it ends or breaks; return how many bytes are there.
+    async def _copy(self, response: httpx.Response, part: PartFile, decision: Decision) -> int:
+        """Write the body until it ends or breaks off; return how many bytes the part has.
 
-        A break after new bytes costs nothing; one without is counted, and waited after. Raises
-        UnreachableError when nothing new comes any more.
+        A break after new bytes resets the count of failures; a break without any is counted and
+        followed by a pause. Raises UnreachableError after too many of those.
         """
-        written = verdict.offset
+        written = decision.offset
         buffer = bytearray()
         broken: httpx.RequestError | None = None
-        self._on_bytes(written, verdict.size)
+        self._on_bytes(written, decision.size)
         try:
             async for chunk in response.aiter_raw():
                 buffer += chunk
                 if len(buffer) >= BUFFER_BYTES:
-                    # Taken out first: a cancel while it is written must not write it twice.
+                    # Emptied before the write: a cancellation during it must not write it twice.
                     block, buffer = bytes(buffer), bytearray()
                     await _write(part, block)
                     written += len(block)
-                self._on_bytes(written + len(buffer), verdict.size)
+                self._on_bytes(written + len(buffer), decision.size)
         except httpx.RequestError as error:
             broken = error
         except OSError:
             buffer.clear()
             raise
         finally:
-            # What has arrived is kept, at Ctrl-C too, for the next try to go on from there.
+            # Keep what has arrived, also after Ctrl-C, so that the next try resumes there.
             await _write(part, bytes(buffer))
             written += len(buffer)
-        if written > verdict.offset:
+        if written > decision.offset:
             self._failures = 0
-        elif verdict.size != written:
+        elif decision.size != written:
             await self._pause(response.url.netloc.decode(), broken)
-        if broken is not None and verdict.size is None:
-            # Without a size nothing tells the end from a break: only a whole body counts.
+        if broken is not None and decision.size is None:
+            # Without a size, an end cannot be distinguished from a break: only a complete body
+            # counts.
             await self._pause(response.url.netloc.decode(), broken)
-            raise UnreachableError(f"The archive broke off: {describe(broken)}. Try again.")
+            raise UnreachableError(f"The download broke off: {describe(broken)}. Try again.")
         return written
 
-    async def _ask(
-        self, stack: AsyncExitStack, start: Start, record: PartRecord | None
-    ) -> tuple[httpx.Response, Verdict]:
-        """Ask the store until its answer is of use, with a fresh URL whenever one is refused."""
+    async def _request(
+        self, stack: AsyncExitStack, point: ResumePoint, record: PartRecord | None
+    ) -> tuple[httpx.Response, Decision]:
+        """Request the archive until a response can be used; replace a signed URL once refused."""
         refused = False
         while True:
             url = await self._signed_url(fresh=refused)
-            headers = dict(start.headers) | {"Accept-Encoding": "identity"}
+            headers = dict(point.headers) | {"Accept-Encoding": "identity"}
             request = self._store.build_request("GET", url, headers=headers)
             try:
                 response = await self._store.send(request, stream=True)
             except httpx.RequestError as error:
                 await self._pause(request.url.netloc.decode(), error)
                 continue
-            verdict = judge(start, record, _head_of(response))
-            if verdict.step in {Step.WRITE, Step.DONE, Step.START_OVER}:
+            decision = decide(point, record, _store_response(response))
+            if decision.action in {Action.WRITE, Action.DONE, Action.START_OVER}:
                 stack.push_async_callback(response.aclose)
-                return response, verdict
+                return response, decision
             await response.aclose()
             refusal = f"it answered {response.status_code}"
-            if verdict.step is Step.GIVE_UP:
-                raise DownloadError(f"The store does not give the archive out: {refusal}.")
-            if verdict.step is Step.FRESH_URL and not refused:
-                # The URL was too old, which is no failure; a fresh one that is refused too is.
+            if decision.action is Action.GIVE_UP:
+                raise DownloadError(f"The store refuses the archive: {refusal}.")
+            if decision.action is Action.FRESH_URL and not refused:
+                # An expired URL is not a failure; a fresh one that is refused as well is.
                 refused = True
                 continue
             await self._pause(request.url.netloc.decode(), refusal)
@@ -195,37 +198,37 @@ class Download:
 
     async def _proposed_name(self) -> str:
         async with AsyncExitStack() as stack:
-            response, _ = await self._ask(stack, Start(0, FIRST_BYTE), None)
+            response, _ = await self._request(stack, ResumePoint(0, FIRST_BYTE), None)
             name = proposed_name(response.headers.get("content-disposition"))
         return name or f"download-{self._job_id[:8]}.zip"
 
-    async def _pause(self, host: str, why: httpx.RequestError | str | None) -> None:
-        """Wait before the next try. Raises UnreachableError after too many in a row."""
+    async def _pause(self, host: str, cause: httpx.RequestError | str | None) -> None:
+        """Wait before the next try. Raises UnreachableError after too many failures in a row."""
         self._failures += 1
         if self._failures >= self._tries:
-            words = describe(why) if isinstance(why, httpx.RequestError) else why
+            reason = describe(cause) if isinstance(cause, httpx.RequestError) else cause
             raise UnreachableError(
-                f"{host} does not give the archive out: {words or 'nothing comes'}."
+                f"{host} does not deliver the archive: {reason or 'no bytes arrive'}."
             )
         await asyncio.sleep(backoff(self._failures, random.random()))  # noqa: S311
 
-    def _check_promise(self, size: int | None) -> None:
+    def _check_offered(self, size: int | None) -> None:
         if size is not None and self._size is not None and size != self._size:
             raise DownloadError(
-                f"The job's archive has {self._size} bytes, and the store offers {size}: "
-                "something between here and there changes it."
+                f"The job's archive has {self._size} bytes, but the store offers {size}. "
+                "A proxy may be changing it on the way."
             )
 
-    def _check_size(self, written: int, size: int | None) -> None:
+    def _check_written(self, written: int, size: int | None) -> None:
         expected = self._size if self._size is not None else size
         if expected is not None and written != expected:
-            raise DownloadError(f"{written} bytes arrived, and the archive has {expected}.")
+            raise DownloadError(f"{written} bytes arrived, but the archive has {expected}.")
 
 
 async def _write(part: PartFile, data: bytes) -> None:
-    """Append ``data`` to the part, also when the task is cancelled meanwhile.
+    """Append ``data`` to the part, also when the task is cancelled during the write.
 
-    A thread that writes cannot be stopped: whatever is written next must come after it.
+    A thread that writes cannot be stopped: what is written next must wait for it.
     """
     writing = asyncio.ensure_future(asyncio.to_thread(part.write, data))
     try:
@@ -235,9 +238,9 @@ async def _write(part: PartFile, data: bytes) -> None:
         raise
 
 
-def _head_of(response: httpx.Response) -> StoreAnswer:
+def _store_response(response: httpx.Response) -> StoreResponse:
     length = response.headers.get("content-length", "")
-    return StoreAnswer(
+    return StoreResponse(
         status=response.status_code,
         etag=response.headers.get("etag"),
         content_range=response.headers.get("content-range"),

@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions; those that the server tells of come from RFC 9457 problems."""
+"""The exceptions of this package; those that the server causes carry its RFC 9457 problem."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,28 +10,28 @@ PROBLEM_PREFIX: Final = "urn:wherry:problem:"
 
 
 class WherryError(Exception):
-    """Base of all exceptions of this package; the text is a sentence for a person."""
+    """Base of all exceptions of this package; ``str()`` of one is a sentence for a person."""
 
 
 class BadArgumentError(WherryError, ValueError):
-    """What the caller gave cannot be right: nothing was sent."""
+    """An argument cannot be valid; nothing was sent."""
 
 
 class UnreachableError(WherryError):
-    """The server, or the store that holds the archives, could not be reached or fell silent."""
+    """The server or the store of the archives could not be reached, or stopped answering."""
 
 
 class UnexpectedAnswerError(WherryError):
-    """What answered does not speak as Wherry's API does: mostly a wrong URL, or a proxy."""
+    """The answer is not one of Wherry's API; usually the URL is wrong, or a proxy answered."""
 
 
 class DownloadError(WherryError):
-    """The archive that arrived is not the one that was promised; what was written is kept apart."""
+    """The store does not deliver the job's archive, or another download writes the same file."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One part of a request that is at fault."""
+    """One part of a request that the server rejects."""
 
     where: str
     """A JSON pointer into the body (RFC 6901), or the name of a query parameter."""
@@ -48,38 +48,38 @@ class Problem:
     detail: str = ""
     faults: tuple[Fault, ...] = ()
     retry_after: float | None = None
-    """Seconds after which the server wants to be asked again."""
+    """Seconds to wait before the request is repeated, if the server says so."""
     members: Mapping[str, Any] = field(default_factory=dict)
-    """All other members of the document, such as jobStatus."""
+    """The document's other members, such as jobStatus."""
 
     @property
     def is_blank(self) -> bool:
-        """Whether there was no document: a proxy's answer, or none of Wherry's at all."""
+        """Whether the answer had no problem document, as a proxy's answer."""
         return self.type == "about:blank"
 
 
 class ProblemError(WherryError):
-    """The server refused; ``problem`` has its reasons."""
+    """The server refused the request; ``problem`` has the reasons."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(
             problem.detail
             or problem.title
-            or f"The server answered {problem.status}, without saying why."
+            or f"The server answered {problem.status} without a reason."
         )
         self.problem = problem
 
     def __reduce__(self) -> tuple[type["ProblemError"], tuple[Problem]]:
-        """Pickle by the problem: the default would pass the text."""
+        """Pickle the problem; the default would pass the text to the constructor."""
         return (type(self), (self.problem,))
 
 
 class InvalidRequestError(ProblemError):
-    """The request cannot be right as it is; ``problem.faults`` may name the parts."""
+    """The request is not valid; ``problem.faults`` may name the parts."""
 
 
 class TooManyFilesError(InvalidRequestError):
-    """More ids than one job takes, or ids that are too long in all: split the request."""
+    """The request has more ids than one job accepts, or is too large. Split it."""
 
 
 class KeyReusedError(InvalidRequestError):
@@ -87,7 +87,7 @@ class KeyReusedError(InvalidRequestError):
 
 
 class CursorExpiredError(InvalidRequestError):
-    """The listing took too long, start it again."""
+    """The cursor has expired. Start the listing again."""
 
 
 class UnauthenticatedError(ProblemError):
@@ -95,7 +95,7 @@ class UnauthenticatedError(ProblemError):
 
 
 class ForbiddenError(ProblemError):
-    """The token is known and may not do that."""
+    """The token is valid but lacks the permission."""
 
 
 class JobNotFoundError(ProblemError):
@@ -103,31 +103,31 @@ class JobNotFoundError(ProblemError):
 
 
 class JobExpiredError(ProblemError):
-    """The job was there; it and its archive are gone."""
+    """The job and its archive have expired."""
 
 
 class JobNotReadyError(ProblemError):
-    """The archive is not there yet: wait for the end of the job."""
+    """The job has not completed yet. Wait for it."""
 
 
 class JobFailedError(ProblemError):
-    """The job has ended without an archive."""
+    """The job failed or was cancelled; it has no archive."""
 
 
 class JobNotEndedError(ProblemError):
-    """Only a failed or cancelled job can be retried."""
+    """The job cannot be retried: it has not failed and was not cancelled."""
 
 
 class RateLimitedError(ProblemError):
-    """Too many requests, jobs or streams: ask again after ``problem.retry_after`` seconds."""
+    """Too many requests, jobs or streams. Retry after ``problem.retry_after`` seconds."""
 
 
 class UnavailableError(ProblemError):
-    """The service cannot take this for now: ask again after ``problem.retry_after`` seconds."""
+    """The service is unavailable. Retry after ``problem.retry_after`` seconds."""
 
 
 class ServerError(ProblemError):
-    """The server made a mistake."""
+    """Internal error of the server."""
 
 
 _BY_SLUG: Final[dict[str, type[ProblemError]]] = {
@@ -152,7 +152,7 @@ _BY_STATUS: Final[dict[int, type[ProblemError]]] = {
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Return the seconds that a Retry-After header asks for (RFC 9110, section 10.2.3)."""
+    """Return the seconds of a Retry-After header (RFC 9110, section 10.2.3), or None."""
     if value is None:
         return None
     text = value.strip()
@@ -168,7 +168,7 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
 
 
 def parse_problem(status: int, document: Any, retry_after: str | None = None) -> Problem:
-    """Return the problem that an error answer tells of, however little of it is there."""
+    """Return the problem in an error answer; a document of another form gives a blank one."""
     known = document if isinstance(document, dict) else {}
     seconds = parse_retry_after(retry_after)
     if not isinstance(known.get("type"), str):
@@ -192,7 +192,7 @@ def parse_problem(status: int, document: Any, retry_after: str | None = None) ->
 
 
 def error_of(problem: Problem) -> ProblemError:
-    """Return the exception for a problem: by its type, else by its status."""
+    """Return the exception for a problem, chosen by its type or else by its status."""
     kind = _BY_SLUG.get(problem.type.removeprefix(PROBLEM_PREFIX)) or _BY_STATUS.get(problem.status)
     if kind is None:
         kind = ServerError if problem.status >= 500 else InvalidRequestError

@@ -1,6 +1,6 @@
-"""Server-sent events: from bytes, however they are cut, to events.
+"""Parse server-sent events from chunks of bytes.
 
-The rules are those of the WHATWG HTML standard, section 9.2.6, "Interpreting an event stream".
+Source: WHATWG HTML, section 9.2.6, "Interpreting an event stream".
 """
 
 import codecs
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 MAX_EVENT_CHARACTERS: Final = 1_048_576
-"""An event that is larger is none of Wherry's; without a bound it would fill the memory."""
+"""Bounds the memory for one event; Wherry's events are far smaller."""
 BYTE_ORDER_MARK: Final = "\ufeff"
 
 
 class EventTooLargeError(Exception):
-    """The stream does not come from Wherry, or is broken."""
+    """Raised when an event exceeds MAX_EVENT_CHARACTERS: the stream is not one of Wherry's."""
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,17 @@ class ServerEvent:
     name: str
     data: str
     last_event_id: str
-    """The id that is sent on a reconnect; it stays until an event brings another."""
+    """The newest id up to this event: an event without an id keeps the previous one."""
 
 
 class EventStreamParser:
-    """Takes chunks of a stream and returns the events that they complete."""
+    """Incremental parser of one stream."""
 
     def __init__(self, last_event_id: str = "") -> None:
         self.last_event_id = last_event_id
-        """The newest id that was seen in a completed event."""
+        """The newest id of a complete event; sent as Last-Event-ID on a reconnect."""
         self.retry_seconds: float | None = None
-        """The pause before a reconnect that the server asked for last."""
+        """Seconds to wait before a reconnect, as the server last asked for, or None."""
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._started = False
         self._line = ""
@@ -44,23 +44,23 @@ class EventStreamParser:
         self._id = last_event_id
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
-        """Return the events that end in ``chunk``. Raises EventTooLargeError."""
+        """Return the events that ``chunk`` completes. Raises EventTooLargeError."""
         text = self._decoder.decode(chunk)
         if text and not self._started:
             self._started = True
             text = text.removeprefix(BYTE_ORDER_MARK)
         events = []
         for line in self._lines(text):
-            event = self._take(line)
+            event = self._process_line(line)
             if event is not None:
                 events.append(event)
         return events
 
     def _lines(self, text: str) -> list[str]:
-        """Return the lines that ``text`` completes; they end with LF, CR or both."""
+        """Return the lines that ``text`` completes; a line ends with LF, CR or CRLF."""
         if text and self._after_carriage_return:
             self._after_carriage_return = False
-            # The pair CR LF was cut in two by the network: the line is counted already.
+            # The chunk border split a CRLF: its CR has ended the line already.
             text = text.removeprefix("\n")
         if text.endswith("\r"):
             self._after_carriage_return = True
@@ -73,7 +73,7 @@ class EventStreamParser:
         if self._size + len(self._line) > MAX_EVENT_CHARACTERS:
             raise EventTooLargeError
 
-    def _take(self, line: str) -> ServerEvent | None:
+    def _process_line(self, line: str) -> ServerEvent | None:
         if not line:
             return self._complete()
         field, _, value = line.partition(":")

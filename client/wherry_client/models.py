@@ -1,4 +1,4 @@
-"""What the server tells: jobs and how they stand."""
+"""The documents of the API: jobs, their status and their details."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from typing import Any, Final, TypeVar
 
 from wherry_client.errors import UnexpectedAnswerError
 
-Value = TypeVar("Value", str, int)
+Value = TypeVar("Value", str, int, bool)
 
 
 class JobState(StrEnum):
-    """Where a job stands; a cancelled job is failed."""
+    """The state of a job; a cancelled job is failed."""
 
     QUEUED = "queued"
     PROCESSING = "processing"
@@ -20,30 +20,30 @@ class JobState(StrEnum):
     FAILED = "failed"
 
 
-ENDED: Final = frozenset({JobState.COMPLETED, JobState.FAILED})
+TERMINAL_STATES: Final = frozenset({JobState.COMPLETED, JobState.FAILED})
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job that was accepted."""
+    """An accepted job."""
 
     job_id: str
-    """Names the job everywhere."""
+    """Identifies the job on every route."""
     state: JobState
-    """Queued, or how an earlier request with the same idempotency key stands."""
+    """Queued, or the state of the job that an earlier request with the same key created."""
     total_files: int
-    """Files asked for, each id counted once."""
+    """Requested files, each id counted once."""
     estimated_seconds: int
-    """Seconds that the files will take once a runner has started."""
+    """Seconds that the job will take once a runner has started it."""
 
     @property
     def ended(self) -> bool:
-        """True when it was asked for before and has ended."""
-        return self.state in ENDED
+        """Whether the job has ended: an earlier request with the same key created it."""
+        return self.state in TERMINAL_STATES
 
     @classmethod
     def parse(cls, document: Any) -> "Job":
-        """Read the answer to a submission. Raises UnexpectedAnswerError."""
+        """Read the answer to a submission or a retry. Raises UnexpectedAnswerError."""
         fields = _object(document)
         return cls(
             job_id=_field(fields, "jobId", str),
@@ -64,34 +64,34 @@ class Job:
 
 @dataclass(frozen=True)
 class JobStatus:
-    """How a job stands at one moment."""
+    """The status of a job at one moment."""
 
     job_id: str
     state: JobState
     progress: int
-    """Per cent of the bytes that are in the archive."""
+    """Per cent of the bytes that are in the archive, 0 to 100."""
     completed_files: int
     total_files: int
     created_at: datetime
     updated_at: datetime
-    """When this was true."""
+    """When the job had this status."""
     completed_at: datetime | None = None
-    """When the job ended, well or not."""
+    """When the job completed or failed."""
     download_url: str | None = None
     """Route of the API that redirects to the archive; ``WherryClient.download`` fetches it."""
     size: int | None = None
-    """Bytes of the archive, once it is there."""
+    """Bytes of the archive; None until the job has completed."""
     error: str | None = None
     """Why the job failed, as a sentence."""
     queue_position: int | None = None
-    """Place in the queue, 1 for the next one."""
+    """Position in the queue, counted from 1; None when unknown or not queued."""
     estimated_seconds: int | None = None
-    """Seconds that the files which are left will take, by the server's measurements."""
+    """Seconds that the remaining files will take, estimated by the server."""
 
     @property
     def ended(self) -> bool:
-        """True when nothing comes after this."""
-        return self.state in ENDED
+        """Whether the job has completed or failed."""
+        return self.state in TERMINAL_STATES
 
     @classmethod
     def parse(cls, document: Any) -> "JobStatus":
@@ -138,7 +138,7 @@ class JobPage:
 
     jobs: tuple[JobStatus, ...]
     next_cursor: str | None
-    """Gives the next page; None on the last one."""
+    """Cursor of the next page; None on the last one."""
 
     @classmethod
     def parse(cls, document: Any) -> "JobPage":
@@ -153,6 +153,64 @@ class JobPage:
         )
 
 
+@dataclass(frozen=True)
+class FailedAttempt:
+    """One attempt of a job that failed."""
+
+    attempt: int
+    """Number of the attempt, counted from 1."""
+    reason: str
+    """The cause as one CamelCase word, such as ``FilesNotFound``."""
+    message: str
+    """The cause as a sentence; empty when the reason says it all."""
+    time: datetime
+    infrastructure: bool
+    """Whether the runner was lost; such an attempt does not count against the job."""
+
+
+@dataclass(frozen=True)
+class JobDetails:
+    """What is known of a job beyond its status."""
+
+    job_id: str
+    archive_name: str
+    """File name of the archive."""
+    skipped_files: int
+    """Missing files that were skipped; the archive's manifest.json lists them."""
+    attempt: int
+    """Number of the current or last attempt; 0 before the first."""
+    failures: tuple[FailedAttempt, ...]
+    """The failed attempts, oldest first; the server keeps the newest 20."""
+    retry_of: str | None
+    """Id of the failed job that this one repeats."""
+
+    @classmethod
+    def parse(cls, document: Any) -> "JobDetails":
+        """Read the details of a job. Raises UnexpectedAnswerError."""
+        fields = _object(document)
+        failures = fields.get("failures")
+        if not isinstance(failures, list):
+            raise _unexpected("failures")
+        return cls(
+            job_id=_field(fields, "jobId", str),
+            archive_name=_field(fields, "archiveName", str),
+            skipped_files=_field(fields, "skippedFiles", int),
+            attempt=_field(fields, "attempt", int),
+            failures=tuple(_failed_attempt(_object(each)) for each in failures),
+            retry_of=_optional(fields, "retryOf", str),
+        )
+
+
+def _failed_attempt(fields: Mapping[str, Any]) -> FailedAttempt:
+    return FailedAttempt(
+        attempt=_field(fields, "attempt", int),
+        reason=_field(fields, "reason", str),
+        message=_field(fields, "message", str),
+        time=_time(_field(fields, "time", str)),
+        infrastructure=_field(fields, "infrastructure", bool),
+    )
+
+
 def format_time(moment: datetime) -> str:
     """Return a time as RFC 3339 in UTC."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -160,7 +218,7 @@ def format_time(moment: datetime) -> str:
 
 def _unexpected(name: str) -> UnexpectedAnswerError:
     return UnexpectedAnswerError(
-        f"The answer is not one of Wherry's API: {name} is missing or of another kind. "
+        f"The answer is not one of Wherry's API: {name} is missing or has another type. "
         "Check the URL."
     )
 
@@ -175,7 +233,7 @@ def _object(document: Any) -> Mapping[str, Any]:
 
 def _field(fields: Mapping[str, Any], name: str, kind: type[Value]) -> Value:
     value = fields.get(name)
-    # A bool is an int in Python, so the type is compared and not tested with isinstance.
+    # Compare the type: isinstance would accept a bool as an int.
     if type(value) is not kind:
         raise _unexpected(name)
     return value

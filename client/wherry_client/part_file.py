@@ -1,4 +1,4 @@
-"""A file that arrives in parts: it gets its name only when all of it is there."""
+"""A partly downloaded file: it gets its final name only when it is complete."""
 
 import contextlib
 import os
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
-from wherry_client.download_plan import PartRecord
 from wherry_client.errors import DownloadError
+from wherry_client.resume import PartRecord
 
 try:
     import fcntl
-except ImportError:  # Windows: the lock is left out there
+except ImportError:  # Windows has no flock: two downloads to one file are not detected there.
     fcntl = None  # type: ignore[assignment]
 
 
 class PartFile:
-    """``<name>.part`` and, beside it, ``<name>.part.json``: what is known of the whole.
+    """The bytes in ``<name>.part``, and a :class:`PartRecord` in ``<name>.part.json``.
 
     All methods block on the disk: call them in a thread.
     """
@@ -28,19 +28,19 @@ class PartFile:
         self._file: FileIO | None = None
 
     def open(self) -> int:
-        """Open the part, made anew or as it was left; return how many bytes it has.
+        """Open the part, or create it; return how many bytes it has.
 
         Raises DownloadError when another process writes it, OSError when the disk refuses.
         """
-        # Unbuffered: after a full disk the file holds a true part, nothing is written later.
+        # Unbuffered: when the disk is full, nothing remains that a later flush would write.
         file = os.fdopen(os.open(self._part, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)
-        # Between opening and locking another process may have finished and renamed the file: what
-        # is open then is the archive itself.
-        if not (_locks(file) and _is_still(file, self._part)):
+        # Between opening and locking, another process may have finished and renamed the file.
+        # The open file is then the archive itself and must not be written.
+        if not (_lock(file) and _is_same_file(file, self._part)):
             file.close()
             raise DownloadError(
-                f"Another download to {self.target} is under way: wait for it, or choose another "
-                "name."
+                f"Another download to {self.target} is in progress. Wait for it, or choose "
+                "another name."
             )
         self._file = file
         return file.seek(0, os.SEEK_END)
@@ -52,14 +52,14 @@ class PartFile:
         return self._file
 
     def read_record(self) -> PartRecord | None:
-        """Return what is known of the whole, or None."""
+        """Return the record of the part, or None if there is no readable one."""
         try:
             return PartRecord.from_json(self._record.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError):
             return None
 
     def begin_at(self, offset: int, record: PartRecord) -> None:
-        """Drop all bytes after ``offset`` and note what the whole will be."""
+        """Discard all bytes after ``offset`` and store the record of the archive."""
         self._open_file.truncate(offset)
         self._open_file.seek(offset)
         self._record.write_text(record.to_json(), encoding="utf-8")
@@ -71,24 +71,42 @@ class PartFile:
             rest = rest[self._open_file.write(rest) :]
 
     def finish(self, *, overwrite: bool) -> None:
-        """Give the file its name, in one step. Raises FileExistsError unless ``overwrite``."""
+        """Rename the part to its final name. Raises FileExistsError unless ``overwrite``."""
         os.fsync(self._open_file.fileno())
         if self.target.exists() and not overwrite:
-            raise FileExistsError(f"{self.target} has come into being meanwhile.")
+            raise FileExistsError(f"{self.target} was created during the download.")
         if fcntl is None:
-            self.close()  # Windows renames no open file
+            self.close()  # Windows cannot rename an open file.
         self._part.replace(self.target)
         self._record.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close the part and leave it where it is."""
+        """Close the part and leave it on the disk."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
+    def remove_if_empty(self) -> None:
+        """Delete the part and its record if it has no bytes."""
+        with contextlib.suppress(OSError):
+            if self._part.stat().st_size == 0:
+                self._part.unlink()
+                self._record.unlink(missing_ok=True)
 
-def _locks(file: FileIO) -> bool:
-    """Lock the file until it is closed; False when another process has."""
+
+@contextlib.contextmanager
+def closing_part(target: Path) -> Iterator[PartFile]:
+    """Yield the part file of ``target``; close it at the end and delete it if it is empty."""
+    part = PartFile(target)
+    try:
+        yield part
+    finally:
+        part.close()
+        part.remove_if_empty()
+
+
+def _lock(file: FileIO) -> bool:
+    """Lock the file until it is closed; return False when another process holds the lock."""
     if fcntl is None:
         return True
     try:
@@ -96,31 +114,12 @@ def _locks(file: FileIO) -> bool:
     except BlockingIOError:
         return False
     except OSError:
-        return True  # a file system without locks
+        return True  # The file system does not support locks.
     return True
 
 
-def _is_still(file: FileIO, path: Path) -> bool:
+def _is_same_file(file: FileIO, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
         return False
-
-
-@contextlib.contextmanager
-def closing_part(target: Path) -> Iterator[PartFile]:
-    """Yield the part file of ``target``, closed in any case; an empty one is removed."""
-    part = PartFile(target)
-    try:
-        yield part
-    finally:
-        part.close()
-        _remove_if_empty(part)
-
-
-def _remove_if_empty(part: PartFile) -> None:
-    path = part.target.with_name(f"{part.target.name}.part")
-    with contextlib.suppress(OSError):
-        if path.stat().st_size == 0:
-            path.unlink()
-            path.with_name(f"{path.name}.json").unlink(missing_ok=True)

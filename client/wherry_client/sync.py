@@ -1,4 +1,4 @@
-"""The same client without async, for scripts and notebooks."""
+"""The synchronous client, for scripts."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Iterator
@@ -10,21 +10,21 @@ from typing import Any, Self, TypeVar
 
 from wherry_client.client import PAGE_JOBS, FileId, OnMissing, WherryClient
 from wherry_client.download import OnBytes
-from wherry_client.models import Job, JobPage, JobState, JobStatus
+from wherry_client.models import Job, JobDetails, JobPage, JobState, JobStatus
 from wherry_client.watch import DEFAULTS, WatchOptions
 
 Value = TypeVar("Value")
 
 
 class SyncWherryClient:
-    """:class:`WherryClient` with methods that wait. Use it in ``with``, in one thread.
+    """:class:`WherryClient` with blocking methods. Use it in ``with``, in one thread.
 
-    Its own event loop runs only while a method runs, so it cannot be used where a loop runs
-    already (a coroutine, most notebooks): use WherryClient there.
+    Each method runs an event loop of its own. It therefore fails where a loop already runs, as in
+    a coroutine or in most notebooks: use WherryClient there.
     """
 
     def __init__(self, url: str, *, token: str | None = None, **options: Any) -> None:
-        """Prepare a client; the arguments are those of WherryClient."""
+        """Create a client; the arguments are those of WherryClient."""
         self._client = WherryClient(url, token=token, **options)
         self._runner = asyncio.Runner()
 
@@ -40,7 +40,7 @@ class SyncWherryClient:
         self.close()
 
     def close(self) -> None:
-        """Close all connections and the loop."""
+        """Close all connections and the event loop."""
         self._run(self._client.close())
         self._runner.close()
 
@@ -55,7 +55,7 @@ class SyncWherryClient:
         on_missing: OnMissing | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
-        """Ask for files; see :meth:`WherryClient.submit`."""
+        """Create a job; see :meth:`WherryClient.submit`."""
         return self._run(
             self._client.submit(
                 file_ids,
@@ -66,40 +66,44 @@ class SyncWherryClient:
         )
 
     def status(self, job_id: str) -> JobStatus:
-        """Return how a job stands; see :meth:`WherryClient.status`."""
+        """Return the status of a job; see :meth:`WherryClient.status`."""
         return self._run(self._client.status(job_id))
 
+    def details(self, job_id: str) -> JobDetails:
+        """Return a job's attempts and more; see :meth:`WherryClient.details`."""
+        return self._run(self._client.details(job_id))
+
     def watch(self, job_id: str, options: WatchOptions = DEFAULTS) -> Iterator[JobStatus]:
-        """Yield how a job stands whenever that changes; see :meth:`WherryClient.watch`."""
+        """Yield the status of a job whenever it changes; see :meth:`WherryClient.watch`."""
         statuses = self._client.watch(job_id, options)
 
-        async def following() -> JobStatus | None:
+        async def next_status() -> JobStatus | None:
             return await anext(statuses, None)
 
         try:
-            while (status := self._run(following())) is not None:
+            while (status := self._run(next_status())) is not None:
                 yield status
         finally:
             self._run(statuses.aclose())
 
     def wait(self, job_id: str, options: WatchOptions = DEFAULTS) -> JobStatus:
-        """Wait until a job has ended and return how; see :meth:`WherryClient.watch`."""
+        """Wait until a job has ended; return its last status. See :meth:`WherryClient.watch`."""
 
         async def last() -> JobStatus:
             async with aclosing(self._client.watch(job_id, options)) as statuses:
                 async for status in statuses:
                     if status.ended:
                         return status
-            raise RuntimeError("a watch ends with a job that has ended")
+            raise RuntimeError("a watch always ends with a status that has ended")
 
         return self._run(last())
 
     def cancel(self, job_id: str) -> None:
-        """Ask for the end of a job; see :meth:`WherryClient.cancel`."""
+        """Cancel a job; see :meth:`WherryClient.cancel`."""
         self._run(self._client.cancel(job_id))
 
     def retry(self, job_id: str) -> Job:
-        """Create a new job from a failed one; see :meth:`WherryClient.retry`."""
+        """Create a new job from a failed or cancelled one; see :meth:`WherryClient.retry`."""
         return self._run(self._client.retry(job_id))
 
     def page(
@@ -123,7 +127,7 @@ class SyncWherryClient:
         overwrite: bool = False,
         on_bytes: OnBytes | None = None,
     ) -> Path:
-        """Fetch the archive of a completed job; see :meth:`WherryClient.download`."""
+        """Download the archive of a completed job; see :meth:`WherryClient.download`."""
         return self._run(
             self._client.download(job_id, path, overwrite=overwrite, on_bytes=on_bytes)
         )

@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line; without typer and rich, say how to get them."""
+    """Run the command line; without typer and rich, print how to install them."""
     try:
         from wherry_client.cli.commands import app
     except ModuleNotFoundError as error:

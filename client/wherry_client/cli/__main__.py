@@ -1,4 +1,4 @@
-"""``python -m wherry_client.cli``: the same as ``wherry``."""
+"""``python -m wherry_client.cli`` runs ``wherry``."""
 
 from wherry_client.cli import main
 

@@ -1,6 +1,7 @@
 """The commands of ``wherry``."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,27 +9,36 @@ from typing import Annotated, Literal
 import typer
 
 from wherry_client.cli import job_views
-from wherry_client.cli.connection import connected
-from wherry_client.cli.endings import ExitStatus
+from wherry_client.cli.download import check_target, download_archive
+from wherry_client.cli.exit_status import ExitStatus
 from wherry_client.cli.file_ids import gather
-from wherry_client.cli.going_on import (
-    check_place,
-    fetch_archive,
-    follow_job,
-    go_on,
-    status_after,
+from wherry_client.cli.formatting import count, duration
+from wherry_client.cli.options import (
+    AsJson,
+    DownloadTo,
+    Force,
+    GlobalOptions,
+    GlobalTenant,
+    GlobalToken,
+    GlobalUrl,
+    JobId,
+    OnMissingChoice,
+    OutputPath,
+    Wait,
+    flag,
+    with_connection,
 )
-from wherry_client.cli.options import FetchTo, Force, JobId, OnMissingChoice, Output, Wait
 from wherry_client.cli.session import Session, Work
-from wherry_client.cli.words import count
+from wherry_client.cli.watch import finish, watch_job
 from wherry_client.client import user_agent
-from wherry_client.models import JobState, JobStatus
+from wherry_client.errors import ForbiddenError
+from wherry_client.models import Job, JobState, JobStatus
 
 app = typer.Typer(
     name="wherry",
-    help="Ask for files by id, follow the job that bundles them, fetch the archive.",
-    epilog="Exit status: 0 done; 1 the job failed; 2 the command is not right; 3 the server, the "
-    "network or the disk; 130 interrupted.",
+    help="Submit file ids, watch the job that bundles the files, download the archive.",
+    epilog="Exit status: 0 success; 1 the job failed; 2 the command is not valid; 3 the server, "
+    "the network or the disk failed; 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -36,7 +46,7 @@ app = typer.Typer(
 
 
 def version(wanted: bool) -> None:
-    """Print the version and end."""
+    """Print the version and exit."""
     if wanted:
         typer.echo(user_agent().replace("/", " "))
         raise typer.Exit
@@ -44,15 +54,21 @@ def version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
+    url: GlobalUrl = None,
+    token: GlobalToken = None,
+    tenant: GlobalTenant = None,
+    as_json: AsJson = False,
     _version: Annotated[
-        bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")
+        bool, flag("--version", callback=version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Ask for files by id, follow the job that bundles them, fetch the archive."""
+    """Submit file ids, watch the job that bundles the files, download the archive."""
+    context.obj = GlobalOptions(url, token, tenant, as_json)
 
 
 @app.command()
-@connected
+@with_connection
 def submit(
     file_ids: Annotated[
         list[str] | None,
@@ -64,83 +80,90 @@ def submit(
             "--from", "-f", metavar="FILE", help="File of ids, one a line or a JSON array."
         ),
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="File name of the archive.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="File name of the archive.")
+    ] = None,
     on_missing: Annotated[
         OnMissingChoice | None,
-        typer.Option("--on-missing", help="Fail, or skip missing files and list them."),
+        typer.Option(
+            "--on-missing",
+            help="Fail the job, or skip missing files and list them in the archive's manifest.",
+        ),
     ] = None,
     key: Annotated[
         str | None,
-        typer.Option("--key", help="Idempotency key: the same key is the same job."),
+        typer.Option(
+            "--key", metavar="KEY", help="Idempotency key: the same key returns the same job."
+        ),
     ] = None,
     wait: Wait = False,
-    download: FetchTo = None,
+    download: DownloadTo = None,
     force: Force = False,
 ) -> Work:
-    """Ask for files: create the job that bundles them."""
+    """Create a job that bundles the files."""
     ids = gather(file_ids or [], files or [])
 
     async def work(session: Session) -> ExitStatus:
-        await asyncio.to_thread(check_place, download, force=force)
+        await asyncio.to_thread(check_target, download, force=force)
         missing: Literal["Fail", "Manifest"] | None = None
         if on_missing is not None:
             missing = "Fail" if on_missing is OnMissingChoice.FAIL else "Manifest"
         job = await session.client.submit(
             ids, archive_name=name, on_missing=missing, idempotency_key=key
         )
-        return await go_on(session, job, wait=wait, download=download, force=force)
+        return await _continue_with(session, job, wait=wait, download=download, force=force)
 
     return work
 
 
 @app.command()
-@connected
+@with_connection
 def watch(job_id: JobId) -> Work:
-    """Follow a job to its end: a bar on a terminal, else lines."""
+    """Watch a job until it ends: with a bar on a terminal, else with lines."""
 
     async def work(session: Session) -> ExitStatus:
-        last = await follow_job(session, job_id, session.screen.out)
-        if last.state is JobState.COMPLETED and session.screen.for_a_person:
-            session.screen.hint("Fetch it: ", f"wherry download {job_id}")
-        return status_after(last, session)
+        last = await watch_job(session, job_id, session.output.out)
+        if last.state is JobState.COMPLETED and session.output.is_interactive:
+            session.output.hint("Download it: ", f"wherry download {job_id}")
+        return await finish(session, last)
 
     return work
 
 
 @app.command()
-@connected
+@with_connection
 def get(job_id: JobId) -> Work:
-    """Show how a job stands."""
+    """Show the status of a job."""
 
     async def work(session: Session) -> ExitStatus:
         status = await session.client.status(job_id)
-        if session.screen.as_json:
-            session.screen.document(status.to_wire())
+        if session.output.as_json:
+            session.output.document(status.to_wire())
         else:
-            session.screen.out.print(job_views.facts_table(status))
+            session.output.out.print(job_views.status_table(status))
         return ExitStatus.OK
 
     return work
 
 
 @app.command("list")
-@connected
+@with_connection
 def list_jobs(
     state: Annotated[
         JobState | None, typer.Option("--state", help="Only jobs in this state.")
     ] = None,
     dead_letters: Annotated[
-        bool, typer.Option("--dead-letters", help="Only jobs whose attempts are used up.")
+        bool, flag("--dead-letters", help="Only jobs whose attempts are used up.")
     ] = False,
     limit: Annotated[
-        int, typer.Option("--limit", min=1, help="Jobs to look at, in the order of their ids.")
+        int, typer.Option("--limit", min=1, help="Jobs to read, in the order of their ids.")
     ] = 1000,
-    ids_only: Annotated[bool, typer.Option("--ids", "-q", help="Only the ids.")] = False,
+    ids_only: Annotated[bool, flag("--ids", "-q", help="Print only the ids.")] = False,
 ) -> Work:
-    """List your jobs, the newest first."""
+    """List your jobs, newest first."""
 
     async def work(session: Session) -> ExitStatus:
-        screen, more = session.screen, False
+        output, more = session.output, False
         jobs: list[JobStatus] = []
         async for status in session.client.list(
             state=state, dead_letters=True if dead_letters else None
@@ -150,78 +173,110 @@ def list_jobs(
                 break
             jobs.append(status)
         jobs.sort(key=lambda job: job.created_at, reverse=True)
-        if screen.for_a_person and not ids_only:
+        if output.is_interactive and not ids_only:
             if jobs:
-                # A table is laid out for the terminal's width: soft wrapping would undo that.
-                table = job_views.jobs_table(jobs, datetime.now(UTC), screen.out.width)
-                screen.out.print(table, soft_wrap=False)
+                # The table is laid out for the terminal's width: soft wrapping would break it.
+                table = job_views.jobs_table(jobs, datetime.now(UTC), output.out.width)
+                output.out.print(table, soft_wrap=False)
             else:
-                screen.say("There are no such jobs." if state or dead_letters else "No jobs yet.")
-        for job in jobs if not screen.for_a_person or ids_only else ():
-            if screen.as_json:
-                screen.document(job.to_wire())
+                output.message(
+                    "There are no such jobs." if state or dead_letters else "There are no jobs."
+                )
+        for job in jobs if not output.is_interactive or ids_only else ():
+            if output.as_json:
+                output.document(job.to_wire())
             else:
-                screen.data(job.job_id if ids_only else job_views.job_line(job))
+                output.data(job.job_id if ids_only else job_views.job_line(job))
         if more:
-            looked = count(limit, "job")
-            screen.hint(f"There are more; the first {looked} by id were looked at (--limit).")
+            output.hint(f"Only the first {count(limit, 'job')} by id are listed; raise --limit.")
         return ExitStatus.OK
 
     return work
 
 
 @app.command()
-@connected
+@with_connection
 def cancel(
     job_ids: Annotated[list[str], typer.Argument(metavar="JOB", help="Ids of the jobs.")],
 ) -> Work:
-    """Ask for the end of jobs; those that have ended stay as they are."""
+    """Cancel jobs; jobs that have ended stay unchanged."""
 
     async def work(session: Session) -> ExitStatus:
         for job_id in job_ids:
             session.job_id = job_id
+            sentence = f"Job {job_id} is being cancelled."
+            with suppress(ForbiddenError):  # A token may cancel jobs and not read them.
+                status = await session.client.status(job_id)
+                if status.ended:
+                    sentence = f"Job {job_id} has ended already: it is {status.state.value}."
             await session.client.cancel(job_id)
-            session.screen.say(f"Job {job_id} is asked to end.")
-            if session.screen.as_json:
-                session.screen.document({"jobId": job_id})
+            session.output.message(sentence)
+            if session.output.as_json:
+                session.output.document({"jobId": job_id})
         return ExitStatus.OK
 
     return work
 
 
 @app.command()
-@connected
+@with_connection
 def retry(
-    job_id: JobId, wait: Wait = False, download: FetchTo = None, force: Force = False
+    job_id: JobId, wait: Wait = False, download: DownloadTo = None, force: Force = False
 ) -> Work:
-    """Ask for the files of a failed or cancelled job again, as a new job."""
+    """Create a new job with the files of a failed or cancelled one."""
 
     async def work(session: Session) -> ExitStatus:
         session.job_id = job_id
-        await asyncio.to_thread(check_place, download, force=force)
+        await asyncio.to_thread(check_target, download, force=force)
         job = await session.client.retry(job_id)
-        return await go_on(session, job, wait=wait, download=download, force=force)
+        return await _continue_with(session, job, wait=wait, download=download, force=force)
 
     return work
 
 
 @app.command()
-@connected
+@with_connection
 def download(
     job_id: JobId,
-    output: Output = Path(),
-    wait: Annotated[bool, typer.Option("--wait", "-w", help="First wait for its end.")] = False,
+    output: OutputPath = Path(),
+    wait: Annotated[bool, flag("--wait", "-w", help="Wait until the job has ended.")] = False,
     force: Force = False,
 ) -> Work:
-    """Fetch the archive of a job; an interrupted download goes on where it stopped."""
+    """Download the archive of a job; an interrupted download is resumed."""
 
     async def work(session: Session) -> ExitStatus:
         session.job_id = job_id
         if wait:
-            last = await follow_job(session, job_id, session.screen.talk)
+            last = await watch_job(session, job_id, session.output.err)
             if last.state is not JobState.COMPLETED:
-                return status_after(last, session)
-        await fetch_archive(session, job_id, output, force=force)
+                return await finish(session, last)
+        await download_archive(session, job_id, output, force=force)
         return ExitStatus.OK
 
     return work
+
+
+async def _continue_with(
+    session: Session, job: Job, *, wait: bool, download: Path | None, force: bool
+) -> ExitStatus:
+    """Report a new job; watch it and download its archive as the options say."""
+    output, session.job_id = session.output, job.job_id
+    watches = wait or download is not None
+    if output.as_json:
+        output.document(job.to_wire())
+    else:
+        estimate = f", about {duration(job.estimated_seconds)}" if not job.ended else ""
+        output.message(
+            f"Job {job.job_id} is {job.state.value}: {count(job.total_files, 'file')}{estimate}."
+        )
+        if not output.is_interactive:
+            output.data(job.job_id)
+        elif not watches:
+            output.hint("Watch it:    ", f"wherry watch {job.job_id}")
+            output.hint("Download it: ", f"wherry download --wait {job.job_id}")
+    if not watches:
+        return ExitStatus.OK
+    last = await watch_job(session, job.job_id, output.err)
+    if last.state is JobState.COMPLETED and download is not None:
+        await download_archive(session, job.job_id, download, force=force)
+    return await finish(session, last)

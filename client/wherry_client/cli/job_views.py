@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from rich.table import Table
 from rich.text import Text
 
-from wherry_client.cli.words import ago, count, duration, plain, size_of
+from wherry_client.cli.formatting import ago, count, duration, plain, size_of
 from wherry_client.models import JobState, JobStatus, format_time
 
 STYLES = {
@@ -20,7 +20,7 @@ COLUMNS = ("JOB", "STATE", "FILES", "SIZE", "CREATED")
 
 
 def jobs_table(jobs: Sequence[JobStatus], now: datetime, width: int) -> Table:
-    """Return a table of jobs for a terminal of ``width`` columns; errors take what is left."""
+    """Return a table of jobs for a terminal of ``width`` columns; errors fill the rest."""
     rows = [_cells(job, now) for job in jobs]
     widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
     left = max(len("ERROR"), width - sum(widths) - len(GAP) * len(widths))
@@ -62,35 +62,35 @@ def job_line(job: JobStatus) -> str:
     return "\t".join(fields)
 
 
-def job_facts(job: JobStatus) -> list[tuple[str, str]]:
-    """Return all that is known of one job, by name."""
-    facts = [
+def status_rows(job: JobStatus) -> list[tuple[str, str]]:
+    """Return the status of one job as rows of name and value."""
+    rows = [
         ("Job", job.job_id),
         ("State", job.state.value),
         ("Progress", f"{job.progress}%"),
         ("Files", f"{job.completed_files:,} of {count(job.total_files, 'file')}"),
     ]
     if job.size is not None:
-        facts.append(("Archive", f"{size_of(job)} ({job.size:,} bytes)"))
+        rows.append(("Archive", f"{size_of(job)} ({job.size:,} bytes)"))
     if job.queue_position is not None:
-        facts.append(("In the queue", f"number {job.queue_position:,}"))
+        rows.append(("Queue position", f"{job.queue_position:,}"))
     if job.estimated_seconds is not None:
-        facts.append(("Time left", f"about {duration(job.estimated_seconds)}"))
-    facts.append(("Created", _time(job.created_at)))
+        rows.append(("Time left", f"about {duration(job.estimated_seconds)}"))
+    rows.append(("Created", _time(job.created_at)))
     if job.completed_at is not None:
         took = duration((job.completed_at - job.created_at).total_seconds())
-        facts.append(("Ended", f"{_time(job.completed_at)} (after {took})"))
+        rows.append(("Ended", f"{_time(job.completed_at)} (after {took})"))
     if job.error is not None:
-        facts.append(("Error", plain(job.error)))
-    return facts
+        rows.append(("Error", plain(job.error)))
+    return rows
 
 
-def facts_table(job: JobStatus) -> Table:
-    """Return one job as a table for a person."""
+def status_table(job: JobStatus) -> Table:
+    """Return the status of one job as a table."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in job_facts(job):
+    for name, value in status_rows(job):
         table.add_row(name, Text(value, style=STYLES[job.state] if name == "State" else ""))
     return table
 

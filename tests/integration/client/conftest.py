@@ -1,4 +1,4 @@
-"""The API as a process, and behind it either played jobs or the operator with real runners."""
+"""The API as a process, with simulated jobs or with the operator and real runners behind it."""
 
 import asyncio
 import secrets
@@ -54,7 +54,7 @@ def _straight_to_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 def component_environment(
     cluster: Cluster, redis: Redis, redis_env: dict[str, str], bucket: Bucket, namespace: str
 ) -> dict[str, str]:
-    """What all components of this test share."""
+    """The environment that all components of a test share."""
     return {
         "KUBECONFIG": str(cluster.kubeconfig),
         "WHERRY_NAMESPACE": namespace,
@@ -66,7 +66,7 @@ def component_environment(
 
 @pytest.fixture
 def start_api(component_environment: dict[str, str], processes: ProcessGroup) -> StartApi:
-    """Call it with variables that differ for an API that is ready; see :func:`url_of`."""
+    """Return a function that starts a ready API; its arguments are further variables."""
 
     def start(**variables: str) -> ComponentProcess:
         port = ports.free_port()
@@ -93,7 +93,7 @@ def url_of(api: ComponentProcess) -> str:
 
 @pytest.fixture
 async def make_proxy() -> AsyncIterator[MakeProxy]:
-    """Call it with a port for a proxy in front of it."""
+    """Return a function that starts a proxy in front of a port."""
     open_proxies = []
 
     async def make(port: int) -> FaultProxy:
@@ -107,8 +107,8 @@ async def make_proxy() -> AsyncIterator[MakeProxy]:
 
 
 @dataclass
-class PlayedJob:
-    """A job whose operator and runner the test plays."""
+class SimulatedJob:
+    """A job whose operator and runner the test simulates."""
 
     api: Api
     redis: Redis
@@ -119,7 +119,7 @@ class PlayedJob:
     @classmethod
     async def adopt(
         cls, api: Api, redis: Redis, bucket: Bucket, namespace: str, job: Job
-    ) -> "PlayedJob":
+    ) -> "SimulatedJob":
         """Queue a job that a client has submitted."""
         body = await api.get("wherry.dev/v1/downloadjobs", namespace, job.job_id)
         queued = await queue_job(api, redis, DownloadJob.model_validate(body))
@@ -176,22 +176,22 @@ class PlayedJob:
         await job_states.publish(self.redis, snapshot_of(ended), 3_600)
 
 
-PlayJob = Callable[[WherryClient], Awaitable[PlayedJob]]
+SimulateJob = Callable[[WherryClient], Awaitable[SimulatedJob]]
 
 
 @pytest.fixture
-def play_job(api: Api, redis: Redis, bucket: Bucket, namespace: str) -> PlayJob:
-    """Call it with a client for a job that is queued and goes on as the test wants."""
+def simulate_job(api: Api, redis: Redis, bucket: Bucket, namespace: str) -> SimulateJob:
+    """Return a function that submits and queues a job, which the test then drives."""
 
-    async def play(client: WherryClient) -> PlayedJob:
+    async def simulate(client: WherryClient) -> SimulatedJob:
         job = await client.submit(["a", "b", "c"], archive_name="files.zip")
-        return await PlayedJob.adopt(api, redis, bucket, namespace, job)
+        return await SimulatedJob.adopt(api, redis, bucket, namespace, job)
 
-    return play
+    return simulate
 
 
 def archive_of(size: int) -> bytes:
-    """Return bytes of which no two parts are alike."""
+    """Return random bytes, so that a misplaced part is noticed."""
     return secrets.token_bytes(size)
 
 

@@ -1,4 +1,4 @@
-"""A TCP proxy that does what networks and proxies do to a client."""
+"""A TCP proxy that injects the faults of networks and other proxies."""
 
 import asyncio
 import contextlib
@@ -11,16 +11,16 @@ CHUNK = 16_384
 
 @dataclass
 class FaultProxy:
-    """Passes bytes on to ``target``; the fields can be changed at any time."""
+    """Forwards bytes to ``target``; its fields may be changed at any time."""
 
     target: tuple[str, int]
     cut_after: list[int] = field(default_factory=list)
-    """Bytes of an answer after which the connection is cut, for one answer each; a count that an
-    answer does not reach waits for the next one."""
+    """Bytes of an answer after which its connection is cut, one entry for each answer; an answer
+    that is shorter leaves the entry for the next one."""
     hold_before_cut: float = 0.0
-    """Seconds for which a connection hangs before it is cut."""
+    """Seconds that a connection hangs before it is cut."""
     buffers: str | None = None
-    """Answers to requests whose head has this text are kept back until they end."""
+    """Answers to requests whose head contains this text are held until they end."""
     refuses: bool = False
     """New connections are closed at once."""
     refuses_after_cut: bool = False

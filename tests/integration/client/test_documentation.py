@@ -1,4 +1,4 @@
-"""The commands of docs/api.md, as a reader copies them."""
+"""Run the commands of docs/api.md as a reader copies them."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ def block(after: str) -> str:
 
 
 def run(commands: str, folder: Path, **variables: str) -> str:
-    """Run them in a shell that stops at the first failure, and return what they print."""
+    """Run ``commands`` in a shell that stops at the first failure; return their output."""
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands],
         cwd=folder,

@@ -1,4 +1,4 @@
-"""A status for tests."""
+"""Build a job status for a test."""
 
 from datetime import UTC, datetime
 from typing import Any

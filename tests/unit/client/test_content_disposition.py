@@ -17,7 +17,7 @@ from wherry_client.content_disposition import proposed_name, safe_name
         ('attachment; filename=".."', None),
     ],
 )
-def test_header(header: str | None, expected: str | None) -> None:
+def test_proposed_name(header: str | None, expected: str | None) -> None:
     assert proposed_name(header) == expected
 
 
@@ -33,11 +33,11 @@ def test_header(header: str | None, expected: str | None) -> None:
         ("...", None),
     ],
 )
-def test_no_name_leads_out_of_the_folder(name: str, expected: str | None) -> None:
+def test_a_name_never_leaves_the_folder(name: str, expected: str | None) -> None:
     assert safe_name(name) == expected
 
 
-def test_a_long_name_keeps_its_ending() -> None:
+def test_a_long_name_keeps_its_suffix() -> None:
     name = safe_name("ä" * 200 + ".zip")
     assert name is not None
     assert name.endswith("ä.zip")

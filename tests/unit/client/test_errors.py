@@ -1,4 +1,4 @@
-"""From problem documents to exceptions."""
+"""Exceptions from problem documents."""
 
 import pickle
 from datetime import UTC, datetime
@@ -31,14 +31,14 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("kind", PROBLEM_TYPES, ids=lambda kind: kind.slug)
-def test_every_problem_of_the_api_is_known(kind: ProblemType) -> None:
+def test_every_problem_type_of_the_api_has_its_exception(kind: ProblemType) -> None:
     document = {"type": kind.uri, "title": kind.title, "status": kind.status, "detail": "Why."}
     error = error_of(parse_problem(kind.status, document))
     assert type(error) is EXPECTED.get(kind.slug, errors.InvalidRequestError)
     assert str(error) == "Why."
 
 
-def test_all_that_a_problem_tells_is_kept() -> None:
+def test_a_problem_keeps_all_members() -> None:
     document = {
         "type": "urn:wherry:problem:invalid-request",
         "title": "The request is not valid",
@@ -56,11 +56,11 @@ def test_all_that_a_problem_tells_is_kept() -> None:
 
 
 @pytest.mark.parametrize("document", [None, [], "nginx", {}, {"type": 7}])
-def test_an_answer_that_is_no_problem_document_is_known_by_its_status(document: object) -> None:
+def test_an_answer_without_a_problem_document_is_classified_by_status(document: object) -> None:
     error = error_of(parse_problem(503, document, "5"))
     assert isinstance(error, errors.UnavailableError)
     assert error.problem.retry_after == 5
-    assert str(error) == "The server answered 503, without saying why."
+    assert str(error) == "The server answered 503 without a reason."
 
 
 @pytest.mark.parametrize(

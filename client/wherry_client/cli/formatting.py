@@ -1,4 +1,4 @@
-"""Numbers and states as words for a person. Pure."""
+"""Numbers, times and job states as text for a person. Pure functions."""
 
 from collections import deque
 from datetime import datetime
@@ -13,7 +13,7 @@ WINDOW_SECONDS: Final = 30.0
 
 
 def plain(text: str) -> str:
-    """Return ``text`` without control characters: a server's words must not steer a terminal."""
+    """Return ``text`` without control characters: a server must not control the terminal."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
@@ -23,7 +23,7 @@ def count(number: int, noun: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in its one or two greatest units: ``42 s``, ``3 min 5 s``, ``2 h``."""
+    """Return a duration in its one or two largest units: ``42 s``, ``3 min 5 s``, ``2 h``."""
     whole = max(0, round(seconds))
     units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
     for (name, size), (small_name, small_size) in pairwise(units):
@@ -35,26 +35,26 @@ def duration(seconds: float) -> str:
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """Return how long ago something was, in its greatest unit."""
+    """Return how long ago ``moment`` was, in its largest unit."""
     return " ".join(duration((now - moment).total_seconds()).split()[:2]) + " ago"
 
 
 def size_of(status: JobStatus) -> str:
-    """Return the size of the archive, or nothing."""
+    """Return the size of the archive, or an empty string."""
     return "" if status.size is None else decimal(status.size)
 
 
 def headline(status: JobStatus) -> str:
-    """Return how a job stands, in one line."""
+    """Return the state of a job in one line."""
     if status.state is JobState.QUEUED:
-        place = status.queue_position
-        where = f", number {place:,} in the queue" if place else ""
+        position = status.queue_position
+        where = f", number {position:,} in the queue" if position else ""
         return f"queued{where}: {count(status.total_files, 'file')}"
     if status.state is JobState.PROCESSING:
         done, total = status.completed_files, count(status.total_files, "file")
         return f"processing: {status.progress}%, {done:,} of {total}"
     if status.state is JobState.FAILED:
-        return f"failed: {plain(status.error or 'the server does not say why')}"
+        return f"failed: {plain(status.error or 'the server gives no reason')}"
     size = f", {size_of(status)}" if status.size is not None else ""
     files = count(status.total_files, "file")
     if status.completed_files < status.total_files:
@@ -62,8 +62,8 @@ def headline(status: JobStatus) -> str:
     return f"completed: {files}{size}"
 
 
-def worth_a_line(status: JobStatus, shown: JobStatus | None, seconds: float) -> bool:
-    """Whether a log that showed ``shown`` so many seconds ago wants another line."""
+def needs_line(status: JobStatus, shown: JobStatus | None, seconds: float) -> bool:
+    """Return whether a log needs a line, ``seconds`` after the one about ``shown``."""
     if shown is None or status.state is not shown.state:
         return True
     if status.state is JobState.QUEUED:
@@ -72,13 +72,13 @@ def worth_a_line(status: JobStatus, shown: JobStatus | None, seconds: float) -> 
 
 
 class RateMeter:
-    """Files a second and the time that is left, by the last half minute."""
+    """Measures files a second and the time left over the last 30 seconds."""
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int, int]] = deque()
 
     def add(self, at: float, status: JobStatus) -> None:
-        """Note how far the job was at a time in seconds; a new attempt begins anew."""
+        """Add the progress at a time in seconds; a new attempt discards the earlier ones."""
         if self._samples and status.completed_files < self._samples[-1][1]:
             self._samples.clear()
         self._samples.append((at, status.completed_files, status.progress))
@@ -86,29 +86,29 @@ class RateMeter:
             self._samples.popleft()
 
     def rate(self, now: float) -> float | None:
-        """Return files a second, or None when that cannot be told yet."""
+        """Return files a second, or None when it is too early to say."""
         return self._speed(1, now)
 
-    def left(self, now: float) -> float | None:
-        """Return the seconds that the rest will take, or None when that cannot be told yet."""
+    def seconds_left(self, now: float) -> float | None:
+        """Return the seconds until the job is complete, or None when it is too early to say."""
         speed = self._speed(2, now)
         return None if not speed else (100 - self._samples[-1][2]) / speed
 
-    def _speed(self, what: int, now: float) -> float | None:
+    def _speed(self, field: int, now: float) -> float | None:
         if not self._samples:
             return None
         first, last = self._samples[0], self._samples[-1]
-        grown, seconds = last[what] - first[what], now - first[0]
+        grown, seconds = last[field] - first[field], now - first[0]
         return grown / seconds if grown > 0 and seconds >= 1 else None
 
 
 def bar_width(columns: int) -> int:
-    """Return how long a bar may be, so that the figures behind it fit on the same line."""
+    """Return the width of a bar that leaves room for the numbers behind it."""
     return max(5, min(30, columns - 65))
 
 
-def rate_words(files_per_second: float | None) -> str:
-    """Return a rate that is never a fraction below one: files a second, a minute or an hour."""
+def rate_text(files_per_second: float | None) -> str:
+    """Return a rate in the unit in which it is at least one: files a second, minute or hour."""
     if files_per_second is None:
         return ""
     for unit, seconds in (("s", 1), ("min", 60)):

@@ -1,4 +1,4 @@
-"""From the events of a stream to how the job stands: pure."""
+"""Apply the events of a job's stream to its status. Pure functions."""
 
 import json
 from dataclasses import replace
@@ -11,9 +11,9 @@ from wherry_client.models import JobState, JobStatus
 
 
 def apply(status: JobStatus | None, event: ServerEvent, now: datetime) -> JobStatus | None:
-    """Return how the job stands after ``event``; heartbeats and unknown events change nothing.
+    """Return the status after ``event``; heartbeats and unknown events change nothing.
 
-    Raises UnexpectedAnswerError when the event is not one of Wherry's.
+    Raises UnexpectedAnswerError when the event does not have the form of Wherry's API.
     """
     if event.name == "connected":
         return JobStatus.parse(_data(event))
@@ -49,11 +49,11 @@ def apply(status: JobStatus | None, event: ServerEvent, now: datetime) -> JobSta
         raise _unexpected(event) from None
 
 
-def leaves_open(status: JobStatus | None, event: ServerEvent) -> bool:
-    """Whether the event does not tell if the job waits or runs.
+def is_ambiguous(status: JobStatus | None, event: ServerEvent) -> bool:
+    """Return whether ``event`` leaves open if the job is queued or processing.
 
-    A queued job and one that has just begun both are at 0 per cent: only the status tells them
-    apart, and with it comes the place in the queue.
+    A queued job and one that has just started both report 0 per cent. Only the status document
+    distinguishes them; it also has the queue position.
     """
     return (
         event.name == "progress"
@@ -64,8 +64,8 @@ def leaves_open(status: JobStatus | None, event: ServerEvent) -> bool:
     )
 
 
-def tells_more(status: JobStatus, shown: JobStatus | None) -> bool:
-    """Whether a follower who saw ``shown`` learns something from ``status``."""
+def has_changed(status: JobStatus, shown: JobStatus | None) -> bool:
+    """Return whether ``status`` differs from ``shown`` in more than the time of the update."""
     return shown is None or replace(status, updated_at=shown.updated_at) != shown
 
 
@@ -81,5 +81,6 @@ def _data(event: ServerEvent) -> dict[str, Any]:
 
 def _unexpected(event: ServerEvent) -> UnexpectedAnswerError:
     return UnexpectedAnswerError(
-        f"The stream's event {event.name[:40]!r} is not one of Wherry's API. Check the URL."
+        f"The stream sent an event {event.name[:40]!r} that Wherry's API does not send. "
+        "Check the URL."
     )

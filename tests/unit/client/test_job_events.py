@@ -1,4 +1,4 @@
-"""From events to how a job stands."""
+"""Apply stream events to a job status."""
 
 import json
 from datetime import timedelta
@@ -9,8 +9,8 @@ import pytest
 from tests.unit.client.statuses import NOW, status
 from wherry_client.errors import UnexpectedAnswerError
 from wherry_client.event_stream import ServerEvent
+from wherry_client.job_events import apply, has_changed, is_ambiguous
 from wherry_client.models import JobState, JobStatus
-from wherry_client.progress_events import apply, leaves_open, tells_more
 
 LATER = NOW + timedelta(seconds=5)
 
@@ -23,13 +23,13 @@ def progress(percent: int, files: int) -> ServerEvent:
     return event("progress", progress=percent, completedFiles=files, totalFiles=3)
 
 
-def test_connected_is_the_whole_status() -> None:
-    told = status(JobState.QUEUED, queue_position=2)
-    assert apply(None, event("connected", **told.to_wire()), LATER) == told
-    assert apply(status(progress=9), event("connected", **told.to_wire()), LATER) == told
+def test_connected_replaces_the_whole_status() -> None:
+    reported = status(JobState.QUEUED, queue_position=2)
+    assert apply(None, event("connected", **reported.to_wire()), LATER) == reported
+    assert apply(status(progress=9), event("connected", **reported.to_wire()), LATER) == reported
 
 
-def test_progress_moves_on_and_what_it_does_not_tell_is_unknown() -> None:
+def test_progress_clears_what_the_event_does_not_carry() -> None:
     before = status(JobState.QUEUED, queue_position=2, estimated_seconds=6)
     assert apply(before, progress(40, 1), LATER) == status(
         JobState.PROCESSING, progress=40, completed_files=1, updated_at=LATER
@@ -63,7 +63,7 @@ def test_other_events_change_nothing(name: str) -> None:
         event("connected", jobId="x"),
     ],
 )
-def test_an_event_of_another_kind_is_an_error(bad: ServerEvent) -> None:
+def test_malformed_events_raise(bad: ServerEvent) -> None:
     with pytest.raises(UnexpectedAnswerError):
         apply(status(), bad, LATER)
 
@@ -79,13 +79,13 @@ def test_an_event_of_another_kind_is_an_error(bad: ServerEvent) -> None:
         (status(JobState.QUEUED), event("heartbeat"), False),
     ],
 )
-def test_nothing_done_yet_leaves_open_whether_the_job_waits(
+def test_zero_progress_is_ambiguous(
     before: JobStatus | None, what: ServerEvent, expected: bool
 ) -> None:
-    assert leaves_open(before, what) is expected
+    assert is_ambiguous(before, what) is expected
 
 
-def test_the_time_alone_is_no_news() -> None:
-    assert tells_more(status(), None)
-    assert not tells_more(status(updated_at=LATER), status())
-    assert tells_more(status(progress=1), status())
+def test_a_new_time_alone_is_not_a_change() -> None:
+    assert has_changed(status(), None)
+    assert not has_changed(status(updated_at=LATER), status())
+    assert has_changed(status(progress=1), status())

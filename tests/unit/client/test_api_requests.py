@@ -1,4 +1,4 @@
-"""URLs and job ids that callers give."""
+"""URLs, job ids and header values that a caller passes."""
 
 import pytest
 
@@ -14,34 +14,34 @@ from wherry_client.errors import BadArgumentError
         ("https://example.com/wherry/", "https://example.com/wherry/"),
     ],
 )
-def test_base(url: str, expected: str) -> None:
+def test_base_url_ends_with_a_slash(url: str, expected: str) -> None:
     assert base_url(url) == expected
 
 
 @pytest.mark.parametrize(
     "url", ["", "localhost:3000", "ftp://x", "http://", "http://x/?a=b", "http://x:y"]
 )
-def test_a_url_that_cannot_be_one_is_refused_at_once(url: str) -> None:
+def test_constructor_rejects_an_invalid_url(url: str) -> None:
     with pytest.raises(BadArgumentError, match="URL"):
         WherryClient(url)
     with pytest.raises(BadArgumentError, match="URL"):
         SyncWherryClient(url)
 
 
-def test_paths() -> None:
+def test_job_path() -> None:
     assert job_path("0c5b-1", "status") == "v1/download/status/0c5b-1"
     assert job_path("0c5b-1", after="retry") == "v1/download/0c5b-1/retry"
 
 
 @pytest.mark.parametrize("job_id", ["", ".", "..", "a/b", "a?b", "ä", "a b", "x" * 300])
-def test_what_can_be_no_job_id_is_never_sent(job_id: str) -> None:
+def test_job_path_rejects_an_impossible_id(job_id: str) -> None:
     with pytest.raises(BadArgumentError, match="not a job id"):
         job_path(job_id)
 
 
 @pytest.mark.parametrize("text", ["…", "key\n", " key", "a\tb"])
-def test_what_no_header_can_carry_is_refused_and_not_repeated(text: str) -> None:
-    with pytest.raises(BadArgumentError, match="The token holds") as refused:
+def test_invalid_header_values_are_rejected_and_not_repeated(text: str) -> None:
+    with pytest.raises(BadArgumentError, match="The token contains") as refused:
         WherryClient("http://127.0.0.1:3000", token=text)
     assert text not in str(refused.value)
     with pytest.raises(BadArgumentError, match="tenant"):

@@ -1,4 +1,4 @@
-"""From ids to the archive, with a real operator and real runners."""
+"""From file ids to the archive, with a real operator and real runners."""
 
 import asyncio
 import zipfile
@@ -23,7 +23,7 @@ FILES = {"1": b"one\n" * 100_000, "2": b"two", "3": b""}
 
 
 def contents(archive: Path) -> set[bytes]:
-    """Return the bytes of all entries but the manifest, which are tested meanwhile."""
+    """Return the bytes of all entries except the manifest, after a test of their checksums."""
     with zipfile.ZipFile(archive) as opened:
         assert opened.testzip() is None
         names = [name for name in opened.namelist() if name != "manifest.json"]
@@ -40,7 +40,7 @@ async def test_submit_watch_download(wherry: Wherry, folder: Path) -> None:
         assert seen[-1].completed_files == 3
         assert [s.progress for s in seen] == sorted(s.progress for s in seen)
         assert seen[-1] == await client.status(job.job_id)
-        # Watching what has ended tells just the end.
+        # Watching a job that has ended yields its last status only.
         assert [s async for s in client.watch(job.job_id)] == seen[-1:]
 
         saved = await client.download(job.job_id, folder)
@@ -61,13 +61,16 @@ async def test_submit_watch_download(wherry: Wherry, folder: Path) -> None:
             await client.retry(job.job_id)
 
 
-async def test_a_failed_job_is_told_and_can_be_retried(wherry: Wherry, folder: Path) -> None:
+async def test_a_failed_job_can_be_retried(wherry: Wherry, folder: Path) -> None:
     await wherry.bucket.put_files({"1": b"one"})
     async with WherryClient(wherry.url) as client:
         job = await client.submit(["1", "late"])
         *_, last = [status async for status in client.watch(job.job_id)]
         assert last.state is JobState.FAILED
         assert last.error
+        details = await client.details(job.job_id)
+        assert details.failures[-1].reason == "FilesNotFound"
+        assert details.failures[-1].message
         with pytest.raises(JobFailedError):
             await client.download(job.job_id, folder)
         await wherry.bucket.put_files({"late": b"late"})
@@ -79,7 +82,7 @@ async def test_a_failed_job_is_told_and_can_be_retried(wherry: Wherry, folder: P
         assert contents(await client.download(again.job_id, folder)) == {b"one", b"late"}
 
 
-async def test_keys_listing_and_refusals(wherry: Wherry) -> None:
+async def test_idempotency_listing_and_refusals(wherry: Wherry) -> None:
     await wherry.bucket.put_files({"1": b"one"})
     async with WherryClient(wherry.url) as client:
         first = await client.submit([1], idempotency_key="k")
@@ -104,7 +107,7 @@ async def test_keys_listing_and_refusals(wherry: Wherry) -> None:
             await anext(client.watch("00000000-0000-4000-8000-000000000000"))
 
 
-async def test_without_async(wherry: Wherry, folder: Path) -> None:
+async def test_synchronous_client(wherry: Wherry, folder: Path) -> None:
     await wherry.bucket.put_files(FILES)
 
     def script() -> set[bytes]:

@@ -1,4 +1,4 @@
-"""Where the command line takes file ids from."""
+"""Read file ids from arguments, files and a pipe."""
 
 import io
 from pathlib import Path
@@ -18,6 +18,7 @@ from wherry_client.errors import BadArgumentError
         ('[1, "a b", 3]', [1, "a b", 3]),
         ("", []),
         ("[]", []),
+        ("{0c5b1a44}\n{0c5b1a45}\n", ["{0c5b1a44}", "{0c5b1a45}"]),
     ],
 )
 def test_parse(text: str, expected: list[int | str]) -> None:
@@ -28,12 +29,12 @@ def test_parse(text: str, expected: list[int | str]) -> None:
     ("text", "named"),
     [("[1, null]", "Element 1"), ("[true]", "Element 0"), ("[1.5]", "Element 0"), ("[1", "JSON")],
 )
-def test_an_array_at_fault_is_named(text: str, named: str) -> None:
+def test_an_invalid_array_is_named(text: str, named: str) -> None:
     with pytest.raises(BadArgumentError, match=named):
         parse(text, "ids.txt")
 
 
-def test_arguments_files_and_a_pipe_together(
+def test_arguments_files_and_a_pipe_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "ids.txt"
@@ -42,7 +43,7 @@ def test_arguments_files_and_a_pipe_together(
     assert gather(["1", "-"], [file]) == ["1", "2", "3", "4"]
 
 
-def test_no_ids_and_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_missing_ids_and_unreadable_files_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(BadArgumentError, match="no file ids"):
         gather([], [])
     with pytest.raises(BadArgumentError, match="No such file"):
@@ -50,3 +51,15 @@ def test_no_ids_and_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     with pytest.raises(BadArgumentError, match="UTF-8"):
         gather([], [tmp_path / "binary"])
+
+
+@pytest.mark.parametrize("text", ['{"a": 1}', ' {"a":\n 1}\n', '{"a":1}\n{"a":2}\n'])
+def test_a_json_object_is_not_taken_for_ids(text: str) -> None:
+    with pytest.raises(BadArgumentError, match="JSON object"):
+        parse(text, "the input")
+
+
+@pytest.mark.parametrize("value", ["true", "False"])
+def test_the_value_of_a_flag_is_not_taken_for_an_id(value: str) -> None:
+    with pytest.raises(BadArgumentError, match="flags such as --wait"):
+        gather(["70000", value], [])

@@ -1,4 +1,4 @@
-"""An archive arrives whole, in however many pieces, or not under its name at all."""
+"""An archive is complete, however often its download is interrupted, or has no final name."""
 
 import asyncio
 import json
@@ -14,8 +14,8 @@ from tests.harness.processes import ComponentProcess
 from tests.harness.waiting import eventually
 from tests.integration.client.conftest import (
     MakeProxy,
-    PlayedJob,
-    PlayJob,
+    SimulatedJob,
+    SimulateJob,
     StartApi,
     archive_of,
     names_in,
@@ -32,7 +32,7 @@ ARCHIVE = archive_of(12 * MIB)
 
 @pytest.fixture
 async def store(bucket: Bucket, make_proxy: MakeProxy) -> FaultProxy:
-    """The way from clients to the store."""
+    """The proxy between clients and the store."""
     return await make_proxy(urlsplit(bucket.store.endpoint).port or 0)
 
 
@@ -48,8 +48,8 @@ async def client(server: ComponentProcess) -> AsyncIterator[WherryClient]:
 
 
 @pytest.fixture
-async def played(client: WherryClient, play_job: PlayJob) -> PlayedJob:
-    job = await play_job(client)
+async def simulated(client: WherryClient, simulate_job: SimulateJob) -> SimulatedJob:
+    job = await simulate_job(client)
     await job.complete(ARCHIVE)
     return job
 
@@ -63,28 +63,28 @@ def ranges(store: FaultProxy) -> list[str]:
     return found
 
 
-async def test_a_download_that_is_cut_again_and_again(
-    client: WherryClient, played: PlayedJob, store: FaultProxy, folder: Path
+async def test_a_download_resumes_after_every_cut(
+    client: WherryClient, simulated: SimulatedJob, store: FaultProxy, folder: Path
 ) -> None:
     store.cut_after = [3 * MIB, 200_000, 2 * MIB]
-    told: list[int] = []
+    reported: list[int] = []
     path = folder / "out.zip"
     await client.download(
-        played.job.metadata.name, path, on_bytes=lambda done, size: told.append(done)
+        simulated.job.metadata.name, path, on_bytes=lambda done, size: reported.append(done)
     )
     assert path.read_bytes() == ARCHIVE
     assert names_in(folder) == ["out.zip"]
-    asked = ranges(store)
-    assert asked[0] == ""
-    offsets = [int(each.removeprefix("bytes=").removesuffix("-")) for each in asked[1:]]
+    requested = ranges(store)
+    assert requested[0] == ""
+    offsets = [int(each.removeprefix("bytes=").removesuffix("-")) for each in requested[1:]]
     assert len(offsets) == 3
     assert 2 * MIB < offsets[0] < offsets[1] < offsets[2]
-    assert told == sorted(told)
-    assert told[-1] == len(ARCHIVE)
+    assert reported == sorted(reported)
+    assert reported[-1] == len(ARCHIVE)
 
 
-async def test_a_cancel_while_the_disk_is_written_leaves_a_true_part(
-    client: WherryClient, played: PlayedJob, folder: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_cancellation_during_a_write_leaves_a_valid_part(
+    client: WherryClient, simulated: SimulatedJob, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writes, slow = threading.Semaphore(0), threading.Event()
     write = PartFile.write
@@ -97,7 +97,7 @@ async def test_a_cancel_while_the_disk_is_written_leaves_a_true_part(
 
     monkeypatch.setattr(PartFile, "write", write_slowly)
     path, part = folder / "out.zip", folder / "out.zip.part"
-    download = asyncio.create_task(client.download(played.job.metadata.name, path))
+    download = asyncio.create_task(client.download(simulated.job.metadata.name, path))
     await asyncio.to_thread(writes.acquire, timeout=30)
     download.cancel()
     await asyncio.sleep(0.05)
@@ -107,16 +107,16 @@ async def test_a_cancel_while_the_disk_is_written_leaves_a_true_part(
     kept = part.read_bytes()
     assert 0 < len(kept) < len(ARCHIVE)
     assert ARCHIVE.startswith(kept)
-    await client.download(played.job.metadata.name, path)
+    await client.download(simulated.job.metadata.name, path)
     assert path.read_bytes() == ARCHIVE
 
 
-async def test_a_url_that_has_grown_old_is_replaced(
-    client: WherryClient, played: PlayedJob, store: FaultProxy, folder: Path
+async def test_an_expired_signed_url_is_replaced(
+    client: WherryClient, simulated: SimulatedJob, store: FaultProxy, folder: Path
 ) -> None:
-    # The signed URL is good for 2 s, and the connection hangs for longer before it is cut.
+    # The signed URL expires after 2 s, and the connection hangs for longer before it is cut.
     store.cut_after, store.hold_before_cut = [3 * MIB], 3.5
-    path = await client.download(played.job.metadata.name, folder / "out.zip")
+    path = await client.download(simulated.job.metadata.name, folder / "out.zip")
     assert path.read_bytes() == ARCHIVE
     targets = [head.split(" ")[1] for head in store.heads]
     assert len(targets) == 3
@@ -124,19 +124,19 @@ async def test_a_url_that_has_grown_old_is_replaced(
     assert ranges(store)[1] == ranges(store)[2] != ""
 
 
-async def test_another_process_goes_on_where_one_stopped(
+async def test_another_process_resumes_the_download(
     server: ComponentProcess,
     client: WherryClient,
-    played: PlayedJob,
+    simulated: SimulatedJob,
     store: FaultProxy,
     folder: Path,
 ) -> None:
-    path, job_id = folder / "out.zip", played.job.metadata.name
+    path, job_id = folder / "out.zip", simulated.job.metadata.name
     store.cut_after, store.hold_before_cut = [5 * MIB], 60
     first = asyncio.create_task(client.download(job_id, path))
     part = folder / "out.zip.part"
     await eventually("a part", lambda: part.exists() and part.stat().st_size >= 3 * MIB)
-    with pytest.raises(DownloadError, match="under way"):
+    with pytest.raises(DownloadError, match="in progress"):
         await client.download(job_id, path)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -149,10 +149,10 @@ async def test_another_process_goes_on_where_one_stopped(
     assert ranges(store)[-1] == f"bytes={kept}-"
 
 
-async def test_a_part_of_other_bytes_is_not_gone_on_with(
-    client: WherryClient, played: PlayedJob, store: FaultProxy, folder: Path
+async def test_a_part_of_another_archive_is_discarded(
+    client: WherryClient, simulated: SimulatedJob, store: FaultProxy, folder: Path
 ) -> None:
-    job_id = played.job.metadata.name
+    job_id = simulated.job.metadata.name
     part, record = folder / "out.zip.part", folder / "out.zip.part.json"
     other = {"job_id": job_id, "etag": '"other"', "size": len(ARCHIVE)}
     for text in (json.dumps(other), json.dumps(other | {"job_id": "x"}), "{"):
@@ -163,14 +163,14 @@ async def test_a_part_of_other_bytes_is_not_gone_on_with(
     assert "bytes=5000-" in ranges(store)
 
 
-async def test_all_was_there_but_the_name(
-    client: WherryClient, played: PlayedJob, store: FaultProxy, folder: Path
+async def test_a_complete_part_only_needs_its_name(
+    client: WherryClient, simulated: SimulatedJob, store: FaultProxy, folder: Path
 ) -> None:
-    job_id = played.job.metadata.name
+    job_id = simulated.job.metadata.name
     path = await client.download(job_id, folder / "out.zip")
     head = next(iter(store.heads))
     assert "authorization" not in head.lower()
-    etag = await _etag(played)
+    etag = await _etag(simulated)
     path.rename(folder / "again.zip.part")
     record = {"job_id": job_id, "etag": etag, "size": len(ARCHIVE)}
     (folder / "again.zip.part.json").write_text(json.dumps(record))
@@ -179,40 +179,45 @@ async def test_all_was_there_but_the_name(
     assert names_in(folder) == ["again.zip"]
 
 
-async def _etag(played: PlayedJob) -> str:
-    key = next(iter(await played.bucket.keys("archives/")))
-    async with played.bucket.connect() as store:
-        return str((await store.head_object(Bucket=played.bucket.name, Key=key))["ETag"])
+async def _etag(simulated: SimulatedJob) -> str:
+    key = next(iter(await simulated.bucket.keys("archives/")))
+    async with simulated.bucket.connect() as store:
+        return str((await store.head_object(Bucket=simulated.bucket.name, Key=key))["ETag"])
 
 
-async def test_a_store_that_is_away_leaves_the_part(
-    client: WherryClient, played: PlayedJob, store: FaultProxy, folder: Path
+async def test_an_unavailable_store_leaves_the_part(
+    client: WherryClient, simulated: SimulatedJob, store: FaultProxy, folder: Path
 ) -> None:
     store.cut_after, store.refuses_after_cut = [5 * MIB], True
     download = Download(
-        client._requests, client._store, played.job.metadata.name, options=DownloadOptions(tries=2)
+        client._requests,
+        client._store,
+        simulated.job.metadata.name,
+        options=DownloadOptions(tries=2),
     )
-    with pytest.raises(UnreachableError, match="does not give the archive out"):
+    with pytest.raises(UnreachableError, match="does not deliver the archive"):
         await download.run(folder / "out.zip", overwrite=False)
     assert (folder / "out.zip.part").stat().st_size > MIB
     store.refuses = False
-    path = await client.download(played.job.metadata.name, folder / "out.zip")
+    path = await client.download(simulated.job.metadata.name, folder / "out.zip")
     assert path.read_bytes() == ARCHIVE
 
 
-async def test_an_archive_of_another_size_gets_no_name(
-    client: WherryClient, played: PlayedJob, folder: Path
+async def test_an_archive_of_another_size_is_refused(
+    client: WherryClient, simulated: SimulatedJob, folder: Path
 ) -> None:
-    key = next(iter(await played.bucket.keys("archives/")))
-    async with played.bucket.connect() as store:
-        await store.put_object(Bucket=played.bucket.name, Key=key, Body=ARCHIVE[:-1])
+    key = next(iter(await simulated.bucket.keys("archives/")))
+    async with simulated.bucket.connect() as store:
+        await store.put_object(Bucket=simulated.bucket.name, Key=key, Body=ARCHIVE[:-1])
     with pytest.raises(DownloadError, match="bytes"):
-        await client.download(played.job.metadata.name, folder / "out.zip")
+        await client.download(simulated.job.metadata.name, folder / "out.zip")
     assert names_in(folder) == []
 
 
-async def test_not_ready_yet(client: WherryClient, play_job: PlayJob, folder: Path) -> None:
-    job = await play_job(client)
+async def test_a_job_that_has_not_completed_has_no_archive(
+    client: WherryClient, simulate_job: SimulateJob, folder: Path
+) -> None:
+    job = await simulate_job(client)
     with pytest.raises(JobNotReadyError, match="queued"):
         await client.download(job.job.metadata.name, folder / "out.zip")
     assert names_in(folder) == []

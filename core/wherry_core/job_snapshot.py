@@ -63,6 +63,8 @@ class JobSnapshot(ResourceModel):
     archive: StoredArchive | None = None
     pool: str | None = None
     started_at: Time | None = None
+    release: str | None = None
+    """Release that published the snapshot, ``namespace/name``; None where it has no name."""
 
     @property
     def terminal(self) -> bool:

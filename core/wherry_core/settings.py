@@ -10,9 +10,12 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from wherry_core.redis import url as redis_url
+
 Settings = TypeVar("Settings", bound=BaseSettings)
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+RELEASE = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?)?$"
 
 
 class RedisSettings(BaseSettings):
@@ -30,6 +33,21 @@ class RedisSettings(BaseSettings):
     """Database number."""
     url: Annotated[SecretStr | None, Field(validation_alias="WHERRY_REDIS_URL")] = None
     """A redis, rediss, redis+sentinel or redis+cluster URL instead of the four above."""
+    release: Annotated[str, Field(validation_alias="WHERRY_RELEASE", pattern=RELEASE)] = ""
+    """Namespace and name of the release, as in `wherry/main`: all keys in Redis carry it, so that
+    two releases can share a database. Left out, keys carry none; the chart sets it."""
+
+    @field_validator("url")
+    @classmethod
+    def _usable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            redis_url.parse(value.get_secret_value())
+        return value
+
+    @property
+    def parsed_url(self) -> redis_url.RedisUrl | None:
+        """The parts of ``url``; None where the other settings say where Redis is."""
+        return None if self.url is None else redis_url.parse(self.url.get_secret_value())
 
 
 class StoreSettings(BaseSettings):
@@ -131,22 +149,24 @@ class LogSettings(BaseSettings):
 
 
 def load(settings: type[Settings]) -> Settings:
-    """Read ``settings`` from the environment, or end the process with a clear sentence.
+    """Read ``settings`` from the environment, or exit with status 2 and a sentence for each fault.
 
-    Exits with status 2 and names every variable at fault; the values themselves are not shown,
-    for they may be secrets.
+    Each sentence names its variable, but not the value, which may be a secret.
     """
     try:
         return settings()
     except ValidationError as error:
-        lines = [f"  {_variable(settings, e['loc'])}: {e['msg']}" for e in error.errors()]
+        lines = [
+            f"  {_variable(settings, e['loc'])}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors(include_input=False)
+        ]
         sys.stderr.write("The environment has settings that Wherry cannot use:\n")
         sys.stderr.write("\n".join(lines) + "\nSee docs/settings.md for what each one takes.\n")
         raise SystemExit(2) from None
 
 
 def _variable(settings: type[BaseSettings], place: tuple[str | int, ...]) -> str:
-    """Return the name of the variable at fault: a field with a prefix is told by its own name."""
+    """Return the name of the variable at fault."""
     first, *rest = (str(part) for part in place) if place else ("the settings together",)
     if first in settings.model_fields:
         first = (settings.model_config.get("env_prefix", "") + first).upper()

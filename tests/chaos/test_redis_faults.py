@@ -22,7 +22,7 @@ from tests.harness.redis_pair import RedisPair
 from tests.harness.redis_sentinels import Sentinels, redis_with_sentinels
 from tests.harness.tcp_proxy import Link
 from tests.harness.waiting import eventually
-from wherry_core.redis import keys
+from wherry_core.redis.keys import Keyspace
 from wherry_core.resources import Phase
 
 FOLLOWED = 10
@@ -175,7 +175,7 @@ async def with_sentinels(folder: Path) -> AsyncIterator[tuple[str, Break]]:
 
 @asynccontextmanager
 async def with_a_cluster(folder: Path) -> AsyncIterator[tuple[str, Break]]:
-    async with redis_cluster(folder, keys.queue("default")) as servers:
+    async with redis_cluster(folder, Keyspace().queue("default")) as servers:
         yield servers.url, to_a_stale_replica(servers)
 
 

@@ -9,6 +9,7 @@ from redis.exceptions import RedisClusterException
 from redis.exceptions import TimeoutError as TooSlowError
 
 from wherry_core.redis.connections import sound
+from wherry_core.redis.keys import Keyspace
 
 SPARE_CONNECTIONS: Final = 8
 """Beyond those of commands, for each node: subscriptions, and reading how the cluster looks."""
@@ -26,6 +27,7 @@ class SoundCluster(RedisCluster):
         self,
         addresses: list[tuple[str, int]],
         *,
+        keyspace: Keyspace,
         max_connections: int,
         wait_seconds: float,
         **options: Any,
@@ -39,6 +41,7 @@ class SoundCluster(RedisCluster):
             max_connections=max_connections + SPARE_CONNECTIONS,
             **options,
         )
+        self.keyspace = keyspace
         self._room = asyncio.Semaphore(max_connections)
         self._wait_seconds = wait_seconds
         kind = sound(self.connection_kwargs["connection_class"])

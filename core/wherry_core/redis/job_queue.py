@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from wherry_core.redis import keys, scripts
+from wherry_core.redis import scripts
 from wherry_core.redis.client import Redis
+from wherry_core.redis.keys import EARLIER
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,20 @@ async def enqueue(redis: Redis, pool: str, job: str, priority: int) -> bool:
     """
     tenant = job.partition("/")[0]
     added = await redis.eval(
-        scripts.ENQUEUE, 2, keys.queue(pool), keys.tenants(pool), job, tenant, str(priority)
+        scripts.ENQUEUE,
+        2,
+        redis.keyspace.queue(pool),
+        redis.keyspace.tenants(pool),
+        job,
+        tenant,
+        str(priority),
     )
     return bool(added)
 
 
 async def pop(redis: Redis, pool: str, timeout_seconds: float) -> Waiting | None:
     """Take the first job of the queue, waiting up to ``timeout_seconds``; None if there is none."""
-    popped = await redis.bzpopmin([keys.queue(pool)], timeout=timeout_seconds)
+    popped = await redis.bzpopmin([redis.keyspace.queue(pool)], timeout=timeout_seconds)
     if popped is None:
         return None
     return Waiting(job=str(popped[1]), score=float(popped[2]))
@@ -38,26 +45,37 @@ async def pop(redis: Redis, pool: str, timeout_seconds: float) -> Waiting | None
 
 async def put_back(redis: Redis, pool: str, waiting: Waiting) -> None:
     """Return a popped job to its place in the queue."""
-    await redis.zadd(keys.queue(pool), {waiting.job: waiting.score}, nx=True)
+    await redis.zadd(redis.keyspace.queue(pool), {waiting.job: waiting.score}, nx=True)
 
 
 async def remove(redis: Redis, pool: str, jobs: Iterable[str]) -> int:
     """Take ``jobs`` out of the queue; return how many were in it."""
     members = list(jobs)
-    return int(await redis.zrem(keys.queue(pool), *members)) if members else 0
+    return int(await redis.zrem(redis.keyspace.queue(pool), *members)) if members else 0
 
 
 async def length(redis: Redis, pool: str) -> int:
     """Return how many jobs wait."""
-    return int(await redis.zcard(keys.queue(pool)))
+    return int(await redis.zcard(redis.keyspace.queue(pool)))
 
 
 async def members(redis: Redis, pool: str) -> set[str]:
     """Return all waiting jobs (``namespace/name``)."""
-    return {str(job) for job in await redis.zrange(keys.queue(pool), 0, -1)}
+    return {str(job) for job in await redis.zrange(redis.keyspace.queue(pool), 0, -1)}
 
 
 async def position(redis: Redis, pool: str, job: str) -> int | None:
     """Return how many jobs are before ``job``, or None when it is not in the queue."""
-    rank = await redis.zrank(keys.queue(pool), job)
+    rank = await redis.zrank(redis.keyspace.queue(pool), job)
     return rank if isinstance(rank, int) else None
+
+
+async def share_with_earlier_version(redis: Redis, pool: str) -> None:
+    """Put all waiting jobs also where runners of version 0.1 look for them.
+
+    The operator calls it every few seconds while such runners live. A job that is taken from one
+    queue stays in the other: whoever takes it there cannot claim it and drops it.
+    """
+    own, earlier = redis.keyspace.queue(pool), EARLIER.queue(pool)
+    if own != earlier:
+        await redis.zunionstore(earlier, [earlier, own], aggregate="MIN")

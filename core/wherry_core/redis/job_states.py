@@ -1,49 +1,75 @@
-"""The newest snapshot of each job, and the channel that tells of newer ones."""
+"""The newest snapshot of each job, and the channel on which newer ones are published.
+
+A job's deletion leaves a record for an hour, so that a runner that publishes late does not bring
+the job back. What a message on a channel holds, see :func:`received`.
+"""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Final
 
 from pydantic import ValidationError
 
-from wherry_core.job_snapshot import JobSnapshot
+from wherry_core.job_snapshot import JobSnapshot, deleted
 from wherry_core.redis import keys, scripts
 from wherry_core.redis.client import Redis
+from wherry_core.resources.base import format_time
 
 log = logging.getLogger(__name__)
 
+DELETION_SECONDS: Final = 3_600
+"""Seconds for which a deleted job's late snapshots are refused. A runner notices within seconds
+that its job is gone; a frozen one as soon as it runs again."""
+ENDED_MARK_SECONDS: Final = 37 * 86_400
+"""Seconds for which the end of a job is remembered: the longest ttlSecondsAfterFinished, 30 days,
+and a week in which the answer is "expired" and not "unknown"."""
+SCAN_BATCH: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class StateRef:
+    """The job of which Redis holds a snapshot."""
+
+    namespace: str
+    name: str
+    uid: str
+
 
 async def publish(redis: Redis, snapshot: JobSnapshot, ttl_seconds: int) -> bool:
-    """Keep and publish ``snapshot``; False when it is not the newest.
+    """Keep and publish ``snapshot``; False when it is refused.
 
-    That is: a newer or a terminal one is there, or one of a job of this name that was made later.
+    Refused is one that is not newer than the one that is there, one of a job whose deletion is
+    recorded, and one of a job that has a namesake created later.
     """
-    taken = await redis.eval(
+    accepted = await redis.eval(
         scripts.PUBLISH_STATE,
         1,
-        keys.job_state(snapshot.namespace, snapshot.name),
+        redis.keyspace.job_state(snapshot.namespace, snapshot.name),
         snapshot.uid,
         "1" if snapshot.terminal else "0",
         str(snapshot.attempt),
         str(snapshot.step),
-        snapshot.model_dump_json(by_alias=True, exclude_none=True),
+        _message(redis, snapshot),
         str(max(ttl_seconds, 1)),
         keys.job_updates(snapshot.name),
         str(int(snapshot.created_at.timestamp())),
     )
-    return bool(taken)
+    return bool(accepted)
 
 
 async def read(redis: Redis, namespace: str, name: str) -> JobSnapshot | None:
     """Return the newest snapshot of a job, or None when Redis has none."""
-    text = await redis.hget(keys.job_state(namespace, name), "snapshot")
+    text = await redis.hget(redis.keyspace.job_state(namespace, name), "snapshot")
     return _parsed(text, f"{namespace}/{name}")
 
 
 async def read_many(redis: Redis, jobs: Sequence[tuple[str, str]]) -> list[JobSnapshot | None]:
-    """Return the newest snapshots of ``jobs`` (namespace, name), in their order, in one go."""
+    """Return the newest snapshots of ``jobs`` (namespace, name), in their order."""
     pipeline = redis.pipeline(transaction=False)
     for namespace, name in jobs:
-        pipeline.hget(keys.job_state(namespace, name), "snapshot")
+        pipeline.hget(redis.keyspace.job_state(namespace, name), "snapshot")
     texts = await pipeline.execute()
     return [
         _parsed(text, f"{namespace}/{name}")
@@ -51,10 +77,105 @@ async def read_many(redis: Redis, jobs: Sequence[tuple[str, str]]) -> list[JobSn
     ]
 
 
-def _parsed(text: str | bytes | None, job: str) -> JobSnapshot | None:
-    """Return the snapshot; None where there is none, and where it is not one that we know.
+def received(redis: Redis, text: str) -> JobSnapshot | None:
+    """Return the snapshot in a message of a job's channel.
 
-    Another release of Wherry may have written it: the resource then tells what there is.
+    All releases that use a Redis server share the channels, whatever their databases, and so do
+    all namespaces. The caller compares the namespace. None for a message of another release, and
+    for one that cannot be read.
+    """
+    snapshot = _parsed(text, "of a message")
+    if snapshot is None or snapshot.release not in {None, redis.keyspace.release}:
+        return None
+    return snapshot
+
+
+async def delete(
+    redis: Redis, namespace: str, name: str, uid: str, last: JobSnapshot | None = None
+) -> bool:
+    """Record that the job ``uid`` is deleted; False when Redis knew it, or has a namesake's state.
+
+    Its snapshot goes, and later ones of it are refused; those of a job that was created under the
+    same name are accepted. When the job had not ended, its subscribers get the newest snapshot,
+    ``last``, as that of a deleted job.
+    """
+    notice = _message(redis, deleted(last)) if last is not None and not last.terminal else ""
+    recorded = await redis.eval(
+        scripts.DELETE_STATE,
+        1,
+        redis.keyspace.job_state(namespace, name),
+        uid,
+        str(DELETION_SECONDS),
+        keys.job_updates(name),
+        notice,
+    )
+    return bool(recorded)
+
+
+async def delete_gone(redis: Redis, snapshot: JobSnapshot) -> bool:
+    """Record the deletion of a job of which only its snapshot is left.
+
+    Call it after the API server answered that no job of this name exists. A job that was created
+    meanwhile under the same name has another uid and is not touched.
+    """
+    return await delete(redis, snapshot.namespace, snapshot.name, snapshot.uid, snapshot)
+
+
+async def scan(redis: Redis, batch: int = SCAN_BATCH) -> AsyncIterator[list[StateRef]]:
+    """Yield all jobs of this release of which Redis holds a snapshot, in lists up to ``batch``.
+
+    A job whose snapshot comes or goes meanwhile may be missing, and one may come twice.
+    """
+    pattern = redis.keyspace.job_state_pattern()
+    found: list[str] = []
+    async for key in redis.scan_iter(match=pattern, count=1_000):
+        found.append(str(key))
+        if len(found) >= batch:
+            yield await _refs(redis, found)
+            found = []
+    if found:
+        yield await _refs(redis, found)
+
+
+async def mark_ended(redis: Redis, snapshot: JobSnapshot) -> None:
+    """Remember when the job of a terminal snapshot ended."""
+    ended = (snapshot.completed_at or snapshot.updated_at).astimezone(UTC)
+    key = redis.keyspace.ended_job(snapshot.namespace, snapshot.name)
+    await redis.set(key, format_time(ended), ex=ENDED_MARK_SECONDS)
+
+
+async def ended_at(redis: Redis, namespace: str, name: str) -> str | None:
+    """Return when a job of this name ended (RFC 3339), None when that is not remembered."""
+    pipeline = redis.pipeline(transaction=False)
+    for keyspace in (redis.keyspace, keys.EARLIER):
+        pipeline.get(keyspace.ended_job(namespace, name))
+    own, earlier = await pipeline.execute()
+    mark = own or earlier
+    return None if mark is None else str(mark)
+
+
+async def _refs(redis: Redis, state_keys: Sequence[str]) -> list[StateRef]:
+    pipeline = redis.pipeline(transaction=False)
+    for key in state_keys:
+        pipeline.hmget(key, ["uid", "deleted"])
+    refs = []
+    for key, (uid, deleted_uid) in zip(state_keys, await pipeline.execute(), strict=True):
+        job = redis.keyspace.job_of_state(key)
+        if job is not None and uid is not None and uid != deleted_uid:
+            refs.append(StateRef(*job, str(uid)))
+    return refs
+
+
+def _message(redis: Redis, snapshot: JobSnapshot) -> str:
+    """Return ``snapshot`` as it is kept and published, with the release that it is of."""
+    of_release = snapshot.model_copy(update={"release": redis.keyspace.release or None})
+    return of_release.model_dump_json(by_alias=True, exclude_none=True)
+
+
+def _parsed(text: str | bytes | None, job: str) -> JobSnapshot | None:
+    """Return the snapshot; None where there is none, or none that this version can read.
+
+    Another version of Wherry may have written it: the caller then reads the resource.
     """
     if text is None:
         return None
@@ -63,8 +184,3 @@ def _parsed(text: str | bytes | None, job: str) -> JobSnapshot | None:
     except ValidationError as error:
         log.warning("a snapshot in Redis cannot be read: %s", error, extra={"job": job})
         return None
-
-
-async def forget(redis: Redis, namespace: str, name: str, uid: str) -> None:
-    """Remove the snapshot of a deleted job; that of a job made anew under its name stays."""
-    await redis.eval(scripts.FORGET_STATE, 1, keys.job_state(namespace, name), uid)

@@ -2,7 +2,6 @@
 
 from redis.asyncio.cluster import RedisCluster
 
-from wherry_core.redis import keys
 from wherry_core.redis.client import Redis
 
 
@@ -17,13 +16,13 @@ async def change(redis: Redis, value: str) -> set[str | None]:
 
 async def _marker_keys(redis: Redis) -> list[str]:
     if not isinstance(redis, RedisCluster):
-        return [keys.operator_marker()]
+        return [redis.keyspace.loss_marker()]
     await redis.ping()
     uncovered = {node.name for node in redis.get_primaries()}
     found = []
     number = 0
     while uncovered:
-        key = keys.operator_marker(number)
+        key = redis.keyspace.loss_marker(number)
         node = redis.get_node_from_key(key)
         if node is not None and node.name in uncovered:
             uncovered.remove(node.name)

@@ -1,27 +1,60 @@
-"""Runners in Redis: heartbeats, the jobs they began, and the mark that asks them to leave."""
+"""Runners in Redis: heartbeats, the jobs they began, and the marks that ask them to leave.
 
-from collections.abc import Iterable, Sequence
+A runner is its pod: a pod of the same name with another uid is another runner, with records of
+its own. A process of version 0.1 does not know its uid; its records stand under the name alone.
+The operator need not know which one it deals with: every function that asks a runner for something
+reaches both.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wherry_core.redis import keys, scripts
+from wherry_core.redis import scripts
 from wherry_core.redis.client import Redis
 from wherry_core.redis.job_queue import Waiting
+from wherry_core.redis.keys import EARLIER
 
 HEARTBEAT_SECONDS: Final = 2.0
 """Pause between two heartbeats of a runner."""
 RECORD_TTL_SECONDS: Final = 60
-"""Redis forgets a runner that has not been heard of for so long."""
+"""Seconds without a heartbeat after which Redis drops a runner's records."""
+DISMISSAL_SECONDS: Final = 86_400
+"""Seconds for which a dismissed runner is refused; later the operator dismisses it again."""
+OPERATOR_MARK_SECONDS: Final = 3.0
+"""Seconds after which runners see that no operator acts any more."""
+OPERATOR_MARK_REFRESH_SECONDS: Final = 0.5
+"""Pause between two writes of the operator's mark."""
+BATCH: Final = 200
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class RunnerId:
+    """One runner."""
+
+    name: str
+    """Name of its pod."""
+    uid: str = ""
+    """Uid of its pod; empty in a runner whose pod an operator of version 0.1 made."""
+
+    @property
+    def entry(self) -> str:
+        """``name/uid``, as the set of a pool's runners lists it; empty without a uid."""
+        return f"{self.name}/{self.uid}" if self.uid else ""
 
 
 @dataclass(frozen=True)
 class Orders:
-    """What a runner is told in answer to its heartbeat."""
+    """The answer to a heartbeat: what the runner is asked to do."""
 
     drain: bool
     """True: take no more jobs and leave when idle."""
     stop: frozenset[str]
-    """Jobs (``namespace/name``) to stop now: cancelled, suspended or taken away."""
+    """Jobs (``namespace/name``) to stop: cancelled, suspended or given to another runner."""
+    dismissed: bool = False
+    """True: the runner's pod is gone. It must leave, and ``stop`` holds all of its jobs."""
+    operator_seconds: float = 0.0
+    """Seconds for which the runner may rely on an operator; 0 when none acts."""
 
 
 @dataclass(frozen=True)
@@ -29,24 +62,27 @@ class RunnerRecord:
     """What Redis knows of a runner."""
 
     heartbeat: int
-    """A counter: as long as it grows, the runner lives."""
+    """Counter that grows for as long as the runner lives."""
     draining: bool
     """True once the runner was asked to leave."""
     jobs: frozenset[str]
     """Jobs (``namespace/name``) that it has begun."""
+    earlier_version: bool = False
+    """True for a runner of version 0.1, which pops from the queue without a release."""
 
 
-async def begin(redis: Redis, pool: str, runner: str, waiting: Waiting) -> bool:
+async def begin(redis: Redis, pool: str, runner: RunnerId, waiting: Waiting) -> bool:
     """Record that ``runner`` begins a popped job; False (and the job is back) if it must leave.
 
     This and :func:`drain` exclude each other: a runner either takes the job or leaves.
     """
+    keyspace = redis.keyspace
     begun = await redis.eval(
         scripts.BEGIN,
         3,
-        keys.queue(pool),
-        keys.runner(pool, runner),
-        keys.runner_jobs(pool, runner),
+        keyspace.queue(pool),
+        keyspace.runner(pool, runner.name, runner.uid),
+        keyspace.runner_jobs(pool, runner.name, runner.uid),
         waiting.job,
         repr(waiting.score),
         str(RECORD_TTL_SECONDS),
@@ -54,73 +90,156 @@ async def begin(redis: Redis, pool: str, runner: str, waiting: Waiting) -> bool:
     return bool(begun)
 
 
-async def finish(redis: Redis, pool: str, runner: str, job: str) -> None:
+async def finish(redis: Redis, pool: str, runner: RunnerId, job: str) -> None:
     """Record that ``runner`` no longer works on ``job``."""
-    await redis.srem(keys.runner_jobs(pool, runner), job)
-    await redis.srem(keys.runner_stops(pool, runner), job)
+    await redis.srem(redis.keyspace.runner_jobs(pool, runner.name, runner.uid), job)
+    await redis.srem(redis.keyspace.runner_stops(pool, runner.name, runner.uid), job)
 
 
-async def heartbeat(redis: Redis, pool: str, runner: str, jobs: Iterable[str]) -> Orders:
-    """Say that ``runner`` lives and works on ``jobs``; return what it is asked to do."""
+async def heartbeat(redis: Redis, pool: str, runner: RunnerId, jobs: Iterable[str]) -> Orders:
+    """Record that ``runner`` lives and works on ``jobs``; return what it is asked to do."""
+    working_on = list(jobs)
     answer: Sequence[str] = await redis.eval(
         scripts.HEARTBEAT,
-        3,
-        keys.runner(pool, runner),
-        keys.runner_jobs(pool, runner),
-        keys.runner_stops(pool, runner),
+        5,
+        *_records(redis, pool, runner),
+        redis.keyspace.runners(pool),
+        redis.keyspace.operator_mark(pool),
         str(RECORD_TTL_SECONDS),
-        *jobs,
+        runner.entry,
+        *working_on,
     )
-    return Orders(drain=answer[0] == "1", stop=frozenset(answer[1:]))
+    drain, dismissed, operator_milliseconds, *stop = answer
+    return Orders(
+        drain=drain == "1",
+        stop=frozenset(working_on if dismissed == "1" else stop),
+        dismissed=dismissed == "1",
+        operator_seconds=int(operator_milliseconds) / 1_000,
+    )
+
+
+async def delete(redis: Redis, pool: str, runner: RunnerId) -> None:
+    """Remove all records of ``runner``, which ends: its own last act."""
+    await redis.delete(*_records(redis, pool, runner))
+    await redis.zrem(redis.keyspace.runners(pool), runner.entry)
 
 
 async def runner_records(
-    redis: Redis, pool: str, runners: Sequence[str]
-) -> dict[str, RunnerRecord]:
-    """Return what Redis knows of each of ``runners``; those that it does not know are left out."""
-    records: dict[str, RunnerRecord] = {}
-    for name in runners:
-        heartbeat, draining = await redis.hmget(keys.runner(pool, name), ["heartbeat", "draining"])
-        if heartbeat is None and draining is None:
-            continue
-        begun = await redis.smembers(keys.runner_jobs(pool, name))
-        records[name] = RunnerRecord(
-            heartbeat=int(heartbeat or 0), draining=draining == "1", jobs=frozenset(map(str, begun))
+    redis: Redis, pool: str, runners: Collection[RunnerId]
+) -> dict[RunnerId, RunnerRecord]:
+    """Return what Redis knows of each of ``runners``; those it does not know are left out."""
+    found: dict[RunnerId, RunnerRecord] = {}
+    wanted = sorted(runners)
+    for start in range(0, len(wanted), BATCH):
+        batch = wanted[start : start + BATCH]
+        found |= await _own_records(redis, pool, {runner: runner for runner in batch})
+        earlier = {runner: RunnerId(runner.name) for runner in batch if runner not in found}
+        found |= await _own_records(redis, pool, earlier)
+    return found
+
+
+async def _own_records(
+    redis: Redis, pool: str, stored: dict[RunnerId, RunnerId]
+) -> dict[RunnerId, RunnerRecord]:
+    """Return the records of the values of ``stored``, by its keys."""
+    pipeline = redis.pipeline(transaction=False)
+    for each in stored.values():
+        pipeline.hmget(
+            redis.keyspace.runner(pool, each.name, each.uid), ["heartbeat", "draining", "dismissed"]
         )
-    return records
+        pipeline.smembers(redis.keyspace.runner_jobs(pool, each.name, each.uid))
+    answers = await pipeline.execute() if stored else []
+    found = {}
+    for (runner, each), fields, jobs in zip(
+        stored.items(), answers[::2], answers[1::2], strict=True
+    ):
+        heartbeat, draining, dismissed = fields
+        if heartbeat is not None or draining is not None or dismissed is not None:
+            found[runner] = RunnerRecord(
+                heartbeat=int(heartbeat or 0),
+                draining="1" in (draining, dismissed),
+                jobs=frozenset(map(str, jobs)),
+                earlier_version=not each.uid,
+            )
+    return found
 
 
-async def retire(redis: Redis, pool: str, runner: str) -> None:
-    """Ask ``runner`` to take no more jobs and to leave once those that it has are done."""
-    key = keys.runner(pool, runner)
-    await redis.hset(key, "draining", "1")
-    await redis.expire(key, RECORD_TTL_SECONDS)
+async def living(redis: Redis, pool: str) -> frozenset[RunnerId]:
+    """Return the runners that sent a heartbeat within the last minute, without those of 0.1.
+
+    One among them that has no pod is a process that outlived its pod: dismiss it.
+    """
+    entries = await redis.zrange(redis.keyspace.runners(pool), 0, -1)
+    split = [str(entry).partition("/") for entry in entries]
+    return frozenset(RunnerId(name, uid) for name, _, uid in split if uid)
 
 
-async def drain(redis: Redis, pool: str, runner: str) -> bool:
+async def retire(redis: Redis, pool: str, runner: RunnerId) -> None:
+    """Ask ``runner`` to take no more jobs, and to leave once its current ones are done."""
+    await redis.eval(
+        scripts.RETIRE,
+        2,
+        redis.keyspace.runner(pool, runner.name, runner.uid),
+        EARLIER.runner(pool, runner.name, ""),
+        str(RECORD_TTL_SECONDS),
+    )
+
+
+async def drain(redis: Redis, pool: str, runner: RunnerId) -> bool:
     """Ask ``runner`` to leave; False if it has begun a job."""
     marked = await redis.eval(
         scripts.DRAIN,
-        2,
-        keys.runner(pool, runner),
-        keys.runner_jobs(pool, runner),
+        4,
+        *_records(redis, pool, runner)[:2],
+        *_records(redis, pool, RunnerId(runner.name))[:2],
         str(RECORD_TTL_SECONDS),
     )
     return bool(marked)
 
 
-async def stop(redis: Redis, pool: str, runner: str, job: str) -> None:
+async def stop(redis: Redis, pool: str, runner: RunnerId, job: str) -> None:
     """Ask ``runner`` to stop working on ``job`` (``namespace/name``)."""
-    key = keys.runner_stops(pool, runner)
-    await redis.sadd(key, job)
-    await redis.expire(key, RECORD_TTL_SECONDS)
+    pipeline = redis.pipeline(transaction=False)
+    for each in {runner, RunnerId(runner.name)}:
+        key = redis.keyspace.runner_stops(pool, each.name, each.uid)
+        pipeline.sadd(key, job)
+        pipeline.expire(key, RECORD_TTL_SECONDS)
+    await pipeline.execute()
 
 
-async def forget(redis: Redis, pool: str, runner: str) -> None:
-    """Remove all records of ``runner``, which has ended.
+async def dismiss(redis: Redis, pool: str, runner: RunnerId) -> None:
+    """Refuse everything to ``runner`` from now on, because its pod is gone.
 
-    The next pod of this name is another runner: it must not find the old one's drain mark.
+    If its process is still there, its next begin is refused, and its next heartbeat is answered
+    with the order to leave and to stop all jobs. The next pod of its name is another runner.
     """
-    await redis.delete(
-        keys.runner(pool, runner), keys.runner_jobs(pool, runner), keys.runner_stops(pool, runner)
+    if not runner.uid:
+        await redis.delete(*_records(redis, pool, runner))
+        return
+    await redis.eval(
+        scripts.DISMISS,
+        7,
+        *_records(redis, pool, runner),
+        redis.keyspace.runners(pool),
+        *_records(redis, pool, RunnerId(runner.name)),
+        str(DISMISSAL_SECONDS),
+        runner.entry,
+    )
+
+
+async def refresh_operator_mark(redis: Redis, pools: Iterable[str]) -> None:
+    """Let the runners of ``pools`` see, for 3 s from now, that an operator acts."""
+    pipeline = redis.pipeline(transaction=False)
+    for pool in pools:
+        pipeline.set(redis.keyspace.operator_mark(pool), "1", px=int(OPERATOR_MARK_SECONDS * 1_000))
+    await pipeline.execute()
+
+
+def _records(redis: Redis, pool: str, runner: RunnerId) -> tuple[str, str, str]:
+    """Return the keys of the three records of ``runner``: itself, its jobs, jobs to stop."""
+    keyspace = redis.keyspace
+    return (
+        keyspace.runner(pool, runner.name, runner.uid),
+        keyspace.runner_jobs(pool, runner.name, runner.uid),
+        keyspace.runner_stops(pool, runner.name, runner.uid),
     )

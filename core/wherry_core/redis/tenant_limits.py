@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from wherry_core.redis import keys, scripts
+from wherry_core.redis import scripts
 from wherry_core.redis.client import Redis
 
 
@@ -26,7 +26,7 @@ async def draw(redis: Redis, tenant: str, *, quota: int, seconds: int, wanted: i
     granted, left, wait = await redis.eval(
         scripts.DRAW_ALLOWANCE,
         1,
-        keys.tenant_limit(tenant),
+        redis.keyspace.tenant_limit(tenant),
         str(quota),
         str(seconds * 1_000_000),
         str(wanted),

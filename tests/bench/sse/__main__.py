@@ -26,7 +26,7 @@ import redis
 
 from localcluster import ports
 from wherry_core.job_snapshot import JobSnapshot, JobStatus
-from wherry_core.redis import keys
+from wherry_core.redis.keys import Keyspace
 
 FILES = 65_536
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
@@ -131,7 +131,7 @@ def measure(
         pipeline = client.pipeline(transaction=False)
         for name in names:
             text = snapshot(name).model_dump_json(by_alias=True, exclude_none=True)
-            pipeline.hset(keys.job_state("default", name), "snapshot", text)
+            pipeline.hset(Keyspace().job_state("default", name), "snapshot", text)
         pipeline.execute()
     before = memory.memory_info().rss
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}

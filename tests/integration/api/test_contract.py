@@ -300,7 +300,7 @@ async def test_an_ended_job_that_is_gone_has_expired(
     assert (await wherry.client.get(f"/v1/download/status/{name}")).json()["status"] == "failed"
     await eventually("the end to be remembered", lambda: redis.exists(f"wherry:ended:{job.key}"))
     await api.delete(JOBS, namespace, name)
-    await job_states.forget(redis, namespace, name, job.metadata.uid)
+    await job_states.delete(redis, namespace, name, job.metadata.uid)
     for path in (f"status/{name}", f"stream/{name}", name):
         assert_problem(await wherry.client.get(f"/v1/download/{path}"), 410, "job-expired")
     retried = await wherry.client.post(f"/v1/download/{name}/retry")

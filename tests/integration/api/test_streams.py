@@ -145,7 +145,7 @@ async def test_a_deleted_job_ends_its_streams(
     async with open_stream(wherry.client, job.metadata.name) as (_, stream):
         await stream.named("connected")
         await api.delete(JOBS, namespace, job.metadata.name)
-        await job_states.forget(redis, namespace, job.metadata.name, job.metadata.uid)
+        await job_states.delete(redis, namespace, job.metadata.name, job.metadata.uid)
         watch = wherry.components.hub.watches[(namespace, job.metadata.name)]
         watch.checked_at = float("-inf")
         failed = await stream.named("failed")

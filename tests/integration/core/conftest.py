@@ -7,15 +7,15 @@ import pytest
 
 from tests.harness.redis_cluster import ServerCluster, redis_cluster
 from wherry_core.redis import client as redis_client
-from wherry_core.redis import keys
 from wherry_core.redis.client import Redis
+from wherry_core.redis.keys import Keyspace
 from wherry_core.settings import RedisSettings
 
 
 @pytest.fixture
 async def server_cluster(tmp_path: Path) -> AsyncIterator[ServerCluster]:
     """A cluster of this test's own; the primary of the default pool's queue has a replica."""
-    async with redis_cluster(tmp_path / "nodes", keys.queue("default")) as running:
+    async with redis_cluster(tmp_path / "nodes", Keyspace().queue("default")) as running:
         yield running
 
 

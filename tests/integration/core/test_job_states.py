@@ -11,6 +11,7 @@ import pytest
 from wherry_core.job_snapshot import JobSnapshot, JobStatus
 from wherry_core.redis import job_states, keys
 from wherry_core.redis.client import Redis
+from wherry_core.redis.keys import Keyspace
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=1)
@@ -49,7 +50,7 @@ async def test_read_gives_back_what_was_published(redis: Redis) -> None:
     assert await job_states.read(redis, "team-a", "job-1") is None
     assert await job_states.publish(redis, snapshot(1, 2, progress=40), 60)
     assert await job_states.read(redis, "team-a", "job-1") == snapshot(1, 2, progress=40)
-    assert 0 < await redis.ttl(keys.job_state("team-a", "job-1")) <= 60
+    assert 0 < await redis.ttl(Keyspace().job_state("team-a", "job-1")) <= 60
 
 
 async def test_many_are_read_in_their_order_with_gaps_for_unknown_ones(redis: Redis) -> None:
@@ -122,7 +123,7 @@ async def test_followers_hear_nothing_of_a_job_whose_namesake_is_there(redis: Re
 
 async def test_what_an_earlier_release_kept_gives_way(redis: Redis) -> None:
     """It kept no time of creation; and what it writes later leaves the one that is there."""
-    where = keys.job_state("team-a", "job-1")
+    where = Keyspace().job_state("team-a", "job-1")
     earlier = snapshot(1, 1, created_at=LATER)
     await job_states.publish(redis, earlier, 60)
     await redis.hdel(where, "created")
@@ -134,16 +135,16 @@ async def test_what_an_earlier_release_kept_gives_way(redis: Redis) -> None:
 
 async def test_a_job_is_forgotten_and_not_its_namesake(redis: Redis) -> None:
     await job_states.publish(redis, snapshot(), 60)
-    await job_states.forget(redis, "team-a", "job-1", "u2")
-    await job_states.forget(redis, "team-a", "job-2", "u1")
+    await job_states.delete(redis, "team-a", "job-1", "u2")
+    await job_states.delete(redis, "team-a", "job-2", "u1")
     assert await job_states.read(redis, "team-a", "job-1") == snapshot()
-    await job_states.forget(redis, "team-a", "job-1", "u1")
-    assert not await redis.exists(keys.job_state("team-a", "job-1"))
+    await job_states.delete(redis, "team-a", "job-1", "u1")
+    assert not await redis.exists(Keyspace().job_state("team-a", "job-1"))
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b'{"status": "archived"}', b"\xff\xfe", b"[]"])
 async def test_a_snapshot_that_is_none_of_ours_counts_as_none(redis: Redis, text: bytes) -> None:
-    await redis.hset(keys.job_state("team-a", "job-1"), "snapshot", text)
+    await redis.hset(Keyspace().job_state("team-a", "job-1"), "snapshot", text)
     assert await job_states.read(redis, "team-a", "job-1") is None
     jobs = [("team-a", "job-1"), ("team-a", "job-2")]
     await job_states.publish(redis, snapshot(name="job-2"), 60)

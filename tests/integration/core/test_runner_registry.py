@@ -2,9 +2,10 @@
 
 import asyncio
 
-from wherry_core.redis import job_queue, keys, runner_registry
+from wherry_core.redis import job_queue, runner_registry
 from wherry_core.redis.client import Redis
 from wherry_core.redis.job_queue import Waiting
+from wherry_core.redis.keys import Keyspace
 from wherry_core.redis.runner_registry import RunnerRecord
 
 POOL, RUNNER = "default", "default-runner-0"
@@ -72,7 +73,7 @@ async def test_a_retired_runner_that_never_beat_is_known_and_forgotten_in_time(
     await runner_registry.retire(redis, POOL, RUNNER)
     records = await runner_registry.runner_records(redis, POOL, [RUNNER])
     assert records == {RUNNER: RunnerRecord(heartbeat=0, draining=True, jobs=frozenset())}
-    ttl = await redis.ttl(keys.runner(POOL, RUNNER))
+    ttl = await redis.ttl(Keyspace().runner(POOL, RUNNER, ""))
     assert 0 < ttl <= runner_registry.RECORD_TTL_SECONDS
 
 
@@ -91,9 +92,9 @@ async def test_everything_about_a_runner_is_forgotten_in_time(redis: Redis) -> N
     await runner_registry.heartbeat(redis, POOL, RUNNER, ["a/1"])
     await runner_registry.stop(redis, POOL, RUNNER, "a/1")
     for key in (
-        keys.runner(POOL, RUNNER),
-        keys.runner_jobs(POOL, RUNNER),
-        keys.runner_stops(POOL, RUNNER),
+        Keyspace().runner(POOL, RUNNER, ""),
+        Keyspace().runner_jobs(POOL, RUNNER, ""),
+        Keyspace().runner_stops(POOL, RUNNER, ""),
     ):
         assert 0 < await redis.ttl(key) <= runner_registry.RECORD_TTL_SECONDS
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from wherry_core.redis import keys
 from wherry_core.redis.client import Redis
+from wherry_core.redis.keys import Keyspace
 from wherry_core.redis.tenant_limits import Drawn, draw
 
 
@@ -35,17 +35,17 @@ async def test_it_comes_back_evenly(redis: Redis) -> None:
     await asyncio.sleep(0.35)
     # No fewer than came back in that time; a slow machine sees more.
     assert (await draw(redis, "a", quota=20, seconds=2, wanted=20)).granted >= 3
-    assert 0 < await redis.pttl(keys.tenant_limit("a")) <= 2000
+    assert 0 < await redis.pttl(Keyspace().tenant_limit("a")) <= 2000
 
 
 async def test_a_clock_that_was_set_back_refuses_nobody_for_longer_than_the_window(
     redis: Redis,
 ) -> None:
-    await redis.set(keys.tenant_limit("a"), "99999999999999999")
+    await redis.set(Keyspace().tenant_limit("a"), "99999999999999999")
     assert (await draw(redis, "a", quota=2, seconds=60, wanted=1)).wait_seconds <= 30
 
 
 async def test_nothing_stays_for_a_tenant_who_rests(redis: Redis) -> None:
     await draw(redis, "a", quota=1000, seconds=1, wanted=1)
     await asyncio.sleep(0.05)
-    assert await redis.exists(keys.tenant_limit("a")) == 0
+    assert await redis.exists(Keyspace().tenant_limit("a")) == 0

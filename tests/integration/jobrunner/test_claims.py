@@ -10,6 +10,7 @@ from tests.harness.processes import fetch
 from tests.harness.waiting import eventually
 from tests.integration.jobrunner.conftest import Room, StartRunner, delay
 from wherry_core.redis import job_queue, runner_registry
+from wherry_core.redis.runner_registry import RunnerId
 from wherry_core.resources import Phase
 from wherry_core.resources.base import format_time
 
@@ -73,7 +74,7 @@ async def test_idle_runner_leaves_when_drained_and_leaves_no_record(
     room: Room, start_runner: StartRunner
 ) -> None:
     runner = start_runner()
-    assert await runner_registry.drain(room.redis, "default", "default-runner-0")
+    assert await runner_registry.drain(room.redis, "default", RunnerId("default-runner-0"))
     assert await runner.wait_ended() == 0
     assert await room.redis.keys("wherry:{default}:runner:*") == []
 
@@ -82,7 +83,7 @@ async def test_busy_runner_is_not_drained(room: Room, start_runner: StartRunner)
     runner = start_runner(**delay(2))
     job = await room.queue()
     await job_becomes(room.api, job, Phase.PROCESSING)
-    assert not await runner_registry.drain(room.redis, "default", "default-runner-0")
+    assert not await runner_registry.drain(room.redis, "default", RunnerId("default-runner-0"))
     await job_becomes(room.api, job, Phase.COMPLETED)
     assert runner.running
 
@@ -93,7 +94,7 @@ async def test_retired_runner_ends_its_job_takes_no_other_and_leaves(
     runner = start_runner(**delay(2))
     job = await room.queue()
     await job_becomes(room.api, job, Phase.PROCESSING)
-    await runner_registry.retire(room.redis, "default", "default-runner-0")
+    await runner_registry.retire(room.redis, "default", RunnerId("default-runner-0"))
     other = await room.queue()
     assert await runner.wait_ended() == 0
     assert (await read_job(room.api, job)).status.phase is Phase.COMPLETED

@@ -9,7 +9,8 @@ from tests.harness.processes import fetch
 from tests.harness.waiting import eventually
 from tests.integration.jobrunner.conftest import Room, StartRunner, delay
 from wherry_core.job_snapshot import JobStatus
-from wherry_core.redis import job_states, keys
+from wherry_core.redis import job_states
+from wherry_core.redis.keys import Keyspace
 from wherry_core.resources import Phase
 
 
@@ -48,7 +49,7 @@ async def test_queued_job_is_claimed_bundled_and_completed(
     assert snapshot.archive.key == status.archive.key
     await eventually(
         "the runner to sign the job off",
-        lambda: room.redis.scard(keys.runner_jobs("default", "default-runner-0")),
+        lambda: room.redis.scard(Keyspace().runner_jobs("default", "default-runner-0", "")),
         lambda count: count == 0,
     )
     await job_history.reach(done.metadata.resource_version)

@@ -11,7 +11,7 @@ from tests.harness.api import JOBS, Api, ApiError, Resource
 from tests.harness.waiting import eventually
 from wherry_core.redis import job_queue, runner_registry
 from wherry_core.redis.client import Redis
-from wherry_core.redis.runner_registry import Orders
+from wherry_core.redis.runner_registry import Orders, RunnerId
 from wherry_core.resources import DownloadJob
 from wherry_core.resources.base import format_time
 
@@ -69,7 +69,7 @@ class PlayedRunner:
     async def beat(self) -> Orders:
         """Send one heartbeat and keep the answer."""
         self.orders = await runner_registry.heartbeat(
-            self.redis, self.pool, self.name, sorted(self.jobs)
+            self.redis, self.pool, RunnerId(self.name), sorted(self.jobs)
         )
         return self.orders
 
@@ -95,7 +95,7 @@ class PlayedRunner:
         waiting = await job_queue.pop(self.redis, self.pool, 5)
         if waiting is None:
             return None
-        if not await runner_registry.begin(self.redis, self.pool, self.name, waiting):
+        if not await runner_registry.begin(self.redis, self.pool, RunnerId(self.name), waiting):
             return None
         self.jobs.add(waiting.job)
         return waiting.job
@@ -181,7 +181,7 @@ class PlayedRunner:
     async def finish(self, job: DownloadJob) -> None:
         """Say that this runner no longer works on the job."""
         self.jobs.discard(job.key)
-        await runner_registry.finish(self.redis, self.pool, self.name, job.key)
+        await runner_registry.finish(self.redis, self.pool, RunnerId(self.name), job.key)
 
     async def write(self, job: DownloadJob, *operations: Resource) -> None:
         """Write the status of a job that is still this runner's. Raises ApiError 422."""

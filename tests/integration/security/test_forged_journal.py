@@ -9,6 +9,7 @@ from tests.harness.buckets import Bucket
 from wherry_core import object_store
 from wherry_core.redis import keys
 from wherry_core.redis.client import Redis
+from wherry_core.redis.keys import Keyspace
 from wherry_core.resources import OnMissing
 from wherry_jobrunner.archive import ArchiveRequest, ArchiveResult, bundle
 
@@ -82,5 +83,5 @@ async def test_a_journal_and_heads_that_are_rubbish_only_cost_time(
     await redis.hset(keys.archive_parts(uid), mapping={"upload": text, "1": text, "x": text})
     endpoint = in_store.store.endpoint
     for name in ("1", "2"):
-        await redis.set(keys.object_head(endpoint, in_store.name, f"files/{name}"), text)
+        await redis.set(Keyspace().object_head(endpoint, in_store.name, f"files/{name}"), text)
     assert (await make(in_store, redis, uid)).progress.completed_files == 2

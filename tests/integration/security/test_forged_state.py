@@ -9,6 +9,7 @@ from tests.integration.security import hostile_jobs
 from tests.integration.security.conftest import Siege
 from wherry_core.job_snapshot import JobSnapshot, JobStatus, snapshot_of
 from wherry_core.redis import keys
+from wherry_core.redis.keys import Keyspace
 from wherry_core.resources import DownloadJob, Phase
 
 MOMENT = "2030-01-01T00:00:00Z"
@@ -57,7 +58,7 @@ async def test_a_forged_result_is_never_signed(siege: Siege) -> None:
         await patch_status(
             siege.api, forged, phase="Completed", completionTime=MOMENT, archive=archive
         )
-        await siege.redis.delete(keys.job_state(siege.namespace, forged.metadata.name))
+        await siege.redis.delete(Keyspace().job_state(siege.namespace, forged.metadata.name))
         await refuses_to_sign(siege, forged, (bucket, key))
 
 
@@ -71,7 +72,7 @@ async def test_a_forged_snapshot_is_never_signed(siege: Siege) -> None:
             forged = JobSnapshot.model_validate(
                 snapshot | {"status": "completed", "uid": uid, "archive": archive}
             )
-            where = keys.job_state(siege.namespace, job.metadata.name)
+            where = Keyspace().job_state(siege.namespace, job.metadata.name)
             await siege.redis.hset(where, "snapshot", forged.model_dump_json(by_alias=True))
             await refuses_to_sign(siege, job, (bucket, key, uid))
 
@@ -110,14 +111,14 @@ RUBBISH: list[bytes] = [
 
 async def test_rubbish_in_the_queue_is_dropped(siege: Siege) -> None:
     for member in RUBBISH:
-        await siege.redis.zadd(keys.queue("default"), {member: -1.0})
+        await siege.redis.zadd(Keyspace().queue("default"), {member: -1.0})
     await good_job_completes(siege)
     assert siege.stray_requests({job.metadata.uid for job in await all_jobs(siege)}) == []
 
 
 async def test_rubbish_for_a_snapshot_hides_nothing(siege: Siege) -> None:
     job = await suspended(siege)
-    where = keys.job_state(siege.namespace, job.metadata.name)
+    where = Keyspace().job_state(siege.namespace, job.metadata.name)
     for text in (b"{", b'{"status":"completed"}', b"\xff", None):
         if text is None:
             await siege.redis.delete(where)

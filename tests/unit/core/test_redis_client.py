@@ -1,11 +1,13 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.sentinel import SentinelConnectionPool
 
 from wherry_core.redis.client import connect
 from wherry_core.redis.connections import SoundSends
+from wherry_core.redis.keys import Keyspace
 from wherry_core.settings import RedisSettings
 
 
@@ -60,6 +62,29 @@ async def test_a_cluster_url() -> None:
     assert all(node.connection_class is kwargs["connection_class"] for node in client.startup_nodes)
 
 
-async def test_another_scheme_is_refused_with_the_ones_that_work() -> None:
-    with pytest.raises(ValueError, match=r"redis\+sentinel://"):
-        connect(settings(WHERRY_REDIS_URL="memcached://m.example"))
+def client_of(release: str, **values: Any) -> Any:
+    return connect(settings(WHERRY_RELEASE=release, **values))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        None,
+        "redis://redis.example",
+        "redis+sentinel://one.example/shuttle",
+        "redis+cluster://c.example",
+    ],
+)
+async def test_a_client_carries_the_keys_of_its_release(url: str | None) -> None:
+    place = {"WHERRY_REDIS_URL": url} if url else {}
+    assert client_of("wherry/main", **place).keyspace == Keyspace("wherry/main")
+    assert client_of("", **place).keyspace == Keyspace()
+
+
+@pytest.mark.parametrize(
+    "release",
+    ["main", "/main", "wherry/", "Wherry/main", "a/b/c", "a/b*", "a/b:c", "a/{b}", "a /b"],
+)
+def test_a_release_that_is_no_namespace_and_name_is_refused(release: str) -> None:
+    with pytest.raises(ValidationError):
+        settings(WHERRY_RELEASE=release)

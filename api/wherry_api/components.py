@@ -13,26 +13,46 @@ from wherry_api.auth.modes import authenticator
 from wherry_api.auth.tickets import Tickets
 from wherry_api.http.request_bodies import RequestBodies
 from wherry_api.http.slots import Slots
-from wherry_api.kubernetes_requests import KubernetesRequests
-from wherry_api.metrics import BACKGROUND, FAULTS
+from wherry_api.metrics import (
+    BACKGROUND,
+    DEPENDENCY_UP,
+    FAULTS,
+    REDIS_FAILURES,
+    KubernetesTimes,
+)
 from wherry_api.services.estimates import Estimates
 from wherry_api.services.job_resources import JobResources
 from wherry_api.services.jobs import Jobs
 from wherry_api.services.presigning import Presigner
 from wherry_api.services.rate_limits import RateLimits, shared_allowance
 from wherry_api.services.readiness import Readiness, store_fault
-from wherry_api.services.redis_gate import CONNECTIONS, RedisGate
 from wherry_api.services.snapshots import Snapshots
 from wherry_api.settings import Settings
 from wherry_api.stream.hub import Hub
 from wherry_api.stream.refresher import Refresher
-from wherry_core import kubernetes_client, object_store
+from wherry_core import object_store
+from wherry_core.kubernetes import client as kubernetes_client
 from wherry_core.redis import client as redis_client
+from wherry_core.redis.link import LinkHooks, LinkPolicy, RedisLink
 
 log = logging.getLogger(__name__)
 
 RESTART_SECONDS: Final = 1.0
 """Pause before a background task that failed is started again."""
+KUBERNETES_CONNECTIONS: Final = 64
+REDIS_CONNECTIONS: Final = 10
+"""Connections of one process: one is the subscription, one is for the readiness check."""
+REDIS_POLICY: Final = LinkPolicy(
+    patience_seconds=1.0,
+    pause_seconds=1.0,
+    commands_at_once=REDIS_CONNECTIONS - 2,
+    consequence="jobs are read from Kubernetes",
+)
+REDIS_HOOKS: Final = LinkHooks(
+    on_failure=lambda _: REDIS_FAILURES.inc(),
+    on_lost=lambda _: DEPENDENCY_UP.labels("redis").set(0),
+    on_recovered=lambda: DEPENDENCY_UP.labels("redis").set(1),
+)
 CREATES_WAITING: Final = 2_000
 """Creates that may wait for their turn: about what the API server takes in some seconds."""
 CREATE_PATIENCE_SECONDS: Final = 5.0
@@ -85,9 +105,11 @@ async def running(settings: Settings) -> AsyncIterator[Components]:
     api = settings.api
     async with AsyncExitStack() as stack:
         kubernetes = await stack.enter_async_context(
-            KubernetesRequests(await kubernetes_client.connect(max_connections=64))
+            await kubernetes_client.connect(
+                max_connections=KUBERNETES_CONNECTIONS, observer=KubernetesTimes()
+            )
         )
-        redis = redis_client.connect(settings.redis, max_connections=CONNECTIONS)
+        redis = redis_client.connect(settings.redis, max_connections=REDIS_CONNECTIONS)
         stack.push_async_callback(redis.aclose)
         signer = await stack.enter_async_context(object_store.connect(settings.store, public=True))
         store = signer
@@ -97,13 +119,13 @@ async def running(settings: Settings) -> AsyncIterator[Components]:
                 object_store.connect(settings.store, max_connections=1)
             )
 
-        gate = RedisGate(redis)
+        link = RedisLink(redis, REDIS_POLICY, REDIS_HOOKS)
         estimates = Estimates(api.estimate_seconds_per_file)
         creates = Slots(
             api.creates_at_once, waiting=CREATES_WAITING, patience_seconds=CREATE_PATIENCE_SECONDS
         )
         resources = JobResources(kubernetes, creates)
-        snapshots = Snapshots(gate, resources, estimates, settings.lifetimes)
+        snapshots = Snapshots(link, resources, estimates)
         hub = Hub(
             redis,
             public_url=api.public_url,
@@ -115,23 +137,23 @@ async def running(settings: Settings) -> AsyncIterator[Components]:
         components = Components(
             settings=settings,
             authenticator=authenticator(api, kubernetes),
-            tickets=Tickets(gate),
-            jobs=Jobs(resources, snapshots, estimates, api.default_pool),
+            tickets=Tickets(link),
+            jobs=Jobs(resources, snapshots, link, estimates, api.default_pool),
             snapshots=snapshots,
             presigner=Presigner(snapshots, signer, settings.store, settings.lifetimes),
             estimates=estimates,
             limits=RateLimits(
                 api.rate_limit_requests,
                 api.rate_limit_seconds,
-                shared_allowance(gate, api.rate_limit_requests, api.rate_limit_seconds),
+                shared_allowance(link, api.rate_limit_requests, api.rate_limit_seconds),
             ),
             bodies=RequestBodies(api.max_body_bytes),
             hub=hub,
             readiness=Readiness(
-                kubernetes, gate, partial(store_fault, store, settings.store.archive_bucket)
+                kubernetes, link, partial(store_fault, store, settings.store.archive_bucket)
             ),
         )
-        refresher = Refresher(hub, gate, resources, api.stream_fallback_reads_per_second)
+        refresher = Refresher(hub, link, resources, snapshots, api.stream_fallback_reads_per_second)
         background = [
             asyncio.create_task(run_forever(name, run), name=name)
             for name, run in (

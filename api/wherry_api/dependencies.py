@@ -17,7 +17,9 @@ from wherry_api.components import Components
 from wherry_api.http import problems
 from wherry_api.http.problems import ProblemError, job_not_found
 
-JOB_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+JOB_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+"""What Kubernetes takes as an object's name (RFC 1123 subdomain), but for the length."""
+MAX_JOB_NAME_LENGTH: Final = 253
 JOB_ID_MEANING: Final = "The job's id"
 TENANT_HEADER: Final = "Wherry-Tenant"
 TENANT_MEANING: Final = (
@@ -34,7 +36,7 @@ def components_of(request: Request) -> Components:
 
 def checked_name(job_id: str) -> str:
     """Return the job's name; raises ProblemError 404 for an id that no job can have."""
-    if not JOB_NAME.fullmatch(job_id):
+    if len(job_id) > MAX_JOB_NAME_LENGTH or not JOB_NAME.fullmatch(job_id):
         raise job_not_found(job_id)
     return job_id
 

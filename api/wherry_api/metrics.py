@@ -43,3 +43,14 @@ for _route in ("unknown", BACKGROUND):
     FAULTS.labels(_route)
 for _limit in ("requests", "streams", "creates", "heads", "bodies"):
     REFUSED.labels(_limit)
+
+
+class KubernetesTimes:
+    """Observes the time of every request to the Kubernetes API."""
+
+    def sending(self, method: str, path: str) -> None:
+        """Ignore the start of a request."""
+
+    def answered(self, method: str, path: str, status: int, seconds: float) -> None:
+        """Record the time of a request; status 0 when no answer came."""
+        KUBERNETES_SECONDS.labels(method, str(status) if status else "unavailable").observe(seconds)

@@ -7,19 +7,25 @@ who may what.
 
 import asyncio
 import hashlib
+import logging
 import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from wherry_api.auth.brief_cache import BriefCache
+from cachetools import TLRUCache
+
 from wherry_api.auth.caller import Caller, Credentials, Verb, unauthenticated
 from wherry_api.http import problems
-from wherry_api.kubernetes_requests import KubernetesRequests, KubernetesUnavailableError
+from wherry_core.kubernetes.client import KubernetesClient
+from wherry_core.kubernetes.errors import KubernetesError, UnavailableError
+from wherry_core.kubernetes.paths import subject_access_reviews_path, token_reviews_path
 from wherry_core.resources import DOWNLOAD_JOBS, GROUP
 from wherry_core.settings import DNS_LABEL
 
-REVIEWS_OF_TOKENS: Final = "/apis/authentication.k8s.io/v1/tokenreviews"
-REVIEWS_OF_ACCESS: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+log = logging.getLogger(__name__)
+
+REVIEW_SECONDS: Final = 10.0
+MAX_ENTRIES: Final = 10_000
 REFUSAL_SECONDS: Final = 5.0
 """A refusal is kept for less, so that a right that was just granted is soon seen."""
 MAX_TOKEN_LENGTH: Final = 16_384
@@ -33,7 +39,7 @@ class KubernetesTokens:
 
     def __init__(
         self,
-        kubernetes: KubernetesRequests,
+        kubernetes: KubernetesClient,
         audiences: tuple[str, ...],
         serves: Callable[[str], bool],
         cache_seconds: float,
@@ -41,8 +47,13 @@ class KubernetesTokens:
         self._kubernetes = kubernetes
         self._audiences = audiences
         self._serves = serves
-        self._users: BriefCache[dict[str, Any]] = BriefCache(cache_seconds)
-        self._rights: BriefCache[bool] = BriefCache(cache_seconds)
+        refusal_seconds = min(REFUSAL_SECONDS, cache_seconds)
+
+        def expiry(_: str, answer: object, now: float) -> float:
+            return now + (cache_seconds if answer else refusal_seconds)
+
+        self._users: TLRUCache[str, dict[str, Any]] = TLRUCache(MAX_ENTRIES, expiry)
+        self._rights: TLRUCache[str, bool] = TLRUCache(MAX_ENTRIES, expiry)
         self._slots = asyncio.Semaphore(REVIEWS_AT_ONCE)
 
     async def authenticate(self, credentials: Credentials, verb: Verb) -> Caller | None:
@@ -78,7 +89,7 @@ class KubernetesTokens:
         if known is not None:
             return known
         status = await self._review(
-            REVIEWS_OF_TOKENS,
+            token_reviews_path(),
             "authentication.k8s.io/v1",
             "TokenReview",
             {"token": token, "audiences": list(self._audiences)},
@@ -87,7 +98,7 @@ class KubernetesTokens:
         # checked for ours, and it may have been made for another service.
         meant = set(status.get("audiences") or ()) & set(self._audiences)
         user = status.get("user") or {} if status.get("authenticated") and meant else {}
-        self._users.put(digest, user, None if user else REFUSAL_SECONDS)
+        self._users[digest] = user
         return dict(user)
 
     async def _allowed(self, user: dict[str, Any], tenant: str, verb: Verb, key: str) -> bool:
@@ -95,7 +106,7 @@ class KubernetesTokens:
         if known is not None:
             return known
         status = await self._review(
-            REVIEWS_OF_ACCESS,
+            subject_access_reviews_path(),
             "authorization.k8s.io/v1",
             "SubjectAccessReview",
             {
@@ -112,7 +123,7 @@ class KubernetesTokens:
             },
         )
         allowed = bool(status.get("allowed"))
-        self._rights.put(key, allowed, None if allowed else REFUSAL_SECONDS)
+        self._rights[key] = allowed
         return allowed
 
     async def _review(
@@ -120,20 +131,24 @@ class KubernetesTokens:
     ) -> dict[str, Any]:
         try:
             async with self._slots:
-                answer = await self._kubernetes.send(
-                    "POST", path, {"apiVersion": version, "kind": kind, "spec": spec}
+                answer = await self._kubernetes.request(
+                    "POST",
+                    path,
+                    body={"apiVersion": version, "kind": kind, "spec": spec},
+                    timeout_seconds=REVIEW_SECONDS,
                 )
-        except KubernetesUnavailableError as error:
+        except UnavailableError as error:
             raise problems.unavailable(
                 "Tokens cannot be checked: the Kubernetes API does not answer."
             ) from error
-        if answer.status not in {200, 201}:
+        except KubernetesError as error:
+            log.error("the API server refuses a %s: %s", kind, error)
             raise problems.unavailable(
                 "Tokens cannot be checked: the API's service account lacks the permission to "
                 f"create a {kind}.",
                 retry_after_seconds=30,
-            )
-        return dict(answer.body.get("status") or {})
+            ) from error
+        return dict(answer.get("status") or {})
 
 
 def _own_namespace(user: str) -> str | None:

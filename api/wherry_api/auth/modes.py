@@ -8,8 +8,8 @@ from wherry_api.auth.caller import Authenticator, Caller, Credentials, Verb
 from wherry_api.auth.kubernetes_tokens import KubernetesTokens
 from wherry_api.auth.oidc import OidcTokens, SigningKeys
 from wherry_api.auth.provider_documents import fetch_json
-from wherry_api.kubernetes_requests import KubernetesRequests
 from wherry_api.settings import ApiSettings
+from wherry_core.kubernetes.client import KubernetesClient
 
 
 class Anonymous:
@@ -23,7 +23,7 @@ class Anonymous:
         return self._caller
 
 
-def authenticator(settings: ApiSettings, kubernetes: KubernetesRequests) -> Authenticator:
+def authenticator(settings: ApiSettings, kubernetes: KubernetesClient) -> Authenticator:
     """Return the authenticator for the mode; raises OSError or ValueError for a bad key file."""
     if settings.auth_mode == "kubernetes":
         return KubernetesTokens(
@@ -48,7 +48,7 @@ def authenticator(settings: ApiSettings, kubernetes: KubernetesRequests) -> Auth
     return Anonymous(settings.default_tenant)
 
 
-def prove(settings: ApiSettings) -> None:
-    """Raise OSError or ValueError when a file that the mode needs cannot be used."""
+def check_key_file(settings: ApiSettings) -> None:
+    """Raise OSError or ValueError when the mode is api-keys and its key file cannot be used."""
     if settings.auth_mode == "api-keys":
         ApiKeys(Path(str(settings.api_keys_file)), settings.serves)

@@ -11,8 +11,7 @@ from typing import Final
 
 from wherry_api.auth.caller import Caller, unauthenticated
 from wherry_api.http import problems
-from wherry_api.services.redis_gate import RedisGate, RedisUnavailableError
-from wherry_core.redis import keys
+from wherry_core.redis.link import RedisLink, RedisUnavailableError
 
 TICKET_SECONDS: Final = 60
 TICKET: Final = re.compile(r"[0-9A-Za-z_-]{32}")
@@ -21,16 +20,18 @@ TICKET: Final = re.compile(r"[0-9A-Za-z_-]{32}")
 class Tickets:
     """Tickets in Redis, by their hashes: who reads Redis cannot use them."""
 
-    def __init__(self, gate: RedisGate) -> None:
-        self._gate = gate
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
 
     async def issue(self, caller: Caller, name: str) -> str:
         """Return a ticket for the caller's job ``name``; raises ProblemError 503."""
         ticket = secrets.token_urlsafe(24)
         job = f"{caller.tenant}/{name}"
         try:
-            await self._gate.run(
-                lambda redis: redis.set(keys.ticket(_digest(ticket)), job, ex=TICKET_SECONDS)
+            await self._link.send(
+                lambda redis: redis.set(
+                    redis.keyspace.ticket(_digest(ticket)), job, ex=TICKET_SECONDS
+                )
             )
         except RedisUnavailableError as error:
             raise problems.unavailable("Tickets cannot be kept: Redis does not answer.") from error
@@ -45,7 +46,9 @@ class Tickets:
         job = None
         if TICKET.fullmatch(ticket):
             try:
-                job = await self._gate.run(lambda redis: redis.getdel(keys.ticket(_digest(ticket))))
+                job = await self._link.send(
+                    lambda redis: redis.getdel(redis.keyspace.ticket(_digest(ticket)))
+                )
             except RedisUnavailableError as error:
                 raise problems.unavailable(
                     "Tickets cannot be checked: Redis does not answer."

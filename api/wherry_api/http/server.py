@@ -1,34 +1,92 @@
-"""The server: a listening socket that gives frozen clients up, and an orderly end."""
+"""The server: from the settings to an orderly end."""
 
 import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
+import sys
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import uvicorn
 from fastapi import FastAPI
+from prometheus_client import start_http_server
 
+from wherry_api.app import create_app
+from wherry_api.auth.modes import check_key_file
 from wherry_api.http.protocol import BoundedProtocol
-from wherry_api.settings import Settings, is_loopback
+from wherry_api.settings import ApiSettings, Settings, is_loopback, load_settings
+from wherry_core import logs, tracing
+from wherry_core.kubernetes import client as kubernetes_client
+from wherry_core.kubernetes.errors import CredentialsError
 
 log = logging.getLogger(__name__)
 
 BACKLOG: Final = 4_096
 UNSENT_BYTES: Final = 32_768
-"""What the kernel holds back for a client: more would be old progress that nobody waits for."""
+"""Unsent bytes that the kernel buffers for a client: more would be progress that is out of date."""
 INTERRUPT_SECONDS: Final = 0.5
 REQUESTS_SECONDS: Final = 15
-"""At the end, plain requests that still run have so long."""
+"""Seconds that plain requests in progress have after the streams have ended."""
 GC_THRESHOLD: Final = 10_000
-"""Allocations between two collections; Python's 700 are some requests, and a fifth of the CPU."""
+"""Allocations between two collections: with Python's 700 they take a fifth of the CPU time."""
 INCOMPLETE: Final = "ASGI callable returned without completing response."
 
 
-class DropsOfOurs(logging.Filter):
-    """Leaves out what uvicorn says of a stream that the hub gave up: the hub has said it."""
+def run() -> None:
+    """Serve until a signal; exit with status 2 and a sentence when a setting cannot be used."""
+    settings = load_settings()
+    logs.set_up(settings.logs)
+    api = settings.api
+    warn_if_open(settings)
+    _check_files(api)
+    try:
+        listener = listen(api.http_host, api.http_port, api.stream_send_timeout_seconds)
+        if api.metrics_port:
+            start_http_server(api.metrics_port, addr=api.http_host)
+    except OSError as error:
+        _give_up(
+            f"Wherry cannot listen on {api.http_host} (port {api.http_port}, metrics "
+            f"{api.metrics_port or 'off'}): {error}.\nStop the program that uses the port, or set "
+            "WHERRY_HTTP_PORT or WHERRY_METRICS_PORT."
+        )
+    host, port = listener.getsockname()[:2]
+    log.info("listening on http://%s:%d", host, port)
+    server = make_server(create_app(settings), settings)
+    tracing.set_up("api")
+    settle_memory()
+    server.run(sockets=[listener])
+
+
+def _check_files(api: ApiSettings) -> None:
+    """Exit with a sentence when a file that the settings name cannot be used."""
+    try:
+        asyncio.run(_connect_once())
+    except CredentialsError as error:
+        _give_up(str(error))
+    try:
+        check_key_file(api)
+    except (OSError, ValueError) as error:
+        _give_up(
+            f"The key file {api.api_keys_file} cannot be used: {error}.\nCorrect it, or set "
+            "WHERRY_API_KEYS_FILE to another file."
+        )
+
+
+async def _connect_once() -> None:
+    client = await kubernetes_client.connect()
+    await client.close()
+
+
+def _give_up(sentence: str) -> NoReturn:
+    sys.stderr.write(f"{sentence}\n")
+    raise SystemExit(2) from None
+
+
+class DroppedStreamFilter(logging.Filter):
+    """Drops uvicorn's message about a stream that the hub has closed and logged."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return False for that message."""
@@ -38,8 +96,8 @@ class DropsOfOurs(logging.Filter):
 def listen(host: str, port: int, send_timeout_seconds: float) -> socket.socket:
     """Return a listening socket; accepted connections inherit its options.
 
-    A client that acknowledges nothing for the send timeout is reset by the kernel (RFC 5482): a
-    socket that is merely closed would wait for it for ever. Raises OSError.
+    The kernel resets a connection whose client acknowledges nothing for the send timeout (RFC
+    5482); closing the socket would wait for that client without end. Raises OSError.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -57,7 +115,11 @@ def listen(host: str, port: int, send_timeout_seconds: float) -> socket.socket:
 
 
 class DrainingServer(uvicorn.Server):
-    """Ends in order: not ready, streams ended one after another, listener closed, requests done."""
+    """Ends in order: not ready, streams ended one by one, listener closed, requests finished.
+
+    Leans on parts of uvicorn that are not documented (``handle_exit``, ``startup``, ``started``),
+    so its version is bounded in pyproject.toml.
+    """
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, settings: Settings) -> None:
         super().__init__(config)
@@ -67,13 +129,17 @@ class DrainingServer(uvicorn.Server):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and keep the loop that signals are passed on to."""
+        """Start, and keep the loop that signals are passed to."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets=sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin the end at the first signal; a second one makes it short."""
-        if self._loop is None or self._ending is not None:
+        """Begin the orderly end at the first signal; a second signal ends it at once."""
+        if not self.started or self._loop is None:
+            # No request was served, so nothing is left to finish. A thread that waits for
+            # credentials cannot be interrupted in another way.
+            os._exit(0)
+        if self._ending is not None:
             self.should_exit = self.force_exit = True
             return
         api = self._settings.api
@@ -89,9 +155,9 @@ class DrainingServer(uvicorn.Server):
 
     async def _end(self, delay: float, drain: float) -> None:
         components: Any = self._app.state.components
-        log.info("ending: %d streams", components.hub.streams)
+        log.info("draining %d streams", components.hub.streams)
         try:
-            # Other processes hear a moment later that nothing should be sent here.
+            # Other processes see a moment later that no request should be sent here.
             await asyncio.gather(components.drain(drain), asyncio.sleep(delay))
         finally:
             self.should_exit = True
@@ -99,7 +165,7 @@ class DrainingServer(uvicorn.Server):
 
 def make_server(app: FastAPI, settings: Settings) -> DrainingServer:
     """Return the server for ``app``."""
-    logging.getLogger("uvicorn.error").addFilter(DropsOfOurs())
+    logging.getLogger("uvicorn.error").addFilter(DroppedStreamFilter())
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -119,14 +185,14 @@ def make_server(app: FastAPI, settings: Settings) -> DrainingServer:
 
 
 def settle_memory() -> None:
-    """Spare the garbage collector what is there before the first request, and most of its runs."""
+    """Exempt what exists before the first request from garbage collection, and collect rarely."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])
 
 
 def warn_if_open(settings: Settings) -> None:
-    """Say in the log when everyone who reaches the port is let in from outside."""
+    """Log a warning when everyone who reaches the port from outside is let in."""
     if settings.api.auth_mode == "none" and not is_loopback(settings.api.http_host):
         log.warning(
             "WHERRY_AUTH_MODE=none on %s: everyone who can reach the port sees all jobs of the "

@@ -16,6 +16,7 @@ from wherry_api.services import job_requests
 
 router = APIRouter(tags=["jobs"])
 
+INITIATE: Final = "/v1/download/initiate"
 JSON: Final = "application/json"
 TAKES: Final = {
     "parameters": [
@@ -50,7 +51,7 @@ def check_media_type(sent: Sequence[str]) -> None:
 
 
 @router.post(
-    "/v1/download/initiate",
+    INITIATE,
     summary="Ask for an archive",
     description="Creates a job and answers at once. The same Idempotency-Key (or jobId) with the "
     "same body answers the same job; with another body it is refused.",
@@ -81,3 +82,15 @@ async def initiate(request: Request) -> Response:
         wish = job_requests.parse(body, request.headers.get(job_requests.KEY_HEADER))
         accepted = await components.jobs.initiate(caller.tenant, wish)
     return Response(accepted.model_dump_json(), media_type=JSON, headers=headers)
+
+
+# Without this route, a GET would be answered as a request for the archive of a job "initiate".
+@router.api_route(INITIATE, methods=["GET", "HEAD"], include_in_schema=False)
+async def initiate_with_get() -> Response:
+    """Raise ProblemError 405, which says to send a POST."""
+    raise ProblemError(
+        problems.METHOD_NOT_ALLOWED,
+        f"{INITIATE} does not take GET. Send a POST with the file ids as JSON, such as "
+        '{"file_ids": [70000, 70001]}.',
+        headers={"Allow": "POST"},
+    )

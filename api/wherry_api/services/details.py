@@ -5,9 +5,9 @@ from typing import Annotated
 from pydantic import Field
 
 from wherry_api.openapi.schemas import JOB_ID, Document
-from wherry_api.services.job_resources import RETRY_OF
 from wherry_core.resources import DownloadJob
 from wherry_core.resources.base import format_time
+from wherry_core.resources.names import RETRY_OF_LABEL
 
 
 class FailedAttempt(Document):
@@ -82,5 +82,5 @@ def details_of(job: DownloadJob) -> Details:
             )
             for failure in job.status.failures
         ],
-        retryOf=job.metadata.labels.get(RETRY_OF),
+        retryOf=job.metadata.labels.get(RETRY_OF_LABEL),
     )

@@ -1,8 +1,9 @@
 """How long a job will take: from the jobs that this process has seen end."""
 
 import math
-from collections import OrderedDict
 from typing import Final
+
+from cachetools import LRUCache
 
 from wherry_core.job_snapshot import JobSnapshot, JobStatus
 
@@ -20,7 +21,7 @@ class Estimates:
         self._default = default_seconds_per_file
         self._average = 0.0
         self._count = 0
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen: LRUCache[str, bool] = LRUCache(MAX_ENTRIES)
 
     @property
     def seconds_per_file(self) -> float:
@@ -35,9 +36,7 @@ class Estimates:
         """Take note of an ended job; False when it was noted before or has not ended."""
         if not snapshot.terminal or snapshot.uid in self._seen:
             return False
-        self._seen[snapshot.uid] = None
-        if len(self._seen) > MAX_ENTRIES:
-            self._seen.popitem(last=False)
+        self._seen[snapshot.uid] = True
         if (
             snapshot.status is JobStatus.COMPLETED
             and snapshot.started_at

@@ -6,7 +6,6 @@ with one mistake is one sentence that names the mistake's index.
 
 import hashlib
 import re
-import uuid
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,8 +23,6 @@ FIELDS: Final = frozenset({"file_ids", "jobId", "archiveName", "onMissing"})
 CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x1f\x7f]")
 ARCHIVE_NAME: Final = re.compile(r"[^/\\\x00-\x1f\x7f]+")
 KEY: Final = re.compile(r"[\x21-\x7e]+")
-NAMES: Final = uuid.UUID("f6ad9f5c-6b5e-5c39-9a4f-6d3c64ac2f3b")
-"""Namespace of the UUIDs (RFC 9562, version 5) that jobs with an idempotency key are named by."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +44,17 @@ class JobRequest:
         """A SHA-256 over what was asked for, without the key: equal for equal bodies."""
         canonical = orjson.dumps([self.file_ids, self.archive_name, self.on_missing.value])
         return hashlib.sha256(canonical).hexdigest()
+
+    def spec(self, pool: str) -> dict[str, Any]:
+        """Return the spec of the DownloadJob, for the runners of ``pool``."""
+        spec: dict[str, Any] = {
+            "fileIDs": self.file_ids,
+            "onMissing": self.on_missing.value,
+            "pool": pool,
+        }
+        if self.archive_name is not None:
+            spec["archiveName"] = self.archive_name
+        return spec
 
 
 def invalid(pointer: str, detail: str) -> ProblemError:
@@ -166,14 +174,3 @@ def _key(job_id: Any, header: str | None) -> str | None:
     if job_id is not None and header is not None and job_id != header:
         raise invalid("/jobId", "jobId and the header Idempotency-Key differ: send one of them.")
     return header if header is not None else job_id
-
-
-def job_name(tenant: str, key: str | None) -> str:
-    """Return the name of the job: the same for the same tenant and key, else random."""
-    return str(uuid.uuid4() if key is None else uuid.uuid5(NAMES, f"{tenant}\n{key}"))
-
-
-def retry_name(tenant: str, name: str, uid: str) -> str:
-    """Return the name of the job that retries another: asked twice, it is the same job."""
-    # An idempotency key has no spaces, so no key can name the retry of a job.
-    return str(uuid.uuid5(NAMES, f"{tenant}\nretry {name} {uid}"))

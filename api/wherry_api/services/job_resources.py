@@ -1,8 +1,9 @@
-"""DownloadJobs as the API sees them: created, read, listed, asked to stop; never finished."""
+"""DownloadJobs in the cluster: create, read, list, and ask to stop."""
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,28 +12,31 @@ from pydantic import ValidationError
 from wherry_api.http import problems
 from wherry_api.http.problems import ProblemError
 from wherry_api.http.slots import NoSlotError, Slots
-from wherry_api.kubernetes_requests import (
-    Answer,
-    KubernetesRequests,
-    KubernetesUnavailableError,
-)
 from wherry_api.metrics import REFUSED
-from wherry_core import tracing
 from wherry_core.job_snapshot import JobSnapshot, snapshot_of
-from wherry_core.resources import DOWNLOAD_JOBS, GROUP, VERSION, DownloadJob, Phase
+from wherry_core.kubernetes.client import METADATA, KubernetesClient
+from wherry_core.kubernetes.errors import (
+    AlreadyExistsError,
+    BadRequestError,
+    ForbiddenError,
+    GoneError,
+    InvalidError,
+    KubernetesError,
+    NotFoundError,
+    TooLargeError,
+    UnavailableError,
+)
+from wherry_core.kubernetes.paths import jobs_path
+from wherry_core.resources import DownloadJob, ObjectMeta, Phase
+from wherry_core.resources.names import DEAD_LETTER_LABEL
 
 log = logging.getLogger(__name__)
 
-REQUESTED_BY: Final = "wherry.dev/requested-by"
-RETRY_OF: Final = "wherry.dev/retry-of"
-DEAD_LETTER: Final = "wherry.dev/dead-letter"
-REQUEST_DIGEST: Final = "wherry.dev/request-digest"
-
-METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-"""Asks the API server to leave out what was just sent to it: up to ten thousand ids."""
-
+REQUEST_SECONDS: Final = 10.0
+CHECK_SECONDS: Final = 2.0
+"""Seconds that a request of a client waits for the check that a job still exists."""
 SELECTORS: Final = {
-    # A job that the operator has not seen yet has no phase, and is queued all the same.
+    # A job that the operator has not seen yet has no phase, and counts as queued.
     "queued": ",".join(f"status.phase!={phase}" for phase in Phase if phase is not Phase.QUEUED),
     "processing": "status.phase=Processing",
     "completed": "status.phase=Completed",
@@ -41,81 +45,85 @@ SELECTORS: Final = {
         f"status.phase!={phase}" for phase in (Phase.QUEUED, Phase.PROCESSING, Phase.COMPLETED)
     ),
 }
-"""Field selectors of the four statuses; a field selector knows no "or", so two are negations."""
-
-
+"""Field selectors of the four statuses; field selectors have no "or", so two are negations."""
 JOBS_A_READ: Final = 10
-"""A page of a list is read in pieces: a job may have 1.5 MB of ids, and a hundred such jobs would
-take half a gigabyte at once."""
+"""Jobs of one request to the API server: a job may have 1.5 MB of ids, and a page of a hundred of
+them would take half a gigabyte at once."""
 LISTS_AT_ONCE: Final = 4
 
 
 @dataclass(frozen=True)
 class ListPage:
-    """How some of a tenant's jobs stand, and where the next ones begin."""
+    """One page of a tenant's jobs."""
 
     jobs: tuple[JobSnapshot, ...]
     cursor: str | None
+    """Where the next page begins; None on the last one."""
 
 
 class JobResources:
-    """Reads and writes DownloadJobs. Every method raises ProblemError 503 when it cannot."""
+    """Reads and writes DownloadJobs.
 
-    def __init__(self, kubernetes: KubernetesRequests, creates: Slots) -> None:
+    Every method raises ProblemError 503 when the Kubernetes API does not answer.
+    """
+
+    def __init__(self, kubernetes: KubernetesClient, creates: Slots) -> None:
         self._kubernetes = kubernetes
         self._creates = creates
         self._lists = asyncio.Semaphore(LISTS_AT_ONCE)
 
-    async def create(
-        self,
-        namespace: str,
-        name: str,
-        spec: Mapping[str, Any],
-        *,
-        labels: Mapping[str, str],
-        annotations: Mapping[str, str],
-    ) -> bool:
-        """Create a job; False when one of that name is there already.
+    async def create(self, manifest: Mapping[str, Any]) -> bool:
+        """Create a job from its manifest; return False when a job of its name exists.
 
         Raises ProblemError 413 (too large for the cluster), 422 (refused by its schema), 429 (the
-        namespace's quota is used up) or 503 (also when too many creates wait for their turn).
+        namespace's quota is used up) or 503 (also when too many creates are waiting).
         """
-        # With tracing on, operator and runners go on in this request's trace.
-        manifest = {
-            "apiVersion": f"{GROUP}/{VERSION}",
-            "kind": "DownloadJob",
-            "metadata": {
-                "name": name,
-                "namespace": namespace,
-                "labels": {REQUESTED_BY: "api", **labels},
-                "annotations": {**annotations, **tracing.annotations()},
-            },
-            "spec": spec,
-        }
-        job = f"{namespace}/{name}"
+        namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
         try:
             async with self._creates.slot():
-                answer = await self._send(
-                    "POST", _path(namespace), manifest, job=job, accept=METADATA_ONLY
-                )
+                with _problems(namespace, name):
+                    await self._kubernetes.request(
+                        "POST",
+                        jobs_path(namespace),
+                        body=manifest,
+                        accept=METADATA,
+                        timeout_seconds=REQUEST_SECONDS,
+                    )
+        except AlreadyExistsError:
+            return False
         except NoSlotError as error:
             REFUSED.labels("creates").inc()
-            raise problems.unavailable("Too many jobs are being created just now.") from error
-        if answer.status in {200, 201}:
-            return True
-        if answer.status == 409 and answer.reason == "AlreadyExists":
-            return False
-        raise _refused(answer, job)
+            raise problems.unavailable("Too many jobs are being created.") from error
+        return True
 
     async def get(self, namespace: str, name: str) -> DownloadJob | None:
-        """Return a job, or None when there is none of that name."""
-        job = f"{namespace}/{name}"
-        answer = await self._send("GET", _path(namespace, name), job=job)
-        if answer.status == 404:
+        """Return a job, or None when it does not exist."""
+        try:
+            with _problems(namespace, name):
+                return DownloadJob.model_validate(
+                    await self._kubernetes.request(
+                        "GET", jobs_path(namespace, name), timeout_seconds=REQUEST_SECONDS
+                    )
+                )
+        except NotFoundError:
             return None
-        if answer.status != 200:
-            raise _refused(answer, job)
-        return DownloadJob.model_validate(answer.body)
+
+    async def uid(self, namespace: str, name: str) -> str | None:
+        """Return the uid of a job, or None when it does not exist.
+
+        Reads its metadata only, and gives up after :data:`CHECK_SECONDS`.
+        """
+        try:
+            with _problems(namespace, name):
+                answer = await self._kubernetes.request(
+                    "GET",
+                    jobs_path(namespace, name),
+                    accept=METADATA,
+                    timeout_seconds=CHECK_SECONDS,
+                )
+        except NotFoundError:
+            return None
+        return ObjectMeta.model_validate(answer["metadata"]).uid
 
     async def list(
         self,
@@ -128,13 +136,13 @@ class JobResources:
     ) -> ListPage:
         """Return one page of the jobs in ``namespace``, by name.
 
-        Raises ProblemError 410 when ``cursor`` is too old and 422 when it is none of ours.
+        Raises ProblemError 410 when ``cursor`` is too old and 422 when this list did not return it.
         """
         selectors = {}
         if status:
             selectors["fieldSelector"] = SELECTORS[status]
         if dead_letter is not None:
-            selectors["labelSelector"] = f"{DEAD_LETTER}{'=' if dead_letter else '!='}true"
+            selectors["labelSelector"] = f"{DEAD_LETTER_LABEL}{'=' if dead_letter else '!='}true"
         jobs: list[JobSnapshot] = []
         async with self._lists:
             left = limit
@@ -152,66 +160,43 @@ class JobResources:
         query = {"limit": str(count), **selectors}
         if cursor:
             query["continue"] = cursor
-        answer = await self._send("GET", _path(namespace), query=query, job=namespace)
-        if answer.status == 410:
-            raise ProblemError(
-                problems.CURSOR_EXPIRED, "The cursor has expired: start again without one."
+        try:
+            answer = await self._kubernetes.request(
+                "GET", jobs_path(namespace), query=query, timeout_seconds=REQUEST_SECONDS
             )
-        if answer.status == 400 and cursor:
+        except GoneError:
             raise ProblemError(
-                problems.INVALID_REQUEST,
-                "The cursor is not one that this list gave: start again without one.",
-                errors=[{"parameter": "cursor", "detail": "not a cursor of this list"}],
-            )
-        if answer.status != 200:
-            raise _refused(answer, namespace)
+                problems.CURSOR_EXPIRED, "The cursor has expired. List again without a cursor."
+            ) from None
+        except KubernetesError as error:
+            if cursor and isinstance(error, BadRequestError):
+                raise ProblemError(
+                    problems.INVALID_REQUEST,
+                    "The cursor is not one that this list returned. List again without a cursor.",
+                    errors=[{"parameter": "cursor", "detail": "not a cursor of this list"}],
+                ) from None
+            raise _problem_of(error, namespace) from error
         jobs = []
-        for item in answer.body.get("items", []):
+        for item in answer.get("items", []):
             try:
                 jobs.append(snapshot_of(DownloadJob.model_validate(item)))
             except ValidationError:
-                log.exception("a job cannot be read", extra={"job": _key(item)})
-        return ListPage(tuple(jobs), answer.body.get("metadata", {}).get("continue") or None)
+                log.exception("a job in the list cannot be read", extra={"job": _key(item)})
+        return ListPage(tuple(jobs), answer.get("metadata", {}).get("continue") or None)
 
-    async def request_cancel(self, namespace: str, name: str) -> bool:
-        """Ask the operator to cancel a job; False when there is none of that name."""
-        job = f"{namespace}/{name}"
-        answer = await self._send(
-            "PATCH",
-            _path(namespace, name),
-            {"spec": {"cancel": True}},
-            content_type="application/merge-patch+json",
-            job=job,
-        )
-        if answer.status == 404:
-            return False
-        if answer.status != 200:
-            raise _refused(answer, job)
-        return True
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        job: str,
-        query: Mapping[str, str] | None = None,
-        content_type: str = "application/json",
-        accept: str = "application/json",
-    ) -> Answer:
+    async def request_cancel(self, namespace: str, name: str) -> DownloadJob | None:
+        """Set ``spec.cancel`` and return the job as it is then; None when it does not exist."""
         try:
-            return await self._kubernetes.send(
-                method, path, body, query=query, content_type=content_type, accept=accept
-            )
-        except KubernetesUnavailableError as error:
-            log.warning("the Kubernetes API did not answer: %s", error, extra={"job": job})
-            raise problems.unavailable("The Kubernetes API does not answer.") from error
-
-
-def _path(namespace: str, name: str | None = None) -> str:
-    path = f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{DOWNLOAD_JOBS}"
-    return path if name is None else f"{path}/{name}"
+            with _problems(namespace, name):
+                return DownloadJob.model_validate(
+                    await self._kubernetes.patch(
+                        jobs_path(namespace, name),
+                        {"spec": {"cancel": True}},
+                        timeout_seconds=REQUEST_SECONDS,
+                    )
+                )
+        except NotFoundError:
+            return None
 
 
 def _key(item: Mapping[str, Any]) -> str:
@@ -219,32 +204,51 @@ def _key(item: Mapping[str, Any]) -> str:
     return f"{metadata.get('namespace')}/{metadata.get('name')}"
 
 
-def _refused(answer: Answer, job: str) -> ProblemError:
-    """Return the problem for an answer that is neither success nor expected."""
-    if answer.too_large:
+@contextmanager
+def _problems(namespace: str, name: str) -> Iterator[None]:
+    """Raise errors of the API server as ProblemError.
+
+    Not those that callers expect: AlreadyExistsError, and NotFoundError of the job itself. A 404
+    that names no job comes from an API server that does not serve jobs (yet).
+    """
+    try:
+        yield
+    except KubernetesError as error:
+        absent = isinstance(error, NotFoundError) and error.concerns(name)
+        if absent or isinstance(error, AlreadyExistsError):
+            raise
+        raise _problem_of(error, f"{namespace}/{name}") from error
+
+
+def _problem_of(error: KubernetesError, job: str) -> ProblemError:
+    if isinstance(error, UnavailableError):
+        log.warning("the Kubernetes API did not answer: %s", error, extra={"job": job})
+        return problems.unavailable("The Kubernetes API does not answer.")
+    if isinstance(error, TooLargeError):
         return ProblemError(
             problems.BODY_TOO_LARGE,
-            "The ids are too long in all for one job: the cluster stores about 1.5 MB. Split the "
-            "request.",
+            "The file ids are too long in total: the cluster stores about 1.5 MB for one job. "
+            "Split the request.",
         )
-    if answer.status == 403 and "exceeded quota" in answer.message:
+    if isinstance(error, ForbiddenError) and error.exceeds_quota:
         return ProblemError(
             problems.QUOTA_EXCEEDED,
-            "The tenant's quota of jobs is used up. Try again when older jobs are gone.",
+            "The tenant's quota of jobs is used up. Retry after older jobs have expired.",
             headers={"Retry-After": "60"},
         )
-    if answer.status == 422:
+    if isinstance(error, InvalidError):
         return ProblemError(
-            problems.INVALID_REQUEST, f"The cluster refuses the job: {answer.message[:500]}"
+            problems.INVALID_REQUEST, f"The cluster refuses the job: {error.message[:500]}"
         )
-    # Missing permissions, a missing namespace or CRD: an admin must act, the client cannot.
+    # Missing permissions, a missing namespace or CRD: an administrator must act, not the client.
     log.error(
         "the Kubernetes API answered %d %s: %s",
-        answer.status,
-        answer.reason,
-        answer.message[:500],
+        error.status,
+        error.reason,
+        error.message[:500],
         extra={"job": job},
     )
     return problems.unavailable(
-        "The cluster is not set up to take this request; its log says why.", retry_after_seconds=30
+        "The cluster is not set up for this request. The reason is in the server log.",
+        retry_after_seconds=30,
     )

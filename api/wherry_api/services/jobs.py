@@ -1,99 +1,136 @@
-"""Creating, cancelling, retrying and listing jobs."""
+"""Create, cancel, retry and list jobs."""
 
-from typing import Any
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
 
 from wherry_api.http import problems
 from wherry_api.http.problems import ProblemError
 from wherry_api.metrics import JOBS_CREATED
 from wherry_api.openapi.schemas import Initiated
 from wherry_api.services.estimates import Estimates
-from wherry_api.services.job_requests import JobRequest, job_name, retry_name
-from wherry_api.services.job_resources import REQUEST_DIGEST, RETRY_OF, JobResources, ListPage
+from wherry_api.services.idempotency import job_name, same_request
+from wherry_api.services.job_requests import JobRequest
+from wherry_api.services.job_resources import JobResources, ListPage
 from wherry_api.services.snapshots import Snapshots
+from wherry_core import tracing
 from wherry_core.job_snapshot import JobStatus, snapshot_of
-from wherry_core.resources import DownloadJob, DownloadJobSpec, Phase
+from wherry_core.redis import runner_registry
+from wherry_core.redis.link import RedisLink, RedisUnavailableError
+from wherry_core.redis.runner_registry import RunnerId
+from wherry_core.resources import DownloadJob, Phase
+from wherry_core.resources.base import API_VERSION
+from wherry_core.resources.names import REQUEST_DIGEST_ANNOTATION, REQUESTED_BY_LABEL
+from wherry_core.resources.retried_job import can_be_retried, retried_job
 
-RETRYABLE_PHASES = frozenset({Phase.FAILED, Phase.CANCELLED})
+log = logging.getLogger(__name__)
+
+REQUESTED_BY_API: Final = {REQUESTED_BY_LABEL: "api"}
+CREATES: Final = 3
+"""Attempts to create a job whose namesake expires between the create and the read."""
 
 
 class Jobs:
     """What clients do with jobs."""
 
     def __init__(
-        self, resources: JobResources, snapshots: Snapshots, estimates: Estimates, pool: str
+        self,
+        resources: JobResources,
+        snapshots: Snapshots,
+        link: RedisLink,
+        estimates: Estimates,
+        pool: str,
     ) -> None:
         self._resources = resources
         self._snapshots = snapshots
+        self._link = link
         self._estimates = estimates
         self._pool = pool
 
     async def initiate(self, tenant: str, request: JobRequest) -> Initiated:
-        """Create the job, or find the one that the same request created before.
+        """Create the job, or return the one that the same request created before.
 
-        Raises ProblemError 422 when the key belongs to another request.
+        Raises ProblemError 422 when the key belongs to another request, and those of
+        :meth:`JobResources.create`.
         """
         name = job_name(tenant, request.key)
-        created = await self._resources.create(
-            tenant,
-            name,
-            _spec_of(request, self._pool),
-            labels={},
-            annotations={REQUEST_DIGEST: request.digest},
-        )
-        if created:
-            JOBS_CREATED.labels(tenant).inc()
+        manifest = {
+            "apiVersion": API_VERSION,
+            "kind": "DownloadJob",
+            "metadata": {
+                "name": name,
+                "namespace": tenant,
+                "labels": REQUESTED_BY_API,
+                "annotations": {
+                    REQUEST_DIGEST_ANNOTATION: request.digest,
+                    # With tracing on, operator and runners continue this request's trace.
+                    **tracing.annotations(),
+                },
+            },
+            "spec": request.spec(self._pool),
+        }
+        existing = await self._create(manifest)
+        if existing is None or request.key is None:
+            # A random name that exists is this request's: its first answer was lost on the way.
             return self._initiated(name, JobStatus.QUEUED, request.total_files)
-        if request.key is None:
-            # The name is random, so the job of that name is this one: the answer to the first
-            # try was lost on the way and the request was sent again.
-            return self._initiated(name, JobStatus.QUEUED, request.total_files)
-        existing = await self._snapshots.read_resource(tenant, name)
         if not same_request(existing, request, self._pool):
             raise ProblemError(
                 problems.KEY_REUSED,
-                f"The key {request.key!r} was used for other files or options. Use a new key for "
-                "a new request.",
+                f"The idempotency key {request.key!r} was used with other files or options. Use a "
+                "new key for a new request.",
             )
         return self._initiated(name, snapshot_of(existing).status, request.total_files)
 
     async def cancel(self, tenant: str, name: str) -> None:
-        """Ask for the end of a job; nothing happens to one that has ended or is asked already.
+        """Request the end of a job; a no-op for one that has ended or is being cancelled.
 
-        Raises ProblemError 404, 410 or 503.
+        Asks its runner, too: an operator that is unavailable must not delay the end. Raises
+        ProblemError 404, 410 or 503.
         """
         job = await self._snapshots.read_resource(tenant, name)
-        if job.ended or job.spec.cancel:
+        if job.ended:
             return
-        if not await self._resources.request_cancel(tenant, name):
-            raise await self._snapshots.gone(tenant, name)
+        if not job.spec.cancel:
+            cancelled = await self._resources.request_cancel(tenant, name)
+            if cancelled is None:
+                raise await self._snapshots.gone(tenant, name)
+            job = cancelled
+        await self._stop_runner(job)
+
+    async def _stop_runner(self, job: DownloadJob) -> None:
+        status = job.status
+        if status.phase is not Phase.PROCESSING or status.runner is None:
+            return
+        pool, runner = job.spec.pool, RunnerId(status.runner, status.runner_uid or "")
+        try:
+            await self._link.send(lambda redis: runner_registry.stop(redis, pool, runner, job.key))
+        except RedisUnavailableError:
+            # The operator stops the runner, or the runner itself when it next reads the job.
+            log.warning("a runner could not be asked to stop", extra={"job": job.key})
 
     async def retry(self, tenant: str, name: str) -> Initiated:
-        """Create a new job from a failed or cancelled one; asked twice, it is the same new job.
+        """Create a new job from a failed or cancelled one, or return the one of an earlier retry.
 
-        Raises ProblemError 404, 409 (it has not failed), 410 or 503.
+        Raises ProblemError 404, 409 (it has not failed), 410 or 503, and those of
+        :meth:`JobResources.create`.
         """
         old = await self._snapshots.read_resource(tenant, name)
-        if old.status.phase not in RETRYABLE_PHASES:
+        if not can_be_retried(old):
             status = snapshot_of(old).status
             raise ProblemError(
                 problems.JOB_NOT_ENDED,
-                f"The job {name} is {status}: only a failed or cancelled job can be retried.",
+                f"The job {name} is {status}. Only a failed or cancelled job can be retried.",
                 jobStatus=status,
             )
-        new = retry_name(tenant, name, old.metadata.uid)
-        files = len(set(old.spec.file_ids))
-        created = await self._resources.create(
-            tenant,
-            new,
-            retry_spec(old.spec),
-            labels={RETRY_OF: name},
-            annotations={},
+        manifest = retried_job(
+            old.metadata, old.spec, labels=REQUESTED_BY_API, annotations=tracing.annotations()
         )
-        if created:
-            JOBS_CREATED.labels(tenant).inc()
-            return self._initiated(new, JobStatus.QUEUED, files)
-        existing = await self._snapshots.read_resource(tenant, new)
-        return self._initiated(new, snapshot_of(existing).status, files)
+        existing = await self._create(manifest)
+        return self._initiated(
+            manifest["metadata"]["name"],
+            snapshot_of(existing).status if existing else JobStatus.QUEUED,
+            len(set(old.spec.file_ids)),
+        )
 
     async def list(
         self,
@@ -109,6 +146,22 @@ class Jobs:
             tenant, limit=limit, cursor=cursor, status=status, dead_letter=dead_letter
         )
 
+    async def _create(self, manifest: Mapping[str, Any]) -> DownloadJob | None:
+        """Create a job and return None, or return the job of its name that exists.
+
+        A job that expires in between is created again.
+        """
+        tenant, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        for _ in range(CREATES):
+            if await self._resources.create(manifest):
+                JOBS_CREATED.labels(tenant).inc()
+                self._snapshots.created(tenant, name)
+                return None
+            existing = await self._resources.get(tenant, name)
+            if existing is not None:
+                return existing
+        raise problems.unavailable(f"The job {name} is being deleted.")
+
     def _initiated(self, name: str, status: JobStatus, files: int) -> Initiated:
         return Initiated(
             jobId=name,
@@ -116,36 +169,3 @@ class Jobs:
             totalFileIds=files,
             estimatedTimeSeconds=self._estimates.seconds(files),
         )
-
-
-def _spec_of(request: JobRequest, pool: str) -> dict[str, Any]:
-    spec: dict[str, Any] = {
-        "fileIDs": request.file_ids,
-        "onMissing": request.on_missing.value,
-        "pool": pool,
-    }
-    if request.archive_name is not None:
-        spec["archiveName"] = request.archive_name
-    return spec
-
-
-def same_request(job: DownloadJob, request: JobRequest, pool: str) -> bool:
-    """Return whether ``job`` was created by the same request.
-
-    The digest is kept beside the job, so that an admin who changes the default pool does not
-    make a repeated request look like another one. A job made by hand is compared by its spec.
-    """
-    digest = job.metadata.annotations.get(REQUEST_DIGEST)
-    if digest is not None:
-        return digest == request.digest
-    wanted = DownloadJobSpec.model_validate(_spec_of(request, pool))
-    immutable = ("file_ids", "archive_name", "on_missing", "pool")
-    return all(getattr(job.spec, name) == getattr(wanted, name) for name in immutable)
-
-
-def retry_spec(spec: DownloadJobSpec) -> dict[str, Any]:
-    """Return the spec of a retry: all that was asked for, neither suspended nor cancelled."""
-    wire = spec.to_wire()
-    wire.pop("cancel", None)
-    wire.pop("suspend", None)
-    return wire

@@ -14,7 +14,7 @@ from wherry_core.archive_storage import is_result_of
 from wherry_core.job_snapshot import JobSnapshot, JobStatus, StoredArchive
 from wherry_core.settings import LifetimeSettings, StoreSettings
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 SIGNING_SECONDS: Final = 10.0
 
@@ -67,10 +67,10 @@ class Presigner:
 
         Only the job's own result is signed, whatever its status or Redis says.
         """
-        snapshot = await self._snapshots.read(tenant, name)
+        snapshot = await self._snapshots.read(tenant, name, confirm=True)
         archive = ready_archive(snapshot)
         if not is_result_of(self._store, tenant, snapshot.uid, archive.bucket, archive.key):
-            logger.error(
+            log.error(
                 "refused to sign an object that is no result of the job: %s in %s",
                 archive.key,
                 archive.bucket,
@@ -93,7 +93,7 @@ class Presigner:
                     "get_object", Params=parameters, ExpiresIn=self._lifetimes.presigned_url
                 )
         except (BotoCoreError, ClientError, OSError, TimeoutError) as error:
-            logger.error(
+            log.error(
                 "a redirect cannot be signed: %s: %s",
                 type(error).__name__,
                 error,

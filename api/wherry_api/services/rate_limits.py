@@ -11,8 +11,8 @@ from typing import Final
 from wherry_api.http import problems
 from wherry_api.http.problems import ProblemError
 from wherry_api.metrics import REFUSED
-from wherry_api.services.redis_gate import RedisGate, RedisUnavailableError
 from wherry_core.redis import tenant_limits
+from wherry_core.redis.link import RedisLink, RedisUnavailableError
 from wherry_core.redis.tenant_limits import Drawn
 
 POLICY: Final = "tenant"
@@ -26,11 +26,11 @@ Draw = Callable[[str, int], Awaitable[Drawn]]
 """Takes up to so many requests off a tenant's allowance; raises RedisUnavailableError."""
 
 
-def shared_allowance(gate: RedisGate, requests: int, seconds: int) -> Draw:
+def shared_allowance(link: RedisLink, requests: int, seconds: int) -> Draw:
     """Return how allowances are drawn from Redis."""
 
     def draw(tenant: str, wanted: int) -> Awaitable[Drawn]:
-        return gate.run(
+        return link.send(
             lambda redis: tenant_limits.draw(
                 redis, tenant, quota=requests, seconds=seconds, wanted=wanted
             )

@@ -7,16 +7,18 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from wherry_api.kubernetes_requests import KubernetesRequests, KubernetesUnavailableError
 from wherry_api.metrics import DEPENDENCY_UP
 from wherry_api.openapi.schemas import Dependency, Health
-from wherry_api.services.redis_gate import RedisGate, RedisUnavailableError
+from wherry_core.kubernetes.client import KubernetesClient
+from wherry_core.kubernetes.errors import KubernetesError, UnavailableError
+from wherry_core.redis.link import RedisLink, RedisUnavailableError
 
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 5.0
 STORE_CHECK_SECONDS: Final = 30.0
 """The store is asked less often: no request waits for it, and some stores count each question."""
+KUBERNETES_TIMEOUT_SECONDS: Final = 10.0
 STORE_TIMEOUT_SECONDS: Final = 3.0
 SERVER_ERRORS: Final = 500
 KUBERNETES: Final = "kubernetes"
@@ -46,9 +48,9 @@ def standing(up: Mapping[str, bool], *, draining: bool) -> tuple[bool, str]:
 class Readiness:
     """The newest answers."""
 
-    def __init__(self, kubernetes: KubernetesRequests, gate: RedisGate, store: Question) -> None:
+    def __init__(self, kubernetes: KubernetesClient, link: RedisLink, store: Question) -> None:
         self._kubernetes = kubernetes
-        self._gate = gate
+        self._link = link
         self._store = store
         self.up = {KUBERNETES: True, REDIS: True, STORE: True}
         self.draining = False
@@ -96,14 +98,19 @@ class Readiness:
 
     async def _kubernetes_fault(self) -> str | None:
         try:
-            await self._kubernetes.send("GET", "/version")
-        except KubernetesUnavailableError as error:
+            await self._kubernetes.request(
+                "GET", "/version", timeout_seconds=KUBERNETES_TIMEOUT_SECONDS
+            )
+        except UnavailableError as error:
             return str(error)
+        except KubernetesError as error:
+            # A refusal is an answer: not every cluster shows its version to everyone.
+            log.debug("the Kubernetes API refuses to show its version: %s", error)
         return None
 
     async def _redis_fault(self) -> str | None:
         try:
-            await self._gate.run(lambda redis: redis.ping())
+            await self._link.send(lambda redis: redis.ping())
         except RedisUnavailableError as error:
             return str(error)
         return None

@@ -2,34 +2,48 @@
 
 import asyncio
 import logging
-from collections import OrderedDict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
+
+from cachetools import LRUCache, TTLCache
 
 from wherry_api.http import problems
 from wherry_api.http.problems import ProblemError
 from wherry_api.services.estimates import Estimates
 from wherry_api.services.job_resources import JobResources
-from wherry_api.services.redis_gate import RedisGate, RedisUnavailableError
 from wherry_core.job_snapshot import JobSnapshot, JobStatus, snapshot_of
-from wherry_core.redis import job_queue, job_states, keys
+from wherry_core.redis import job_queue, job_states
+from wherry_core.redis.link import RedisLink, RedisUnavailableError
 from wherry_core.resources import DownloadJob
-from wherry_core.settings import LifetimeSettings
 
 log = logging.getLogger(__name__)
 
-SILENCE: Final = timedelta(seconds=30)
-"""A running job that Redis has heard nothing of for so long is looked up in the resource."""
+EXISTENCE_SECONDS: Final = 10.0
+"""Seconds for which the snapshot of an ended job is served without a check that the job exists."""
+SILENCE_SECONDS: Final = 30.0
+"""A job whose snapshot has not changed for so long is read from the resource."""
+FUTURE_SECONDS: Final = 5.0
+"""A snapshot from further in the future was made by a clock that cannot be compared."""
 RESOURCE_READ_SECONDS: Final = 10.0
-"""Pause between two such look-ups of one job."""
+"""Pause between two such reads of one job."""
 MAX_ENTRIES: Final = 10_000
-ENDED_JOB_SECONDS: Final = 604_800
-"""How long after its own lifetime an ended job is told apart from one that never was."""
+
+JobKey = tuple[str, str]
+"""Namespace and name of a job."""
 
 
-def silent(snapshot: JobSnapshot, now: datetime) -> bool:
-    """Return whether Redis may have missed something: the job runs, and nothing is heard of it."""
-    return not snapshot.terminal and now - snapshot.updated_at > SILENCE
+def may_be_stale(snapshot: JobSnapshot, *, unchanged_seconds: float | None, now: datetime) -> bool:
+    """Return whether Redis may have missed updates of a job that has not ended.
+
+    ``unchanged_seconds`` is for how long this process has seen the same snapshot. At first sight
+    it is None: then the snapshot's own time decides, which a runner's clock has set.
+    """
+    if snapshot.terminal:
+        return False
+    if unchanged_seconds is not None:
+        return unchanged_seconds > SILENCE_SECONDS
+    age = (now - snapshot.updated_at).total_seconds()
+    return not -FUTURE_SECONDS <= age <= SILENCE_SECONDS
 
 
 def newest(cached: JobSnapshot | None, resource: JobSnapshot) -> JobSnapshot:
@@ -42,29 +56,34 @@ def newest(cached: JobSnapshot | None, resource: JobSnapshot) -> JobSnapshot:
 class Snapshots:
     """Reads snapshots for status, streams and redirects."""
 
-    def __init__(
-        self,
-        gate: RedisGate,
-        jobs: JobResources,
-        estimates: Estimates,
-        lifetimes: LifetimeSettings,
-    ) -> None:
-        self._gate = gate
+    def __init__(self, link: RedisLink, jobs: JobResources, estimates: Estimates) -> None:
+        self._link = link
         self._jobs = jobs
         self._estimates = estimates
-        self._lifetimes = lifetimes
-        self._looked: OrderedDict[str, float] = OrderedDict()
-        self._notes: set[asyncio.Task[None]] = set()
+        self._changed: LRUCache[JobKey, tuple[JobSnapshot, float]] = LRUCache(MAX_ENTRIES)
+        self._read_lately: TTLCache[JobKey, bool] = TTLCache(MAX_ENTRIES, RESOURCE_READ_SECONDS)
+        self._exists: TTLCache[JobKey, str] = TTLCache(MAX_ENTRIES, EXISTENCE_SECONDS)
+        """Uids of ended jobs whose resource was seen lately."""
+        self._checks: dict[JobKey, asyncio.Task[bool]] = {}
+        self._marks: set[asyncio.Task[None]] = set()
 
-    async def read(self, namespace: str, name: str) -> JobSnapshot:
+    async def read(self, namespace: str, name: str, *, confirm: bool = False) -> JobSnapshot:
         """Return the newest snapshot.
+
+        That of an ended job is returned for :data:`EXISTENCE_SECONDS` after its resource was last
+        seen, and for longer only while Kubernetes does not answer. ``confirm`` asks Kubernetes
+        each time.
 
         Raises ProblemError: 404 (unknown), 410 (known to have expired), 503 (neither Redis nor
         Kubernetes knows more).
         """
         cached = await self._cached(namespace, name)
-        if cached and not self._must_read_resource(f"{namespace}/{name}", cached):
-            return self.noted(cached)
+        if cached is not None:
+            if cached.terminal:
+                if await self._resource_exists(cached, confirm=confirm):
+                    return self.noted(cached)
+            elif not self._must_read_resource(cached):
+                return cached
         try:
             job = await self._jobs.get(namespace, name)
         except ProblemError:
@@ -83,62 +102,106 @@ class Snapshots:
         return job
 
     async def position(self, snapshot: JobSnapshot) -> int | None:
-        """Return the job's place in its queue, 1 for the next one, or None when not known."""
+        """Return the job's position in its queue, 1 for the next one; None when not known."""
         if snapshot.status is not JobStatus.QUEUED or snapshot.pool is None:
             return None
         pool, job = snapshot.pool, f"{snapshot.namespace}/{snapshot.name}"
         try:
-            before = await self._gate.run(lambda redis: job_queue.position(redis, pool, job))
+            before = await self._link.send(lambda redis: job_queue.position(redis, pool, job))
         except RedisUnavailableError:
             return None
         return None if before is None else before + 1
 
     def noted(self, snapshot: JobSnapshot) -> JobSnapshot:
-        """Return ``snapshot``; the first sight of an ended job is measured and remembered."""
+        """Return ``snapshot``; measure and mark an ended job when it is first seen."""
         if self._estimates.first_sight(snapshot):
-            task = asyncio.get_running_loop().create_task(self._remember(snapshot))
-            self._notes.add(task)
-            task.add_done_callback(self._notes.discard)
+            task = asyncio.get_running_loop().create_task(self._mark_ended(snapshot))
+            self._marks.add(task)
+            task.add_done_callback(self._marks.discard)
         return snapshot
 
+    def created(self, namespace: str, name: str) -> None:
+        """Note that a job was created: what was known of an earlier job of its name is void."""
+        self._exists.pop((namespace, name), None)
+
     async def gone(self, namespace: str, name: str) -> ProblemError:
-        """Return 410 for a job that is remembered to have ended, else 404."""
+        """Return the answer for a job without a resource: 410 if it is known to have ended.
+
+        Deletes its snapshot in Redis, so that a late update of its runner does not revive it.
+        """
         try:
-            ended = await self._gate.run(lambda redis: redis.get(keys.ended_job(namespace, name)))
+            cached = await self._link.send(lambda redis: job_states.read(redis, namespace, name))
+            if cached is not None:
+                await self.delete_state(cached)
+            ended = await self._link.send(lambda redis: job_states.ended_at(redis, namespace, name))
         except RedisUnavailableError:
             ended = None
         if ended is None:
             return problems.job_not_found(name)
         return ProblemError(
             problems.JOB_EXPIRED,
-            f"The job {name} ended at {ended!s} and is gone with its archive: ask anew.",
+            f"The job {name} ended at {ended} and has expired with its archive. Submit the request "
+            "again.",
         )
+
+    async def delete_state(self, snapshot: JobSnapshot) -> None:
+        """Delete the snapshot in Redis of a job whose resource does not exist."""
+        log.info("a job was deleted", extra={"job": f"{snapshot.namespace}/{snapshot.name}"})
+        await self._link.send(lambda redis: job_states.delete_gone(redis, snapshot))
 
     async def _cached(self, namespace: str, name: str) -> JobSnapshot | None:
         try:
-            return await self._gate.run(lambda redis: job_states.read(redis, namespace, name))
+            return await self._link.send(lambda redis: job_states.read(redis, namespace, name))
         except RedisUnavailableError:
             return None
 
-    def _must_read_resource(self, key: str, snapshot: JobSnapshot) -> bool:
-        if not silent(snapshot, datetime.now(UTC)):
-            return False
+    def _must_read_resource(self, snapshot: JobSnapshot) -> bool:
+        key = (snapshot.namespace, snapshot.name)
         now = asyncio.get_running_loop().time()
-        if now - self._looked.get(key, float("-inf")) < RESOURCE_READ_SECONDS:
+        last, changed_at = self._changed.get(key, (None, 0.0))
+        same = last is not None and (last.uid, last.order) == (snapshot.uid, snapshot.order)
+        if not same:
+            self._changed[key] = (snapshot, now)
+        # A change that this process has seen is fresh, whatever the runner's clock says.
+        unchanged = None if last is None else now - changed_at if same else 0.0
+        if not may_be_stale(snapshot, unchanged_seconds=unchanged, now=datetime.now(UTC)):
             return False
-        self._looked[key] = now
-        self._looked.move_to_end(key)
-        if len(self._looked) > MAX_ENTRIES:
-            self._looked.popitem(last=False)
+        if key in self._read_lately:
+            return False
+        self._read_lately[key] = True
         return True
 
-    async def _remember(self, snapshot: JobSnapshot) -> None:
-        key = keys.ended_job(snapshot.namespace, snapshot.name)
-        ended = (snapshot.completed_at or snapshot.updated_at).astimezone(UTC)
-        seconds = self._lifetimes.completed + ENDED_JOB_SECONDS
+    async def _resource_exists(self, snapshot: JobSnapshot, *, confirm: bool) -> bool:
+        """Return False when the job of an ended snapshot does not exist; True while unknown.
+
+        Clients that ask at the same time share one request to the API server.
+        """
+        key = (snapshot.namespace, snapshot.name)
+        if not confirm and self._exists.get(key) == snapshot.uid:
+            return True
+        check = self._checks.get(key)
+        if check is None:
+            check = asyncio.get_running_loop().create_task(self._check_exists(snapshot))
+            self._checks[key] = check
+            check.add_done_callback(lambda _: self._checks.pop(key, None))
+        # Shielded: one client that leaves must not end the check for the others.
+        return await asyncio.shield(check)
+
+    async def _check_exists(self, snapshot: JobSnapshot) -> bool:
+        key = (snapshot.namespace, snapshot.name)
         try:
-            await self._gate.run(
-                lambda redis: redis.set(key, ended.strftime("%Y-%m-%dT%H:%M:%SZ"), ex=seconds)
-            )
+            uid = await self._jobs.uid(*key)
+        except ProblemError:
+            uid = snapshot.uid
+        if uid != snapshot.uid:
+            self._exists.pop(key, None)
+            return False
+        self._exists[key] = uid
+        return True
+
+    async def _mark_ended(self, snapshot: JobSnapshot) -> None:
+        try:
+            await self._link.send(lambda redis: job_states.mark_ended(redis, snapshot))
         except RedisUnavailableError:
-            log.debug("the end of a job could not be remembered", extra={"job": key})
+            job = f"{snapshot.namespace}/{snapshot.name}"
+            log.debug("the end of a job could not be marked", extra={"job": job})

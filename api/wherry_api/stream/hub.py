@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from pydantic import ValidationError
-
 from wherry_api.http import problems
 from wherry_api.http.problems import ProblemError
 from wherry_api.metrics import REFUSED, STREAMS, STREAMS_DROPPED
@@ -17,7 +15,7 @@ from wherry_api.stream.events import event_of, name_of
 from wherry_api.stream.redis_subscription import RedisSubscription
 from wherry_api.stream.subscriber import Subscriber
 from wherry_core.job_snapshot import JobSnapshot, deleted
-from wherry_core.redis import keys
+from wherry_core.redis import job_states, keys
 from wherry_core.redis.client import Redis
 
 log = logging.getLogger(__name__)
@@ -46,7 +44,9 @@ class Watch:
     late: bool = False
     """True when a snapshot was read before the confirmation: it must be read once more."""
     checked_at: float = float("-inf")
-    """When the job was last read besides its updates, in the loop's time."""
+    """Loop time of the last read that was not an update."""
+    changed_at: float = float("-inf")
+    """Loop time at which ``snapshot`` was taken."""
 
 
 class Hub:
@@ -62,6 +62,7 @@ class Hub:
         heartbeat_seconds: float,
         send_timeout_seconds: float,
     ) -> None:
+        self._redis = redis
         self.subscription = RedisSubscription(redis, self._heard, self._confirmed, self._lost)
         self._public_url = public_url
         self._max_streams = max_streams
@@ -174,6 +175,7 @@ class Hub:
         elif not snapshot.newer_than(known):
             return
         watch.snapshot = snapshot
+        watch.changed_at = asyncio.get_running_loop().time()
         self._offer(snapshot, tuple(watch.subscribers))
 
     async def beat(self) -> None:
@@ -220,12 +222,10 @@ class Hub:
         watches = self._by_channel.get(channel)
         if not watches:
             return
-        try:
-            snapshot = JobSnapshot.model_validate_json(text)
-        except ValidationError:
-            log.exception("an update cannot be read", extra={"job": channel})
+        snapshot = job_states.received(self._redis, text)
+        if snapshot is None:
             return
-        # Two tenants may have jobs of one name, and then share the channel.
+        # Jobs of one name in two namespaces share the channel.
         watch = watches.get((snapshot.namespace, snapshot.name))
         if watch is not None:
             self.take(watch, snapshot)

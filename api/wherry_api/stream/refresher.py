@@ -1,13 +1,13 @@
-"""Reading followed jobs besides their updates: after a reconnect, now and then, without Redis.
+"""Reads watched jobs where updates may be missing: after a reconnect, periodically, without Redis.
 
-Updates are enough while all is well. A reconnect, a failover or a flush of Redis can swallow one,
-and without Redis there are none: then the resource is read, at a bounded rate, the job that was
-not read for the longest time first.
+A reconnect, a failover or a flush of Redis can lose an update, and without Redis there are none.
+Then the resources are read, at a bounded rate, least recently read first.
 """
 
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,32 +16,38 @@ from pydantic import ValidationError
 from wherry_api.http.problems import ProblemError
 from wherry_api.metrics import FALLBACK_READS
 from wherry_api.services.job_resources import JobResources
-from wherry_api.services.redis_gate import RedisGate, RedisUnavailableError
-from wherry_api.services.snapshots import silent
+from wherry_api.services.snapshots import Snapshots, may_be_stale
 from wherry_api.stream.hub import Hub, JobKey, Watch
 from wherry_core.job_snapshot import JobSnapshot, deleted, snapshot_of
 from wherry_core.redis import job_states
+from wherry_core.redis.link import RedisLink, RedisUnavailableError
 
 log = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 1.0
 CHECK_SECONDS: Final = 30.0
-"""While Redis works, each followed job is read from it once in so long."""
+"""Pause between two reads of a watched job while Redis is available."""
 FALLBACK_SECONDS: Final = 2.0
-"""Without Redis, no job is read from the resource more often than this."""
+"""Shortest pause between two reads of a job's resource without Redis."""
 BATCH: Final = 200
 READS_AT_ONCE: Final = 8
 
 
 class Refresher:
-    """Keeps the hub's snapshots right where updates may be missing."""
+    """Keeps the hub's snapshots current where updates may be missing."""
 
     def __init__(
-        self, hub: Hub, gate: RedisGate, jobs: JobResources, reads_per_second: float
+        self,
+        hub: Hub,
+        link: RedisLink,
+        jobs: JobResources,
+        snapshots: Snapshots,
+        reads_per_second: float,
     ) -> None:
         self._hub = hub
-        self._gate = gate
+        self._link = link
         self._jobs = jobs
+        self._snapshots = snapshots
         self._rate = reads_per_second
         self._allowance = 0.0
 
@@ -83,24 +89,27 @@ class Refresher:
             await self._read(old[start : start + BATCH], now)
 
     async def _read(self, watches: Sequence[Watch], now: float) -> None:
-        """Read jobs from Redis, and those from the resource that it knows too little of."""
+        """Read jobs from Redis, and from their resources where Redis may be behind."""
         if not watches:
             return
         keys = [watch.key for watch in watches]
         snapshots: Sequence[JobSnapshot | None]
         try:
-            snapshots = await self._gate.run(lambda redis: job_states.read_many(redis, keys))
+            snapshots = await self._link.send(lambda redis: job_states.read_many(redis, keys))
         except (RedisUnavailableError, ValidationError):
             snapshots = [None] * len(keys)
-        doubtful = []
+        behind = []
         for watch, snapshot in zip(watches, snapshots, strict=True):
-            if snapshot is None or silent(snapshot, datetime.now(UTC)):
-                doubtful.append(watch)
-            else:
-                self._mark(watch, now)
             if snapshot is not None:
                 self._hub.take(watch, snapshot)
-        await self._read_resources(doubtful, now)
+            unchanged = None if watch.snapshot is None else now - watch.changed_at
+            if snapshot is None or may_be_stale(
+                snapshot, unchanged_seconds=unchanged, now=datetime.now(UTC)
+            ):
+                behind.append(watch)
+            else:
+                self._mark(watch, now)
+        await self._read_resources(behind, now)
 
     async def _read_resources(self, watches: Sequence[Watch], now: float) -> None:
         count = min(len(watches), int(self._allowance))
@@ -124,7 +133,10 @@ class Refresher:
         if job is not None:
             self._hub.take(watch, snapshot_of(job))
         elif watch.snapshot is not None:
-            self._hub.take(watch, deleted(watch.snapshot))
+            last = watch.snapshot
+            self._hub.take(watch, deleted(last))
+            with suppress(RedisUnavailableError):
+                await self._snapshots.delete_state(last)
 
     def _mark(self, watch: Watch, now: float) -> None:
         watch.checked_at = now

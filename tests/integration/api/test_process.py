@@ -87,12 +87,12 @@ async def test_metrics_have_a_port_of_their_own(
         ({"WHERRY_AUTH_MODE": "api-keys"}, "needs WHERRY_API_KEYS_FILE"),
         (
             {"WHERRY_AUTH_MODE": "api-keys", "WHERRY_API_KEYS_FILE": "/nowhere"},
-            "cannot use the file that WHERRY_API_KEYS_FILE names",
+            "The key file /nowhere cannot be used",
         ),
         ({"WHERRY_OIDC_ALGORITHMS": "HS256"}, "use one or more of"),
         ({"WHERRY_CORS_ORIGINS": "*"}, "name each origin in full"),
         ({"WHERRY_PUBLIC_URL": "example.com"}, "it must start with http"),
-        ({"KUBECONFIG": "/nowhere"}, "Wherry finds no cluster"),
+        ({"KUBECONFIG": "/nowhere"}, "The kubeconfig /nowhere cannot be used"),
     ],
 )
 async def test_settings_that_cannot_be_used(

@@ -16,7 +16,7 @@ REFUSED = ("wherry_api_refused_total", {"limit": "creates"})
 class NeverAsked:
     """The API server, which hears nothing of a refused request."""
 
-    async def send(self, *_: Any, **__: Any) -> None:
+    async def request(self, *_: Any, **__: Any) -> None:
         """Fail the test."""
         raise AssertionError("the API server was asked")
 
@@ -28,7 +28,7 @@ async def test_a_create_that_finds_the_queue_full_is_told_when_to_come_again() -
 
     async with slots.slot():
         with pytest.raises(ProblemError) as caught:
-            await jobs.create("tenant", "name", {}, labels={}, annotations={})
+            await jobs.create({"metadata": {"namespace": "tenant", "name": "name"}})
 
     assert caught.value.kind is problems.UNAVAILABLE
     assert caught.value.headers == {"Retry-After": "5"}

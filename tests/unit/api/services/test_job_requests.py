@@ -1,10 +1,9 @@
 import json
-import uuid
 
 import pytest
 
 from wherry_api.http.problems import ProblemError
-from wherry_api.services.job_requests import JobRequest, job_name, parse, retry_name
+from wherry_api.services.job_requests import JobRequest, parse
 from wherry_core.resources import OnMissing
 
 
@@ -74,13 +73,3 @@ def test_the_digest_is_of_the_wish_and_not_of_its_spelling() -> None:
         request(onMissing="Manifest"),
     ]
     assert len({request().digest, *(other.digest for other in others)}) == 4
-
-
-def test_names() -> None:
-    assert job_name("a", None) != job_name("a", None)
-    assert job_name("a", "k") == job_name("a", "k")
-    assert len({job_name("a", "k"), job_name("b", "k"), job_name("a", "l")}) == 3
-    assert uuid.UUID(job_name("a", "k")).version == 5
-    assert uuid.UUID(job_name("a", None)).version == 4
-    assert retry_name("a", "x", "u") == retry_name("a", "x", "u")
-    assert retry_name("a", "x", "u") != retry_name("a", "x", "v")

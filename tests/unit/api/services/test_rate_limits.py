@@ -5,7 +5,7 @@ import pytest
 
 from wherry_api.http.problems import ProblemError
 from wherry_api.services.rate_limits import RateLimits
-from wherry_api.services.redis_gate import RedisUnavailableError
+from wherry_core.redis.link import RedisUnavailableError
 from wherry_core.redis.tenant_limits import Drawn
 
 

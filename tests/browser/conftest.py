@@ -1,4 +1,4 @@
-"""A real browser (Debian's chromium) on the page of a real API."""
+"""A real browser (Debian's Chromium) on the page of a real API."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from localcluster.redisserver import start_redis
 from localcluster.stores import Store
-from tests.browser.world import FAST, World, running_world
+from tests.browser.system import FAST, System, running_system
 from tests.harness.cluster import Cluster
 
 FLAGS = (
@@ -28,20 +28,20 @@ NewContext = Callable[..., BrowserContext]
 @pytest.fixture(scope="session")
 def running(
     cluster: Cluster, versitygw_store: Store, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
-    # Redis is a private one: a test flushes it.
+) -> Iterator[System]:
+    # A private Redis, because a test flushes it.
     server = start_redis(tmp_path_factory.mktemp("page-redis"))
     try:
-        folder = tmp_path_factory.mktemp("world")
-        with running_world(cluster, server, versitygw_store, folder) as world:
-            yield world
+        folder = tmp_path_factory.mktemp("system")
+        with running_system(cluster, server, versitygw_store, folder) as system:
+            yield system
     finally:
         server.stop()
 
 
 @pytest.fixture
-def world(running: World) -> World:
-    """The servers behind the page, with an empty list and files that come fast."""
+def system(running: System) -> System:
+    """The servers behind the page, with no jobs and a fast store."""
     running.link.bytes_per_second = FAST
     if not running.api.running:
         running.api.start().wait_ready_blocking()
@@ -51,8 +51,8 @@ def world(running: World) -> World:
 
 
 @pytest.fixture(scope="session")
-def browser(running: World) -> Iterator[Browser]:
-    """The browser; it starts after the servers, whose making needs a free event loop."""
+def browser(running: System) -> Iterator[Browser]:
+    """The browser. It starts after the servers, whose start needs a free event loop."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         raise RuntimeError("chromium is not installed: apt-get install chromium")
@@ -64,8 +64,8 @@ def browser(running: World) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def new_context(browser: Browser, world: World) -> Iterator[NewContext]:
-    """Call it for a browser profile of its own; the page must log no error in any of them."""
+def new_context(browser: Browser, system: System) -> Iterator[NewContext]:
+    """Return a function that opens a new browser profile; no page in one may log an error."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
@@ -73,12 +73,14 @@ def new_context(browser: Browser, world: World) -> Iterator[NewContext]:
         page.on("pageerror", lambda error: errors.append(f"{error}"))
         page.on(
             "console",
-            lambda message: errors.append(message.text) if policy_broken(message.text) else None,
+            lambda message: (
+                errors.append(message.text) if is_policy_violation(message.text) else None
+            ),
         )
 
     def make(**options: Any) -> BrowserContext:
         settings = {
-            "base_url": world.url,
+            "base_url": system.url,
             "viewport": {"width": 1_000, "height": 900},
             "locale": "en-GB",
             **options,
@@ -95,16 +97,16 @@ def new_context(browser: Browser, world: World) -> Iterator[NewContext]:
     assert not errors
 
 
-def policy_broken(text: str) -> bool:
-    """Whether a console message tells of something that the Content-Security-Policy refused."""
+def is_policy_violation(text: str) -> bool:
+    """Return whether a console message reports a violation of the Content-Security-Policy."""
     return "Content Security Policy" in text or "TrustedHTML" in text
 
 
 @pytest.fixture
 def page(new_context: NewContext) -> Page:
-    """A tab that shows the page."""
+    """A tab with the page."""
     tab = new_context().new_page()
     tab.goto("/")
-    # The page may be drawn after its load event, and a Tab on an empty page leaves it for good.
+    # The page may render after its load event, and Tab on an empty page leaves it for good.
     expect(tab.get_by_role("main")).to_be_visible()
     return tab

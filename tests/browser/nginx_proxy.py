@@ -1,4 +1,4 @@
-"""A real nginx in front of the API, that keeps streams back or lets them through."""
+"""A real nginx in front of the API that buffers streams or passes them through."""
 
 import shutil
 from collections.abc import Iterator
@@ -35,13 +35,13 @@ http {{
     }}
 }}
 """
-HOLDS_BACK = """
+BUFFERS = """
             proxy_ignore_headers X-Accel-Buffering;
             gzip on;
             gzip_proxied any;
             gzip_types text/event-stream;"""
-"""Compression collects a stream until its end, where the API's header is ignored."""
-LETS_THROUGH = "proxy_buffering off;"
+"""Compression buffers a stream until it ends, if the API's header is ignored."""
+PASSES_THROUGH = "proxy_buffering off;"
 
 
 class NginxProxy:
@@ -60,8 +60,8 @@ class NginxProxy:
             folder / "nginx.log",
         )
 
-    def start(self, *, holds_back: bool) -> None:
-        """Start it, or start it anew with the other behaviour: open connections end."""
+    def start(self, *, buffers: bool) -> None:
+        """Start it, or restart it with the other behaviour; open connections are closed."""
         if self.process.running:
             self.process.end()
         self._file.write_text(
@@ -69,7 +69,7 @@ class NginxProxy:
                 folder=self._folder,
                 port=self._port,
                 target=self._target,
-                buffering=HOLDS_BACK if holds_back else LETS_THROUGH,
+                buffering=BUFFERS if buffers else PASSES_THROUGH,
             )
         )
         self.process.start()
@@ -78,7 +78,7 @@ class NginxProxy:
 
 @contextmanager
 def nginx_proxy(folder: Path, target: str) -> Iterator[NginxProxy]:
-    """Yield a proxy in front of ``target``; start it with what is wanted."""
+    """Yield a proxy in front of ``target``; the test starts it."""
     program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin")
     if program is None:
         raise RuntimeError("nginx is not installed: apt-get install nginx-light")

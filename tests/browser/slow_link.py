@@ -1,4 +1,4 @@
-"""A TCP relay that lets requests through at a given rate: it makes uploads to a store last."""
+"""A TCP relay with a limited rate for requests, which makes uploads to a store slow."""
 
 import asyncio
 import contextlib
@@ -11,14 +11,14 @@ CHUNK = 32_768
 
 
 class SlowLink:
-    """The relay; ``bytes_per_second`` holds for all connections together and may be changed."""
+    """The relay; ``bytes_per_second`` limits all connections together and may be changed."""
 
     def __init__(self, target: str, bytes_per_second: int) -> None:
         parts = urlsplit(target)
         self._target = (parts.hostname or "127.0.0.1", parts.port or 80)
         self.bytes_per_second = bytes_per_second
         self.url = ""
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def serve(self, ready: threading.Event) -> None:
         """Relay until cancelled."""
@@ -32,13 +32,16 @@ class SlowLink:
             server.close()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(*self._target)
+        upstream_reader, upstream_writer = await asyncio.open_connection(*self._target)
         try:
-            await asyncio.gather(self._copy(reader, back, slow=True), self._copy(there, writer))
+            await asyncio.gather(
+                self._copy(reader, upstream_writer, slow=True),
+                self._copy(upstream_reader, writer),
+            )
         except (OSError, asyncio.CancelledError):
             return
         finally:
-            for each in (back, writer):
+            for each in (upstream_writer, writer):
                 each.close()
 
     async def _copy(
@@ -46,7 +49,7 @@ class SlowLink:
     ) -> None:
         while data := await source.read(CHUNK):
             if slow:
-                async with self._turn:
+                async with self._lock:
                     await asyncio.sleep(len(data) / self.bytes_per_second)
             target.write(data)
             await target.drain()

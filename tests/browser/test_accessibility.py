@@ -1,4 +1,4 @@
-"""axe finds nothing, in both colours, in every state of the page, wide and narrow."""
+"""axe finds no violation in any state of the page, in both themes, wide and narrow."""
 
 import json
 import re
@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser import steps
+from tests.browser import actions
 from tests.browser.conftest import NewContext
-from tests.browser.world import LARGE_FILES, SLOW, SMALL_FILES, World
+from tests.browser.system import LARGE_FILES, SLOW, SMALL_FILES, System
 from tests.harness.cluster import REPOSITORY
 
 AXE = REPOSITORY / "web" / "node_modules" / "axe-core" / "axe.min.js"
@@ -19,9 +19,9 @@ RUN = "async () => (await axe.run(document, {resultTypes: ['violations', 'incomp
 
 
 def violations(page: Page) -> list[str]:
-    """Return what axe objects to, one line a rule.
+    """Return the violations that axe finds, one line for each rule.
 
-    The page's policy lets no script be added; a debugger may.
+    Injected through the debugger: the page's policy refuses added scripts.
     """
     session = page.context.new_cdp_session(page)
     session.send("Runtime.evaluate", {"expression": AXE.read_text()})
@@ -47,34 +47,34 @@ def colours(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=[WIDE, PHONE], ids=["wide", "phone"])
-def looked_at(request: pytest.FixtureRequest, new_context: NewContext, colours: str) -> Page:
+def themed_page(request: pytest.FixtureRequest, new_context: NewContext, colours: str) -> Page:
     page = new_context(color_scheme=colours, reduced_motion="reduce", **request.param).new_page()
     page.goto("/")
     return page
 
 
-def test_no_violations_in_any_state(world: World, looked_at: Page) -> None:
-    page = looked_at
+def test_no_violations_in_any_state(system: System, themed_page: Page) -> None:
+    page = themed_page
     expect(page.get_by_text("No downloads yet.")).to_be_visible()
     assert violations(page) == []
-    steps.expect_status(steps.start(page, SMALL_FILES), "completed")
-    failed = steps.start(page, ["no-such-file"])
-    steps.expect_status(failed, "failed")
+    actions.expect_status(actions.start(page, SMALL_FILES), "completed")
+    failed = actions.start(page, ["no-such-file"])
+    actions.expect_status(failed, "failed")
     failed.get_by_role("button", name=re.compile("^Details")).click()
     expect(failed.get_by_role("list")).to_be_visible()
-    steps.open_options(page)
-    world.link.bytes_per_second = SLOW
-    running = steps.start(page, LARGE_FILES)
-    steps.expect_status(running, "processing")
+    actions.open_options(page)
+    system.link.bytes_per_second = SLOW
+    running = actions.start(page, LARGE_FILES)
+    actions.expect_status(running, "processing")
     page.get_by_label("File ids").fill("9..3")
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_no_violations_when_the_server_is_away_or_asks_who_is_there(
-    world: World, looked_at: Page
+def test_no_violations_without_a_server_or_without_credentials(
+    system: System, themed_page: Page
 ) -> None:
-    page = looked_at
+    page = themed_page
     page.route(re.compile("/v1/"), refuse)
     page.reload()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
@@ -94,10 +94,10 @@ def refuse(route: Route) -> None:
     )
 
 
-def test_targets_are_large_enough_for_thumbs(new_context: NewContext) -> None:
+def test_touch_targets_are_large_enough(new_context: NewContext) -> None:
     page = new_context(**PHONE).new_page()
     page.goto("/")
-    steps.expect_status(steps.start(page, SMALL_FILES), "completed")
+    actions.expect_status(actions.start(page, SMALL_FILES), "completed")
     for button in page.get_by_role("main").locator("button, a.button").all():
         box = button.bounding_box()
         assert box is None or (box["height"] >= 40 and box["width"] >= 40), button.inner_text()

@@ -1,4 +1,4 @@
-// Runs before the first paint, so that a chosen theme does not flash; the policy allows no inline script.
+// Applies the chosen theme before the first paint. A file, because the policy allows no inline script.
 try {
   const theme = localStorage.getItem('wherry:theme');
   if (theme) document.documentElement.dataset.theme = theme;

@@ -14,12 +14,12 @@ export function App() {
   const recent = useRecent();
   const queries = useQueryClient();
   const recentIds = useMemo(() => new Set(recent.map((job) => job.jobId)), [recent]);
-  // The same query as the list's first page: its failure tells whether the server can be reached.
+  // The same query as the first page of the list: its failure shows that the server is unreachable.
   const probe = useQuery({
     queryKey: ['jobs', 'all', null],
     queryFn: ({ signal }) => listJobs('all', null, signal),
   });
-  // 422: the token is good for several tenants and none was named.
+  // 422: the token is valid for several tenants and none was named.
   const refused =
     probe.error instanceof RequestError && [401, 403, 422].includes(probe.error.status);
   const unreachable = probe.failureCount > 0 && !(probe.failureReason instanceof RequestError);
@@ -27,7 +27,7 @@ export function App() {
   return (
     <>
       <a className="skip" href="#main">
-        To the downloads
+        Skip to the downloads
       </a>
       <Header />
       <main id="main" tabIndex={-1}>
@@ -36,7 +36,7 @@ export function App() {
             title="No connection to the server"
             onRetry={() => void queries.invalidateQueries()}
           >
-            Downloads that run go on without you; this page catches up when it is back.
+            Running downloads continue. This page updates once the server can be reached again.
           </Notice>
         )}
         {refused && probe.error ? (

@@ -1,4 +1,4 @@
-/** What a screen reader is told: the newest news, at most every few seconds. */
+/** Announcements for screen readers: the newest one, at most one every few seconds. */
 
 import {
   createContext,
@@ -27,13 +27,13 @@ export function Announcer({ children }: { children: ReactNode }) {
       return;
     }
     setText(next);
-    timer.current = setTimeout(function say() {
+    timer.current = setTimeout(function announceNewest() {
       timer.current = null;
       const newest = waiting.current;
       waiting.current = null;
       if (newest === null) return;
       setText(newest);
-      timer.current = setTimeout(say, PAUSE_MS);
+      timer.current = setTimeout(announceNewest, PAUSE_MS);
     }, PAUSE_MS);
   }, []);
 

@@ -1,4 +1,4 @@
-/** The API's routes that the page uses besides those of the hook. */
+/** The routes of the API that the page uses in addition to those of the hook. */
 
 import { type Fields, sendForJson } from '@wherry/use-download/core';
 import { credentials, tokenOption } from './credentials.ts';
@@ -60,13 +60,13 @@ export async function cancelJob(jobId: string): Promise<void> {
   await call(pathOf(jobId), { method: 'DELETE' });
 }
 
-/** Return the id of the new job. */
+/** Create a new job from a failed one and return its id. */
 export async function retryJob(jobId: string): Promise<string> {
   return (await call<{ jobId: string }>(pathOf(jobId, '/retry'), { method: 'POST' })).jobId;
 }
 
-/** Return a URL that the browser can open by itself, with a ticket where a token is needed. */
-export async function linkTo(jobId: string): Promise<string> {
+/** Return a URL that a plain link can open, with a single-use ticket if a token is needed. */
+export async function downloadLink(jobId: string): Promise<string> {
   if (!credentials.get()) return pathOf(jobId);
   const { ticket } = await call<{ ticket: string }>(pathOf(jobId, '/ticket'), { method: 'POST' });
   return `${pathOf(jobId)}?ticket=${encodeURIComponent(ticket)}`;

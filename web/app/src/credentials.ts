@@ -1,4 +1,4 @@
-/** Who is asking: kept in this tab only, gone when the tab is closed. */
+/** Credentials, stored in this tab only and deleted when it is closed. */
 
 import { createLocalValue } from './local-value.ts';
 
@@ -10,7 +10,7 @@ export const credentials = createLocalValue<string | null>(
   (token) => token,
 );
 
-/** The tenant that is meant, where the token is good for several. */
+/** The tenant, for a token that is valid for several. */
 export const tenant = createLocalValue<string | null>(
   () => sessionStorage,
   'wherry:tenant',

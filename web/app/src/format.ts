@@ -1,4 +1,4 @@
-/** Numbers and times as people read them. Pure. */
+/** Numbers and times as text. Pure functions. */
 
 const WHOLE = new Intl.NumberFormat('en');
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
@@ -7,7 +7,7 @@ export function count(value: number, one: string, many = `${one}s`): string {
   return `${WHOLE.format(value)} ${value === 1 ? one : many}`;
 }
 
-/** Bytes in decimal units, as file managers and shops count them. */
+/** Bytes in decimal units, as file managers show them. */
 export function bytes(value: number): string {
   let unit = 0;
   let shown = value;
@@ -19,7 +19,7 @@ export function bytes(value: number): string {
   return `${shown.toFixed(digits)} ${UNITS[unit]}`;
 }
 
-/** A length of time, in two units at most. */
+/** A duration in at most two units. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) return `${whole} s`;
@@ -27,7 +27,7 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-/** How long ago something was. */
+/** How long ago a time was. */
 export function ago(iso: string, now: number): string {
   const seconds = Math.max(0, (now - Date.parse(iso)) / 1000);
   if (seconds < 45) return 'just now';
@@ -42,7 +42,7 @@ export function dateTime(iso: string): string {
   );
 }
 
-/** Files a second, or a minute where that would be less than one. */
+/** Files a second, or files a minute below one a second. */
 export function speed(filesPerSecond: number): string {
   if (filesPerSecond >= 1) {
     return `${WHOLE.format(Number(filesPerSecond.toFixed(filesPerSecond < 10 ? 1 : 0)))} files/s`;

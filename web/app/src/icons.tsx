@@ -1,4 +1,4 @@
-/** Small pictures, drawn in the text's colour; they say nothing that the text beside them does not. */
+/** Icons in the colour of the text. They are decorative: the text beside them carries the meaning. */
 
 import type { ReactNode } from 'react';
 

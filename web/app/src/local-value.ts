@@ -1,4 +1,4 @@
-/** A value in the browser's storage that components follow, in this tab and in others. */
+/** A value in the browser's storage that components subscribe to, across all tabs. */
 
 import { useSyncExternalStore } from 'react';
 
@@ -19,16 +19,16 @@ export function createLocalValue<T>(
   try {
     value = read(area().getItem(name));
   } catch {
-    value = read(null); // Storage is forbidden: the value lives as long as the page.
+    value = read(null); // Storage is blocked: the value lasts as long as the page.
   }
 
-  function tell(next: T): void {
+  function publish(next: T): void {
     value = next;
     for (const listener of listeners) listener();
   }
 
   window.addEventListener('storage', (event) => {
-    if (event.key === name) tell(read(event.newValue));
+    if (event.key === name) publish(read(event.newValue));
   });
 
   function subscribe(listener: () => void): () => void {
@@ -39,13 +39,13 @@ export function createLocalValue<T>(
   return {
     get: () => value,
     set(next) {
-      tell(next);
+      publish(next);
       const text = write(next);
       try {
         if (text === null) area().removeItem(name);
         else area().setItem(name, text);
       } catch {
-        return;
+        return; // Storage is full or blocked: the value lasts as long as the page.
       }
     },
     use: () => useSyncExternalStore(subscribe, () => value),

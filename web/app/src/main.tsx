@@ -18,7 +18,7 @@ function newQueries(): QueryClient {
     defaultOptions: {
       queries: {
         staleTime: 1_000,
-        // Offline by the browser's word or by the server's silence is the same here: keep trying.
+        // The browser may report "online" wrongly: always try, whatever it reports.
         networkMode: 'always',
         retry: (failures, error) =>
           failures < 3 && (!(error instanceof RequestError) || error.passing),
@@ -29,10 +29,10 @@ function newQueries(): QueryClient {
   });
 }
 
-/** Other credentials show other jobs: nothing that was read with the old ones is kept. */
+/** Discards all cached data when the credentials change, because they decide which jobs are shown. */
 function Page() {
   const token = `${credentials.use() ?? ''} ${tenant.use() ?? ''}`;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the token is why there is a new one
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new token must create a new client
   const queries = useMemo(newQueries, [token]);
   return (
     <QueryClientProvider client={queries}>

@@ -1,4 +1,4 @@
-/** The time, for texts like "2 min ago": it moves every 15 seconds for all of them at once. */
+/** The current time for texts like "2 min ago", updated every 15 seconds for all of them at once. */
 
 import { useSyncExternalStore } from 'react';
 

@@ -1,8 +1,8 @@
-/** Jobs that were started in this browser: the server lists jobs by id, people look for their own. */
+/** Jobs started in this browser. The server lists jobs by id, so this is how people find their own. */
 
 import { createLocalValue } from './local-value.ts';
 
-const MOST = 30;
+const MAX_JOBS = 30;
 
 export interface RecentJob {
   readonly jobId: string;
@@ -26,7 +26,7 @@ export const useRecent = recent.use;
 
 export function addRecent(job: RecentJob): void {
   const others = recent.get().filter((one) => one.jobId !== job.jobId);
-  recent.set([job, ...others].slice(0, MOST));
+  recent.set([job, ...others].slice(0, MAX_JOBS));
 }
 
 export function removeRecent(jobId: string): void {

@@ -30,7 +30,13 @@ function Name({ job, given }: { job: Job; given: string | null }) {
 
 const queries = () => new QueryClient({ defaultOptions: { queries: { retry: false } } });
 
-async function show(client: QueryClient, fields: Partial<Job>, given: string | null) {
+/** Render the name of a job, and wait until it is `expected`. */
+async function expectName(
+  expected: string,
+  given: string | null,
+  fields: Partial<Job> = {},
+  client = queries(),
+): Promise<void> {
   const job = { jobId: ID, status: 'completed', totalFiles: 3, ...fields } as Job;
   await act(async () =>
     root.render(
@@ -39,8 +45,11 @@ async function show(client: QueryClient, fields: Partial<Job>, given: string | n
       </QueryClientProvider>,
     ),
   );
-  await act(async () => void (await vi.waitFor(() => expect(client.isFetching()).toBe(0))));
-  return box.textContent;
+  await vi.waitFor(async () => {
+    await act(async () => {});
+    expect(client.isFetching()).toBe(0);
+    expect(box.textContent).toBe(expected);
+  });
 }
 
 beforeEach(() => {
@@ -56,33 +65,30 @@ afterEach(() => {
 });
 
 describe('the name of an archive', () => {
-  it('is read from the details of a job that was started elsewhere, once', async () => {
+  it('is read once from the details of a job that was started elsewhere', async () => {
     serve('order 4711.zip');
     const client = queries();
-    expect(await show(client, { status: 'processing' }, null)).toBe('order 4711.zip');
-    expect(await show(client, { status: 'completed' }, null)).toBe('order 4711.zip');
+    await expectName('order 4711.zip', null, { status: 'processing' }, client);
+    await expectName('order 4711.zip', null, { status: 'completed' }, client);
     expect(requests).toEqual([`/v1/download/${ID}/details`]);
   });
 
-  it('is not asked for when this browser chose it', async () => {
+  it('is not requested when this browser chose it', async () => {
     serve('other.zip');
-    expect(await show(queries(), {}, 'photos.zip')).toBe('photos.zip');
+    await expectName('photos.zip', 'photos.zip');
     expect(requests).toEqual([]);
   });
 
-  it('is that of the file itself once a job of one file is completed', async () => {
+  it('is that of the file itself once a job of one file has completed', async () => {
     serve('cat.jpg');
     const client = queries();
-    expect(await show(client, { status: 'queued', totalFiles: 1 }, 'photos.zip')).toBe(
-      'photos.zip',
-    );
-    expect(await show(client, { status: 'completed', totalFiles: 1 }, 'photos.zip')).toBe(
-      'cat.jpg',
-    );
+    await expectName('photos.zip', 'photos.zip', { status: 'queued', totalFiles: 1 }, client);
+    await expectName('cat.jpg', 'photos.zip', { status: 'completed', totalFiles: 1 }, client);
   });
 
   it('is the default name when the details cannot be read', async () => {
     serve(null);
-    expect(await show(queries(), {}, null)).toBe(defaultName(ID));
+    await expectName(defaultName(ID), null);
+    expect(requests).toHaveLength(1);
   });
 });

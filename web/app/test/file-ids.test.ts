@@ -15,19 +15,21 @@ describe('parseFileIds', () => {
     expect(parseFileIds(text)).toEqual({ ids, repeated: 0, problem: null });
   });
 
-  it('counts repeated ids once', () => {
+  it('counts duplicate ids once', () => {
     expect(parseFileIds('1 2 1 1..3')).toMatchObject({ ids: ['1', '2', '3'], repeated: 3 });
   });
 
-  it('takes as many as one job may have, and says so for one more', () => {
+  it('accepts as many ids as one job may have, and rejects one more', () => {
     expect(parseFileIds(`1..${MAX_FILE_IDS}`).problem).toBeNull();
     expect(parseFileIds(`0..${MAX_FILE_IDS}`).problem).toContain('10,000 files');
     expect(parseFileIds(`1..${MAX_FILE_IDS} one-more`).problem).toContain('10,001');
     expect(parseFileIds('0..999999999999999').problem).toContain('Split them');
   });
 
-  it('says what is wrong with a range or an id', () => {
-    expect(parseFileIds('9..3').problem).toBe('9..3 counts down.');
+  it('explains what is wrong with a range or an id', () => {
+    expect(parseFileIds('9..3').problem).toBe(
+      '9..3 is not a range: its start is greater than its end.',
+    );
     expect(parseFileIds('x'.repeat(257)).problem).toContain('longer than 256');
   });
 });

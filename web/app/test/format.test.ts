@@ -40,12 +40,12 @@ describe('format', () => {
     [1_021, '1,021st'],
   ])('%i is %s', (value, text) => expect(ordinal(value)).toBe(text));
 
-  it('counts', () => {
+  it('formats counts', () => {
     expect(count(1, 'file')).toBe('1 file');
     expect(count(10_000, 'file')).toBe('10,000 files');
   });
 
-  it('tells how long ago', () => {
+  it('formats how long ago', () => {
     const now = Date.parse('2030-01-01T12:00:00Z');
     expect(ago('2030-01-01T12:00:01Z', now)).toBe('just now');
     expect(ago('2030-01-01T11:58:00Z', now)).toBe('2 min ago');

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { inOrder, isJobId, type JobStatus, lookOf, matches, withLive } from '../src/jobs/job.ts';
+import {
+  displayStateOf,
+  isJobId,
+  type JobStatus,
+  matches,
+  mergeStream,
+  sortJobs,
+} from '../src/jobs/job.ts';
 import { rate, withSample } from '../src/jobs/speed.ts';
 
 const ID = '0c5b1a44-9f0e-4a87-bd0c-6c9f8c9f4e11';
@@ -38,26 +45,28 @@ const LIVE = {
 };
 
 describe('jobs', () => {
-  it('tells a cancelled job from a failed one', () => {
-    expect(lookOf(job({ status: 'failed', error: 'The job was cancelled.' }))).toBe('cancelled');
-    expect(lookOf(job({ status: 'failed', error: 'No.' }))).toBe('failed');
+  it('distinguishes a cancelled job from a failed one', () => {
+    expect(displayStateOf(job({ status: 'failed', error: 'The job was cancelled.' }))).toBe(
+      'cancelled',
+    );
+    expect(displayStateOf(job({ status: 'failed', error: 'No.' }))).toBe('failed');
   });
 
-  it('shows the live news over what was read, but never over an end', () => {
-    expect(withLive(job(), LIVE)).toMatchObject({ progress: 40, estimatedTimeSeconds: 9 });
-    expect(withLive(job({ status: 'completed' }), LIVE).status).toBe('completed');
-    expect(withLive(job(), { ...LIVE, jobId: 'other' }).status).toBe('queued');
-    expect(withLive(job({ progress: 7 }), { ...LIVE, status: 'starting' }).progress).toBe(7);
+  it('prefers the stream to the status that was read, except for an ended job', () => {
+    expect(mergeStream(job(), LIVE)).toMatchObject({ progress: 40, estimatedTimeSeconds: 9 });
+    expect(mergeStream(job({ status: 'completed' }), LIVE).status).toBe('completed');
+    expect(mergeStream(job(), { ...LIVE, jobId: 'other' }).status).toBe('queued');
+    expect(mergeStream(job({ progress: 7 }), { ...LIVE, status: 'starting' }).progress).toBe(7);
   });
 
   it('puts running jobs first, then the newest', () => {
     const old = job({ jobId: 'old', status: 'completed', createdAt: '2029-01-01T00:00:00Z' });
     const fresh = job({ jobId: 'fresh', status: 'failed' });
     const runs = job({ jobId: 'runs', createdAt: '2028-01-01T00:00:00Z' });
-    expect(inOrder([old, fresh, runs]).map((one) => one.jobId)).toEqual(['runs', 'fresh', 'old']);
+    expect(sortJobs([old, fresh, runs]).map((one) => one.jobId)).toEqual(['runs', 'fresh', 'old']);
   });
 
-  it('is found by id, state and reason', () => {
+  it('matches by id, state and error', () => {
     const failed = job({ status: 'failed', error: 'File 9 is missing.' });
     for (const typed of ['', '0c5b', ' FAILED ', 'file 9'])
       expect(matches(failed, typed)).toBe(true);
@@ -68,7 +77,7 @@ describe('jobs', () => {
 });
 
 describe('speed', () => {
-  it('is measured over the window, and anew for another attempt', () => {
+  it('is measured over the window, and restarts with another attempt', () => {
     let samples = withSample([], 0, 0);
     expect(rate(samples, 1_000)).toBeNull();
     samples = withSample(samples, 10, 5_000);

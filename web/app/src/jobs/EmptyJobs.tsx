@@ -4,19 +4,19 @@ export function EmptyJobs({ filtered, hasRecent }: { filtered: boolean; hasRecen
   if (filtered) {
     return (
       <p className="empty">
-        Nothing matches.
-        <span className="hint">A whole id finds a download on any page.</span>
+        No downloads match.
+        <span className="hint">Enter a complete id to find a download on any page.</span>
       </p>
     );
   }
   if (hasRecent) {
-    return <p className="empty small">Nothing else here.</p>;
+    return <p className="empty small">No other downloads.</p>;
   }
   return (
     <div className="empty">
       <Sail className="sail" />
       <p>No downloads yet.</p>
-      <p className="hint">Paste file ids above to bundle your first archive.</p>
+      <p className="hint">Paste file ids above to create your first archive.</p>
     </div>
   );
 }

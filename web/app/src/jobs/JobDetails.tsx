@@ -5,7 +5,7 @@ import { count, dateTime, duration } from '../format.ts';
 import { CheckIcon, CopyIcon } from '../icons.tsx';
 import { ended, type Job } from './job.ts';
 
-/** What there is to know about a job beyond its row. */
+/** What is known of a job beyond its row. */
 export function JobDetails({ job }: { job: Job }) {
   const details = useQuery({
     queryKey: ['details', job.jobId, job.status, job.progress === 0],
@@ -21,7 +21,7 @@ export function JobDetails({ job }: { job: Job }) {
         <dd>
           <CopyableId id={job.jobId} />
         </dd>
-        <dt>Asked for</dt>
+        <dt>Submitted</dt>
         <dd>{dateTime(job.createdAt)}</dd>
         {job.completedAt && (
           <>
@@ -41,7 +41,7 @@ export function JobDetails({ job }: { job: Job }) {
                 <dt>Skipped</dt>
                 <dd>
                   {count(details.data.skippedFiles, 'file was missing', 'files were missing')}
-                  <span className="muted">; manifest.json in the archive names them</span>
+                  <span className="muted">; listed in the archive’s manifest.json</span>
                 </dd>
               </>
             )}
@@ -58,8 +58,10 @@ export function JobDetails({ job }: { job: Job }) {
           </>
         )}
       </dl>
-      {details.isError && <p className="muted">More could not be read: {details.error.message}</p>}
-      {details.isPending && <p className="muted">Reading more…</p>}
+      {details.isError && (
+        <p className="muted">The details could not be loaded: {details.error.message}</p>
+      )}
+      {details.isPending && <p className="muted">Loading the details…</p>}
     </div>
   );
 }
@@ -75,7 +77,7 @@ function Attempts({
 }) {
   const last = failures.at(-1)?.attempt ?? 0;
   const open = job.status === 'completed' || (!ended(job) && attempt > last);
-  const outcome = { queued: 'next', processing: 'running', completed: 'went well', failed: '' };
+  const outcome = { queued: 'next', processing: 'running', completed: 'succeeded', failed: '' };
   if (attempt === 0 && failures.length === 0) return <span className="muted">none yet</span>;
   return (
     <ol className="attempts">
@@ -100,7 +102,7 @@ function sentenceCase(reason: string): string {
 
 function CopyableId({ id }: { id: string }) {
   const [copied, setCopied] = useState(false);
-  // Pages served by plain HTTP have no clipboard: the id can still be selected.
+  // Pages served over plain HTTP have no clipboard; the id can still be selected.
   const canCopy = typeof navigator.clipboard?.writeText === 'function';
   return (
     <span className="id wrap">

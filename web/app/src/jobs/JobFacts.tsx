@@ -1,6 +1,6 @@
 import { ago, bytes, count, duration, ordinal, speed } from '../format.ts';
 import { useNow } from '../now.ts';
-import { type Job, lookOf } from './job.ts';
+import { displayStateOf, type Job } from './job.ts';
 import { useSpeed } from './speed.ts';
 
 const CONNECTION_TEXT: Partial<Record<Job['connection'], string>> = {
@@ -9,13 +9,13 @@ const CONNECTION_TEXT: Partial<Record<Job['connection'], string>> = {
   offline: 'reconnecting',
 };
 
-/** One line of facts below a job's name: what matters in its state, and nothing else. */
+/** One line below a job's name, with the facts that matter in its state. */
 export function JobFacts({ job }: { job: Job }) {
   const now = useNow();
   const filesPerSecond = useSpeed(job.completedFiles, job.status === 'processing');
   const facts: string[] = [];
   const files = count(job.totalFiles, 'file');
-  switch (lookOf(job)) {
+  switch (displayStateOf(job)) {
     case 'queued':
       facts.push(
         job.queuePosition ? `${ordinal(job.queuePosition)} in the queue` : 'Waiting',
@@ -37,15 +37,15 @@ export function JobFacts({ job }: { job: Job }) {
       facts.push(files);
       if (job.completedAt) facts.push(ago(job.completedAt, now));
   }
-  const news = CONNECTION_TEXT[job.connection];
+  const connection = CONNECTION_TEXT[job.connection];
   return (
     <p className="facts">
       {facts.map((fact) => (
         <span key={fact}>{fact}</span>
       ))}
-      {news && (
-        <span className="news" data-connection={job.connection}>
-          {news}
+      {connection && (
+        <span className="connection" data-connection={job.connection}>
+          {connection}
         </span>
       )}
     </p>

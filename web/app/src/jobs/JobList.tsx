@@ -6,7 +6,7 @@ import { SearchIcon } from '../icons.tsx';
 import { Notice } from '../shell/Notice.tsx';
 import { EmptyJobs } from './EmptyJobs.tsx';
 import { JobRow } from './JobRow.tsx';
-import { ended, inOrder, isJobId, type JobStatus, matches } from './job.ts';
+import { ended, isJobId, type JobStatus, matches, sortJobs } from './job.ts';
 
 const FILTERS: readonly (readonly [StatusFilter, string])[] = [
   ['all', 'All'],
@@ -46,14 +46,14 @@ export function JobList({ recentIds }: { recentIds: ReadonlySet<string> }) {
     setCursors([]);
   }
 
-  // Without a filter, what is shown above already is not shown again.
+  // Without a filter, the list omits the jobs that are shown above it.
   const plain = status === 'all' && wanted === '';
   const hasRecent = recentIds.size > 0;
   const jobs = isJobId(wanted)
     ? found.data
       ? [found.data]
       : []
-    : inOrder(page.data?.jobs ?? []).filter(
+    : sortJobs(page.data?.jobs ?? []).filter(
         (job) => matches(job, wanted) && !(plain && recentIds.has(job.jobId)),
       );
   const nextCursor = isJobId(wanted) ? null : (page.data?.nextCursor ?? null);
@@ -89,7 +89,7 @@ export function JobList({ recentIds }: { recentIds: ReadonlySet<string> }) {
         </label>
       </div>
       {page.isError && !page.data && !cursorExpired ? (
-        <Notice title="The list could not be read" onRetry={() => void page.refetch()}>
+        <Notice title="The list could not be loaded" onRetry={() => void page.refetch()}>
           {page.error.message}
         </Notice>
       ) : (
@@ -139,7 +139,7 @@ function Rows({
   if (loading) {
     return (
       <div className="jobs" role="status">
-        <span className="visually-hidden">Reading the list…</span>
+        <span className="visually-hidden">Loading the list…</span>
         {[0, 1, 2].map((row) => (
           <div key={row} className="job skeleton" aria-hidden="true" />
         ))}

@@ -1,7 +1,7 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useId, useRef, useState } from 'react';
 import { useAnnounce } from '../announcer.tsx';
-import { cancelJob, linkTo, retryJob } from '../api.ts';
+import { cancelJob, downloadLink, retryJob } from '../api.ts';
 import { credentials } from '../credentials.ts';
 import {
   CheckIcon,
@@ -16,10 +16,10 @@ import { addRecent } from '../recent.ts';
 import { useArchiveName } from './archive-name.ts';
 import { JobDetails } from './JobDetails.tsx';
 import { JobFacts } from './JobFacts.tsx';
-import { ended, type Job, type Look, lookOf } from './job.ts';
+import { type DisplayState, displayStateOf, ended, type Job } from './job.ts';
 import { Progress } from './Progress.tsx';
 
-const LOOK_TEXT: Record<Look, string> = {
+const STATE_TEXT: Record<DisplayState, string> = {
   queued: 'Waiting',
   processing: 'Running',
   completed: 'Ready',
@@ -27,33 +27,33 @@ const LOOK_TEXT: Record<Look, string> = {
   cancelled: 'Cancelled',
 };
 
-function LookMark({ look, progress }: { look: Look; progress: number }) {
-  if (look === 'processing') return <span className="mark percent">{progress}%</span>;
+function StateMark({ state, progress }: { state: DisplayState; progress: number }) {
+  if (state === 'processing') return <span className="mark percent">{progress}%</span>;
   const Icon = {
     queued: ClockIcon,
     completed: CheckIcon,
     failed: WarningIcon,
     cancelled: StopIcon,
-  }[look];
+  }[state];
   return (
-    <span className={`mark ${look}`}>
+    <span className={`mark ${state}`}>
       <Icon />
-      <span className="visually-hidden">{LOOK_TEXT[look]}</span>
+      <span className="visually-hidden">{STATE_TEXT[state]}</span>
     </span>
   );
 }
 
-/** One job: what it is, how it stands, what can be done. */
+/** One job: its name, its status and its actions. */
 export function JobRow({ job, archiveName = null }: { job: Job; archiveName?: string | null }) {
   const id = useId();
   const [open, setOpen] = useState(false);
-  const look = lookOf(job);
+  const state = displayStateOf(job);
   const name = useArchiveName(job, archiveName);
-  useNews(job, name);
+  useAnnouncements(job, name);
   return (
-    <li className={`job ${look}`} data-job={job.jobId} data-status={job.status}>
+    <li className={`job ${state}`} data-job={job.jobId} data-status={job.status}>
       <article aria-labelledby={`${id}-name`}>
-        <LookMark look={look} progress={job.progress} />
+        <StateMark state={state} progress={job.progress} />
         <div className="job-text">
           <h3 id={`${id}-name`} className="job-name">
             {name}
@@ -75,7 +75,7 @@ export function JobRow({ job, archiveName = null }: { job: Job; archiveName?: st
           <ChevronIcon />
         </button>
         {!ended(job) && <Progress job={job} name={name} />}
-        {look === 'failed' && <p className="reason">{job.error}</p>}
+        {state === 'failed' && <p className="reason">{job.error}</p>}
         <div id={`${id}-details`} className="job-details" hidden={!open}>
           {open && <JobDetails job={job} />}
         </div>
@@ -84,28 +84,28 @@ export function JobRow({ job, archiveName = null }: { job: Job; archiveName?: st
   );
 }
 
-/** Tell a screen reader of quarters and of the end. */
-function useNews(job: Job, name: string): void {
+/** Announce every quarter of the progress, and the end, to screen readers. */
+function useAnnouncements(job: Job, name: string): void {
   const announce = useAnnounce();
-  const look = lookOf(job);
-  const quarter = look === 'processing' ? Math.floor(job.progress / 25) * 25 : 0;
-  const last = useRef({ look, quarter });
+  const state = displayStateOf(job);
+  const quarter = state === 'processing' ? Math.floor(job.progress / 25) * 25 : 0;
+  const last = useRef({ state, quarter });
   useEffect(() => {
     const before = last.current;
-    last.current = { look, quarter };
-    if (before.look !== look) {
-      const sentence: Record<Look, string> = {
-        queued: `${name} waits again.`,
+    last.current = { state, quarter };
+    if (before.state !== state) {
+      const sentence: Record<DisplayState, string> = {
+        queued: `${name} is waiting again.`,
         processing: `${name} is running.`,
         completed: `${name} is ready.`,
         failed: `${name} failed. ${job.error ?? ''}`,
         cancelled: `${name} was cancelled.`,
       };
-      announce(sentence[look]);
+      announce(sentence[state]);
     } else if (quarter > before.quarter) {
       announce(`${name}: ${quarter} per cent.`);
     }
-  }, [look, quarter, name, job.error, announce]);
+  }, [state, quarter, name, job.error, announce]);
 }
 
 function JobAction({ job, name }: { job: Job; name: string }) {
@@ -123,7 +123,7 @@ function JobAction({ job, name }: { job: Job; name: string }) {
     },
   });
   const open = useMutation({
-    mutationFn: () => linkTo(job.jobId),
+    mutationFn: () => downloadLink(job.jobId),
     onSuccess: (url) => window.location.assign(url),
   });
   const token = credentials.use();

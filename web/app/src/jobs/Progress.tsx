@@ -1,7 +1,7 @@
 import { count } from '../format.ts';
 import type { Job } from './job.ts';
 
-/** The bar of a job that waits or runs. */
+/** The progress bar of a job that is waiting or running. */
 export function Progress({ job, name }: { job: Job; name: string }) {
   const waiting = job.status === 'queued';
   return (

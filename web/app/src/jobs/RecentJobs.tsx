@@ -5,17 +5,17 @@ import { ended, type JobStatus } from './job.ts';
 import { RecentRow } from './RecentRow.tsx';
 
 /**
- * Over HTTP/1.1 a browser opens six connections to a server, for all tabs together: one tab takes
- * two for streams, and none while nobody looks at it.
+ * Streams of one tab. Over HTTP/1.1 a browser opens six connections to a server for all tabs
+ * together, so a tab uses two for streams, and none while it is hidden.
  */
 const LIVE_ROWS = 2;
-const FEW = 5;
+const COLLAPSED_ROWS = 5;
 
 export function RecentJobs({ jobs }: { jobs: readonly RecentJob[] }) {
   const [all, setAll] = useState(false);
   const visible = useVisible();
   const live = useLiveIds(jobs);
-  const shown = all ? jobs : jobs.slice(0, FEW);
+  const shown = all ? jobs : jobs.slice(0, COLLAPSED_ROWS);
   if (jobs.length === 0) return null;
   return (
     <section aria-labelledby="recent-title">
@@ -25,9 +25,9 @@ export function RecentJobs({ jobs }: { jobs: readonly RecentJob[] }) {
           <RecentRow key={job.jobId} recent={job} live={visible && live.includes(job.jobId)} />
         ))}
       </ul>
-      {jobs.length > FEW && (
+      {jobs.length > COLLAPSED_ROWS && (
         <button type="button" className="button quiet more" onClick={() => setAll(!all)}>
-          {all ? 'Show fewer' : `Show ${jobs.length - FEW} older`}
+          {all ? 'Show fewer' : `Show ${jobs.length - COLLAPSED_ROWS} older`}
         </button>
       )}
     </section>

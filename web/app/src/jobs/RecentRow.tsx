@@ -5,12 +5,12 @@ import { readJob } from '../api.ts';
 import { tokenOption } from '../credentials.ts';
 import { type RecentJob, removeRecent } from '../recent.ts';
 import { JobRow } from './JobRow.tsx';
-import { ended, withLive } from './job.ts';
+import { ended, mergeStream } from './job.ts';
 
 const POLL_MS = 3_000;
 const LIVE = { ...tokenOption, storage: null, timing: { positionEveryMs: 5_000 } };
 
-/** A job that was started in this browser: by the live stream if `live`, else by polling. */
+/** A job started in this browser, updated by its stream if `live`, else by polling. */
 export function RecentRow({ recent, live }: { recent: RecentJob; live: boolean }) {
   const { jobId } = recent;
   const queries = useQueryClient();
@@ -27,7 +27,7 @@ export function RecentRow({ recent, live }: { recent: RecentJob; live: boolean }
 
   const streamEnded = stream.status === 'completed' || stream.status === 'failed';
   useEffect(() => {
-    // The last event has no times: the status document tells the whole end.
+    // The last event has no times; the status document has them.
     if (streamEnded) void queries.invalidateQueries({ queryKey: ['job', jobId] });
   }, [streamEnded, queries, jobId]);
 
@@ -37,5 +37,5 @@ export function RecentRow({ recent, live }: { recent: RecentJob; live: boolean }
   }, [gone, jobId]);
 
   if (!read.data) return read.isPending ? <li className="job skeleton" aria-hidden="true" /> : null;
-  return <JobRow job={withLive(read.data, stream)} archiveName={recent.archiveName} />;
+  return <JobRow job={mergeStream(read.data, stream)} archiveName={recent.archiveName} />;
 }

@@ -1,4 +1,4 @@
-/** A job as the rows show it, from a status document and from the live stream. Pure. */
+/** A job as its row shows it, from its status document and its stream. Pure functions. */
 
 import type { Connection, DownloadState } from '@wherry/use-download';
 
@@ -19,15 +19,16 @@ export interface JobStatus {
 }
 
 export interface Job extends JobStatus {
-  /** How its news arrive now. */
+  /** How its updates arrive now. */
   readonly connection: Connection;
 }
 
-export type Look = 'queued' | 'processing' | 'completed' | 'failed' | 'cancelled';
+export type DisplayState = 'queued' | 'processing' | 'completed' | 'failed' | 'cancelled';
 
+/** The API's error of a cancelled job; its state alone does not distinguish it from a failed one. */
 const CANCELLED = 'The job was cancelled.';
 
-export function lookOf(job: JobStatus): Look {
+export function displayStateOf(job: JobStatus): DisplayState {
   return job.status === 'failed' && job.error === CANCELLED ? 'cancelled' : job.status;
 }
 
@@ -35,8 +36,8 @@ export function ended(job: JobStatus): boolean {
   return job.status === 'completed' || job.status === 'failed';
 }
 
-/** Put what the stream tells over what was last read; an ended job stays as it is. */
-export function withLive(read: JobStatus, live: DownloadState): Job {
+/** Merge the state of the stream into the status that was read; an ended job stays unchanged. */
+export function mergeStream(read: JobStatus, live: DownloadState): Job {
   if (ended(read) || live.jobId !== read.jobId) return { ...read, connection: 'none' };
   if (live.status === 'idle' || live.status === 'starting') {
     return { ...read, connection: live.connection };
@@ -56,26 +57,26 @@ export function withLive(read: JobStatus, live: DownloadState): Job {
   };
 }
 
-/** Newest first, and before them what still runs. */
-export function inOrder(jobs: readonly JobStatus[]): JobStatus[] {
+/** Return the jobs that have not ended, then the others, each newest first. */
+export function sortJobs(jobs: readonly JobStatus[]): JobStatus[] {
   return [...jobs].sort(
     (one, other) =>
       Number(ended(one)) - Number(ended(other)) || other.createdAt.localeCompare(one.createdAt),
   );
 }
 
-/** Whether a job is meant by what was typed into the filter. */
+/** Return whether a job matches the text in the filter. */
 export function matches(job: JobStatus, typed: string): boolean {
   const wanted = typed.trim().toLowerCase();
   return (
     wanted === '' ||
     job.jobId.includes(wanted) ||
-    lookOf(job).includes(wanted) ||
+    displayStateOf(job).includes(wanted) ||
     (job.error ?? '').toLowerCase().includes(wanted)
   );
 }
 
-/** Job ids are UUIDs: a whole one can be looked up on the server. */
+/** Return whether the text is a complete job id (a UUID), which the server can look up. */
 export function isJobId(typed: string): boolean {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(typed.trim().toLowerCase());
 }

@@ -1,4 +1,4 @@
-/** Files a second over the last seconds. */
+/** Files a second, measured over the last 15 seconds. */
 
 import { useEffect, useRef, useState } from 'react';
 
@@ -9,7 +9,7 @@ export interface Sample {
   readonly time: number;
 }
 
-/** Return the samples with a new one: those of the window, the last before it, and no earlier attempt. */
+/** Add a sample; drop those of an earlier attempt and all but the last one before the window. */
 export function withSample(samples: readonly Sample[], files: number, time: number): Sample[] {
   const newest = samples.at(-1);
   if (newest && files < newest.files) return [{ files, time }];
@@ -18,7 +18,7 @@ export function withSample(samples: readonly Sample[], files: number, time: numb
   return newest?.files === files ? kept : [...kept, { files, time }];
 }
 
-/** Return files a second, or null when it is too early to tell. */
+/** Return files a second, or null when it is too early to say. */
 export function rate(samples: readonly Sample[], now: number): number | null {
   const first = samples[0];
   const last = samples.at(-1);
@@ -26,7 +26,7 @@ export function rate(samples: readonly Sample[], now: number): number | null {
   return ((last.files - first.files) * 1000) / (now - first.time);
 }
 
-/** Measure the speed of a job while it runs. */
+/** Measure the speed of a running job. */
 export function useSpeed(files: number, running: boolean): number | null {
   const samples = useRef<Sample[]>([]);
   const [speed, setSpeed] = useState<number | null>(null);

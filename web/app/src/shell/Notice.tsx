@@ -1,7 +1,7 @@
 import type { ReactNode } from 'react';
 import { WarningIcon } from '../icons.tsx';
 
-/** A problem of the page as a whole, with what to do about it. */
+/** A problem that affects the whole page, and what to do about it. */
 export function Notice({
   title,
   children,

@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import { credentials, tenant } from '../credentials.ts';
 
-/** Shown when the server asks who is calling. */
+/** Shown when the server requires credentials. */
 export function SignIn({ reason }: { reason: string }) {
   const [token, setToken] = useState(credentials.get() ?? '');
   const [name, setName] = useState(tenant.get() ?? '');
@@ -42,7 +42,7 @@ export function SignIn({ reason }: { reason: string }) {
           />
         </div>
         <p id="token-hint" className="hint">
-          Kept in this tab only, and forgotten when you close it.
+          Stored in this tab only, and deleted when you close it.
         </p>
         <button type="submit" className="button primary" disabled={!token.trim()}>
           Continue

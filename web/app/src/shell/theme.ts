@@ -1,4 +1,4 @@
-/** The chosen colours; without a choice, those of the system. */
+/** The chosen colours, or those of the system without a choice. */
 
 import { useEffect, useState } from 'react';
 import { createLocalValue } from '../local-value.ts';
@@ -14,7 +14,7 @@ const theme = createLocalValue<Theme | null>(
 
 const systemDark = window.matchMedia('(prefers-color-scheme: dark)');
 
-/** Return the colours that are shown, and a function that shows the others. */
+/** Return the current theme, and a function that switches to the other one. */
 export function useTheme(): readonly [Theme, () => void] {
   const chosen = theme.use();
   const [dark, setDark] = useState(systemDark.matches);

@@ -15,7 +15,7 @@ export function StartForm({ onStarted }: StartFormProps) {
   const id = useId();
   const [text, setText] = useState('');
   const [archiveName, setArchiveName] = useState('');
-  const [leaveOut, setLeaveOut] = useState(false);
+  const [skipMissing, setSkipMissing] = useState(false);
   const [optionsShown, setOptionsShown] = useState(false);
   const [starting, setStarting] = useState(false);
   const [error, setError] = useState<string | null>(null);
@@ -24,7 +24,7 @@ export function StartForm({ onStarted }: StartFormProps) {
 
   const parsed = useMemo(() => parseFileIds(text), [text]);
   const name = archiveName.trim();
-  // One download for one wish: however often it is sent, the server makes one job of it.
+  // One object for one request: its idempotency key makes a repeated submission the same job.
   const download = useMemo(
     () =>
       createDownload({
@@ -32,11 +32,11 @@ export function StartForm({ onStarted }: StartFormProps) {
         fileIds: parsed.ids,
         request: {
           ...(name && { archiveName: name }),
-          ...(leaveOut && { onMissing: 'Manifest' }),
+          ...(skipMissing && { onMissing: 'Manifest' }),
         },
         storage: null,
       }),
-    [parsed, name, leaveOut],
+    [parsed, name, skipMissing],
   );
   const problem = parsed.problem ?? error;
   const ready = parsed.ids.length > 0 && parsed.problem === null;
@@ -90,10 +90,10 @@ export function StartForm({ onStarted }: StartFormProps) {
             {ready ? (
               <>
                 <span className="number">{count(parsed.ids.length, 'file')}</span>
-                {parsed.repeated > 0 && `, ${count(parsed.repeated, 'repeated id')} left out`}
+                {parsed.repeated > 0 && `, ${count(parsed.repeated, 'duplicate id')} ignored`}
               </>
             ) : (
-              'By spaces, commas or lines; 70000..70099 is a range'
+              'Separated by spaces, commas or lines; 70000..70099 is a range'
             )}
           </p>
         </div>
@@ -143,7 +143,7 @@ export function StartForm({ onStarted }: StartFormProps) {
           </button>
           <label className="button quiet file-button">
             <FileIcon />
-            Take ids from a file
+            Read ids from a file
             <input
               type="file"
               accept=".txt,.csv,text/plain,text/csv"
@@ -167,11 +167,11 @@ export function StartForm({ onStarted }: StartFormProps) {
           <label className="check">
             <input
               type="checkbox"
-              checked={leaveOut}
-              onChange={(event) => setLeaveOut(event.target.checked)}
+              checked={skipMissing}
+              onChange={(event) => setSkipMissing(event.target.checked)}
             />
             <span>
-              Leave out files that are missing
+              Skip missing files
               <span className="hint">The archive’s manifest.json lists them.</span>
             </span>
           </label>

@@ -1,11 +1,11 @@
-/** From what a person pastes to file ids. Pure. */
+/** Read file ids from pasted text. Pure functions. */
 
-/** What one job takes; the server checks it again. */
+/** The most files of one job; the server checks it again. */
 export const MAX_FILE_IDS = 10_000;
 
 export interface FileIds {
   readonly ids: readonly string[];
-  /** Ids that came more than once. */
+  /** Number of duplicate ids, which are ignored. */
   readonly repeated: number;
   /** What is wrong, as a sentence, or null. */
   readonly problem: string | null;
@@ -23,7 +23,12 @@ export function parseFileIds(text: string): FileIds {
     const range = RANGE.exec(bare);
     const first = Number(range?.[1] ?? 0);
     const last = Number(range?.[2] ?? 0);
-    if (range && last < first) return { ids: [], repeated: 0, problem: `${bare} counts down.` };
+    if (range && last < first)
+      return {
+        ids: [],
+        repeated: 0,
+        problem: `${bare} is not a range: its start is greater than its end.`,
+      };
     if (range && last - first >= MAX_FILE_IDS) {
       return { ids: [], repeated: 0, problem: tooMany(last - first + 1) };
     }
@@ -47,5 +52,6 @@ export function parseFileIds(text: string): FileIds {
 }
 
 function tooMany(files: number): string {
-  return `One download takes ${MAX_FILE_IDS.toLocaleString('en')} files; these are ${files.toLocaleString('en')}. Split them.`;
+  const most = MAX_FILE_IDS.toLocaleString('en');
+  return `A download holds at most ${most} files, and these are ${files.toLocaleString('en')}. Split them.`;
 }

@@ -1,9 +1,8 @@
-/** A download as an object, without any framework: start it, watch it, cancel it, try it again. */
+/** A download as an object, without a framework: start it, watch it, cancel it, retry it. */
 
-import { follow, TIMING, type Timing } from './follow.ts';
+import { backoff, sleep } from './backoff.ts';
 import { type HttpOptions, RequestError, sendForJson, urlOf } from './http.ts';
-import { backoff, pause } from './pause.ts';
-import { createRecordKeeper, hash, newKey, type RecordStorage } from './record.ts';
+import { createRecordStore, hash, newKey, type RecordStorage } from './record.ts';
 import { createRemainingTime } from './remaining-time.ts';
 import {
   apply,
@@ -17,6 +16,7 @@ import {
   sameState,
 } from './state.ts';
 import { fetchStream, ticketStream } from './stream.ts';
+import { TIMING, type Timing, watch } from './watch.ts';
 
 export { type HttpOptions, RequestError, sendForJson, urlOf } from './http.ts';
 export type { Connection, DownloadState, Fields, Status } from './state.ts';
@@ -25,32 +25,32 @@ export { hasEnded } from './state.ts';
 export type FileId = string | number;
 
 export interface DownloadOptions extends HttpOptions {
-  /** The files to bundle; needed for `start`. */
+  /** The files to bundle; required for `start`. */
   readonly fileIds?: readonly FileId[] | undefined;
   /** More fields of the request, such as `archiveName`. */
   readonly request?: Fields | undefined;
-  /** Follow this job instead of starting one. */
+  /** Watch this job instead of starting one. */
   readonly jobId?: string | null | undefined;
-  /** Keeps the job id over a reload; the tab's sessionStorage unless given, null for none. */
+  /** Keeps the job id across reloads. Defaults to the tab's sessionStorage; null keeps none. */
   readonly storage?: RecordStorage | null | undefined;
-  /** `fetch` sends the token in a header; `event-source` asks for a ticket for each connection. */
+  /** `fetch` sends the token in a header; `event-source` requests a ticket for each connection. */
   readonly transport?: 'fetch' | 'event-source' | undefined;
   readonly timing?: Partial<Timing> | undefined;
 }
 
 export interface Download {
   getState(): DownloadState;
-  /** Call `listener` after every change. The job is followed while anyone listens. */
+  /** Call `listener` after every change. The job is watched while there is a listener. */
   subscribe(listener: () => void): () => void;
-  /** Start the job, or return the one that runs. Resolves to its id, or null when it was refused. */
+  /** Start the job, or return the running one. Resolves to its id, or to null if it was refused. */
   start(): Promise<string | null>;
-  /** Ask for the job to stop. */
+  /** Cancel the job. */
   cancel(): Promise<void>;
-  /** Start a failed job again, as a new job. Resolves to the new id, or null. */
+  /** Retry a failed job as a new job. Resolves to the new id, or to null if it was refused. */
   retry(): Promise<string | null>;
   /**
    * Return a URL that a link or a new tab can open without a token, once and within a minute.
-   * Without a token that is downloadUrl itself. Raises RequestError or TypeError.
+   * Without authentication that is downloadUrl itself. Raises RequestError or TypeError.
    */
   linkUrl(): Promise<string>;
 }
@@ -62,32 +62,32 @@ function defaultStorage(): RecordStorage | null {
   try {
     return globalThis.sessionStorage ?? null;
   } catch {
-    return null; // Reading the property itself is refused in some sandboxed frames.
+    return null; // Some sandboxed frames refuse even to read the property.
   }
 }
 
-function sentenceOf(error: unknown): string {
+function messageOf(error: unknown): string {
   if (error instanceof RequestError) return error.message;
   return 'The server could not be reached.';
 }
 
-/** Make a download. Nothing is sent before `start` is called or someone listens. */
+/** Create a download. Nothing is sent before `start` or `subscribe` is called. */
 export function createDownload(options: DownloadOptions): Download {
   const { fileIds = [], jobId: givenJobId, request = {} } = options;
   const timing: Timing = { ...TIMING, ...options.timing };
   const body = JSON.stringify({ file_ids: fileIds, ...request });
-  const keeper = createRecordKeeper(
+  const records = createRecordStore(
     givenJobId ? null : options.storage === undefined ? defaultStorage() : options.storage,
     `wherry:${hash(`${options.baseUrl ?? ''} ${body}`)}`,
   );
-  if (givenJobId) keeper.save({ key: '', jobId: givenJobId });
+  if (givenJobId) records.save({ key: '', jobId: givenJobId });
 
   const listeners = new Set<() => void>();
   let state = IDLE;
   let left = createRemainingTime();
-  let stopFollowing: (() => void) | null = null;
+  let stopWatching: (() => void) | null = null;
   let life = new AbortController();
-  let underway: Promise<string | null> | null = null;
+  let inFlight: Promise<string | null> | null = null;
 
   function set(next: DownloadState): void {
     if (sameState(state, next)) return;
@@ -95,7 +95,7 @@ export function createDownload(options: DownloadOptions): Download {
     for (const listener of [...listeners]) listener();
   }
 
-  function take(name: string, fields: Fields): Status {
+  function receive(name: string, fields: Fields): Status {
     let next = apply(state, name, fields);
     if (next.downloadUrl?.startsWith('/')) {
       next = { ...next, downloadUrl: urlOf(options, next.downloadUrl) };
@@ -106,29 +106,29 @@ export function createDownload(options: DownloadOptions): Download {
   }
 
   function fail(error: unknown): void {
-    set({ ...state, status: 'failed', error: sentenceOf(error), connection: 'none' });
+    set({ ...state, status: 'failed', error: messageOf(error), connection: 'none' });
   }
 
-  /** A job of an earlier visit that is gone leaves the download as new. */
+  /** The server refuses the job for good; one that an earlier visit left resets the download. */
   function refuse(error: RequestError): void {
     const fromEarlierVisit = !givenJobId && state.status === 'starting';
     if (fromEarlierVisit) {
-      keeper.save(null);
+      records.save(null);
       set(IDLE);
     } else {
       fail(error);
     }
   }
 
-  function followJob(jobId: string): void {
-    stopFollowing?.();
-    stopFollowing = null;
+  function watchJob(jobId: string): void {
+    stopWatching?.();
+    stopWatching = null;
     if (state.jobId !== jobId) {
       left = createRemainingTime();
       set({ ...IDLE, status: 'starting', jobId });
     }
     if (listeners.size === 0) return;
-    stopFollowing = follow({
+    stopWatching = watch({
       jobId,
       http: options,
       openStream:
@@ -136,7 +136,7 @@ export function createDownload(options: DownloadOptions): Download {
           ? ticketStream(options, (signal) => ticketFor(jobId, signal))
           : fetchStream(options),
       timing,
-      onMessage: take,
+      onMessage: receive,
       onConnection: (connection: Connection) => set({ ...state, connection }),
       onUnauthorized: (error) => set({ ...state, error: error.message }),
       onRefused: refuse,
@@ -148,7 +148,7 @@ export function createDownload(options: DownloadOptions): Download {
     return String((await sendForJson(options, path, { method: 'POST', signal })).ticket);
   }
 
-  /** Send until an answer comes: the key makes a second sending harmless. */
+  /** Send until the server answers; the idempotency key makes a repetition harmless. */
   async function post(path: string, key: string, content: string | null): Promise<Fields> {
     const { signal } = life;
     const headers: Record<string, string> = { 'Idempotency-Key': key };
@@ -160,8 +160,8 @@ export function createDownload(options: DownloadOptions): Download {
         const final = error instanceof RequestError && !error.passing;
         if (final || signal.aborted || tries === START_TRIES) throw error;
         set({ ...state, connection: 'offline' });
-        const asked = error instanceof RequestError ? error.retryAfterMs : 0;
-        await pause(Math.max(asked, backoff(tries, START_DELAY_MS)), signal);
+        const retryAfter = error instanceof RequestError ? error.retryAfterMs : 0;
+        await sleep(Math.max(retryAfter, backoff(tries, START_DELAY_MS)), signal);
         if (signal.aborted) throw error;
       }
     }
@@ -170,56 +170,56 @@ export function createDownload(options: DownloadOptions): Download {
   async function make(path: string, key: string, content: string | null): Promise<string | null> {
     if (life.signal.aborted) life = new AbortController();
     const { signal } = life;
-    stopFollowing?.();
+    stopWatching?.();
     left = createRemainingTime();
     set({ ...IDLE, jobId: state.jobId, status: 'starting', connection: 'connecting' });
     try {
       const answer = await post(path, key, content);
       const jobId = String(answer.jobId);
-      keeper.save({ key, jobId });
+      records.save({ key, jobId });
       set({ ...state, jobId });
-      // An old answer to the same key tells of the end, but not of what came out of it.
-      if (answer.status === 'queued') take('status', answer);
-      followJob(jobId);
+      // The answer for an earlier job with the same key has its state, but neither result nor error.
+      if (answer.status === 'queued') receive('status', answer);
+      watchJob(jobId);
       return jobId;
     } catch (error) {
       if (signal.aborted) return null;
-      if (error instanceof RequestError && !error.passing) keeper.save(null);
+      if (error instanceof RequestError && !error.passing) records.save(null);
       fail(error);
       return null;
     }
   }
 
-  /** Run one request at a time: a second call while one is under way gets the same answer. */
+  /** Run one request at a time: a call during a request gets the same result. */
   function once(action: () => Promise<string | null>): Promise<string | null> {
     const mine: Promise<string | null> = action().finally(() => {
-      if (underway === mine) underway = null;
+      if (inFlight === mine) inFlight = null;
     });
-    underway = mine;
+    inFlight = mine;
     return mine;
   }
 
   function initiate(): Promise<string | null> {
     set({ ...state, jobId: null });
-    const record = keeper.load();
+    const record = records.load();
     const key = record && !record.jobId ? record.key : newKey();
-    keeper.save({ key, jobId: null });
+    records.save({ key, jobId: null });
     return once(() => make('/v1/download/initiate', key, body));
   }
 
   function start(): Promise<string | null> {
-    if (underway) return underway;
+    if (inFlight) return inFlight;
     if (isActive(state.status)) return Promise.resolve(state.jobId);
-    const record = keeper.load();
+    const record = records.load();
     if (record?.jobId && record.jobId !== state.jobId) {
-      followJob(record.jobId); // Another button for the same files started it.
+      watchJob(record.jobId); // Another button for the same files has started it.
       return Promise.resolve(record.jobId);
     }
     return initiate();
   }
 
   function retry(): Promise<string | null> {
-    if (underway) return underway;
+    if (inFlight) return inFlight;
     if (state.status !== 'failed') return Promise.resolve(state.jobId);
     const failed = state.jobId;
     if (!failed) return initiate();
@@ -227,14 +227,14 @@ export function createDownload(options: DownloadOptions): Download {
   }
 
   async function cancel(): Promise<void> {
-    await underway;
+    await inFlight;
     const { jobId } = state;
     if (!jobId || hasEnded(state.status)) return;
     try {
       const path = `/v1/download/${encodeURIComponent(jobId)}`;
       await sendForJson(options, path, { method: 'DELETE', signal: life.signal });
     } catch (error) {
-      if (!life.signal.aborted) set({ ...state, error: sentenceOf(error) });
+      if (!life.signal.aborted) set({ ...state, error: messageOf(error) });
     }
   }
 
@@ -246,21 +246,21 @@ export function createDownload(options: DownloadOptions): Download {
     return `${url}?ticket=${encodeURIComponent(await ticketFor(jobId, life.signal))}`;
   }
 
-  /** Take up what an earlier visit, or the last listener, left. */
+  /** Resume what an earlier visit or the last listener left. */
   function resume(): void {
     life = new AbortController();
-    const record = keeper.load();
+    const record = records.load();
     if (!record) return;
     if (hasEnded(state.status)) return;
-    if (record.jobId) followJob(record.jobId);
-    else if (!underway) void initiate();
+    if (record.jobId) watchJob(record.jobId);
+    else if (!inFlight) void initiate();
   }
 
   function suspend(): void {
     life.abort();
-    underway = null;
-    stopFollowing?.();
-    stopFollowing = null;
+    inFlight = null;
+    stopWatching?.();
+    stopWatching = null;
     if (state.connection !== 'none') set({ ...state, connection: 'none' });
   }
 

@@ -1,19 +1,19 @@
 /**
- * Server-sent events from text. Source: WHATWG HTML, "Interpreting an event stream"
+ * Parse server-sent events from text. Source: WHATWG HTML, "Interpreting an event stream"
  * (https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation).
  */
 
 export interface StreamEvent {
   readonly name: string;
   readonly data: string;
-  /** The newest id seen so far, empty when there was none. */
+  /** The newest id so far, empty when there was none. */
   readonly id: string;
 }
 
 export interface EventParser {
-  /** Take the next piece of text, cut anywhere; return the events that it completes. */
+  /** Parse the next chunk of text, split anywhere; return the events that it completes. */
   feed(text: string): StreamEvent[];
-  /** The reconnection delay that the server asked for, in milliseconds, or null. */
+  /** The reconnection delay that the server set, in milliseconds, or null. */
   readonly retryMs: number | null;
 }
 
@@ -24,7 +24,7 @@ export function createEventParser(id = ''): EventParser {
   let retryMs: number | null = null;
   let begun = false;
 
-  function takeLine(line: string, events: StreamEvent[]): void {
+  function processLine(line: string, events: StreamEvent[]): void {
     if (line === '') {
       if (data.length > 0) events.push({ name: name || 'message', data: data.join('\n'), id });
       name = '';
@@ -48,10 +48,10 @@ export function createEventParser(id = ''): EventParser {
         text = text.replace(/^\uFEFF/, '');
       }
       rest += text;
-      // A carriage return at the very end may be half of a line break: it waits for more.
+      // A carriage return at the very end may be half of a CRLF: it waits for the next chunk.
       const lines = rest.split(/\r\n|\n|\r(?!$)/);
       rest = lines.pop() ?? '';
-      for (const line of lines) takeLine(line, events);
+      for (const line of lines) processLine(line, events);
       return events;
     },
     get retryMs() {

@@ -1,15 +1,15 @@
-/** Requests to the API: headers, and errors as one class. */
+/** Requests to the API, and its refusals as one class of errors. */
 
 import type { Fields } from './state.ts';
 
 export interface HttpOptions {
-  /** Where the API is; empty for the page's own origin. */
+  /** URL of the API; empty for the page's own origin. */
   readonly baseUrl?: string | undefined;
   /** Bearer token, or a function that returns a fresh one before every request. */
   readonly token?: string | (() => string | null | Promise<string | null>) | undefined;
-  /** The tenant that is meant, where the token is good for several. */
+  /** The tenant, for a token that is valid for several. */
   readonly tenant?: string | (() => string | null) | undefined;
-  /** Replaces the global fetch, for cookies or headers of your own. */
+  /** Replaces the global fetch, for example to send cookies or more headers. */
   readonly fetch?: typeof fetch | undefined;
 }
 
@@ -24,12 +24,12 @@ export class RequestError extends Error {
     this.name = 'RequestError';
   }
 
-  /** True when asking about this job again cannot help: no right to see it, unknown, or gone. */
+  /** Whether another request for this job cannot help: it is forbidden, unknown or expired. */
   get final(): boolean {
     return [403, 404, 410].includes(this.status);
   }
 
-  /** True when the same request may succeed later. */
+  /** Whether the same request may succeed later. */
   get passing(): boolean {
     return this.status === 408 || this.status === 429 || this.status >= 500;
   }
@@ -39,7 +39,7 @@ export function urlOf(options: HttpOptions, path: string): string {
   return (options.baseUrl ?? '').replace(/\/$/, '') + path;
 }
 
-/** Send a request; raises RequestError for an answer other than 2xx, TypeError when none came. */
+/** Send a request. Raises RequestError for an answer other than 2xx, TypeError without an answer. */
 export async function send(
   options: HttpOptions,
   path: string,
@@ -56,7 +56,7 @@ export async function send(
   return response;
 }
 
-/** Send a request and return the answer's JSON object, empty when it has no body. */
+/** Send a request and return the JSON object of the answer, or an empty one without a body. */
 export async function sendForJson(
   options: HttpOptions,
   path: string,
@@ -72,7 +72,7 @@ async function errorOf(response: Response): Promise<RequestError> {
     const problem = (await response.json()) as Fields;
     message = String(problem.detail ?? problem.title ?? message);
   } catch {
-    // Not a problem document: a proxy in between answered.
+    // Not a problem document: a proxy answered.
   }
   const seconds = Number(response.headers.get('Retry-After'));
   return new RequestError(message, response.status, seconds > 0 ? seconds * 1000 : 0);

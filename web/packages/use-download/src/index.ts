@@ -1,4 +1,4 @@
-/** React hooks over the framework-free core. */
+/** React hooks on top of the framework-free core. */
 
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import { createDownload, type Download, type DownloadOptions, type FileId } from './core.ts';
@@ -7,7 +7,7 @@ import { type DownloadState, IDLE } from './state.ts';
 export * from './core.ts';
 
 export interface UseDownload extends DownloadState {
-  /** Start the job; while it runs, calling it again changes nothing. */
+  /** Start the job; a call while it runs has no effect. */
   readonly startDownload: () => Promise<string | null>;
   readonly cancel: () => Promise<void>;
   readonly retry: () => Promise<string | null>;
@@ -16,19 +16,19 @@ export interface UseDownload extends DownloadState {
 
 export type UseDownloadOptions = Omit<DownloadOptions, 'fileIds' | 'jobId'>;
 
-interface Held {
+interface KeyedDownload {
   readonly key: string;
   readonly download: Download;
 }
 
-function useHeld(options: DownloadOptions): UseDownload {
+function useKeyedDownload(options: DownloadOptions): UseDownload {
   const { fileIds, jobId, request, baseUrl, transport } = options;
   const key = JSON.stringify([fileIds, jobId, request, baseUrl, transport]);
   const latest = useRef(options);
   useEffect(() => {
     latest.current = options;
   });
-  const make = (): Held => ({
+  const create = (): KeyedDownload => ({
     key,
     download: createDownload({
       ...options,
@@ -39,13 +39,13 @@ function useHeld(options: DownloadOptions): UseDownload {
       fetch: (input, init) => (latest.current.fetch ?? fetch)(input, init),
     }),
   });
-  const [kept, setKept] = useState(make);
-  let held = kept;
-  if (kept.key !== key) {
-    held = make();
-    setKept(held);
+  const [stored, setStored] = useState(create);
+  let current = stored;
+  if (stored.key !== key) {
+    current = create();
+    setStored(current);
   }
-  const { download } = held;
+  const { download } = current;
   const state = useSyncExternalStore(download.subscribe, download.getState, () => IDLE);
   return {
     ...state,
@@ -57,20 +57,21 @@ function useHeld(options: DownloadOptions): UseDownload {
 }
 
 /**
- * Bundle files into one archive and follow it. Other files, another server or another transport
- * make another download; storage and timing are read once, token and fetch for every request.
+ * Bundle files into one archive and watch the job. A change of the files, the server or the
+ * transport creates a new download; storage and timing are read once, token and fetch for every
+ * request.
  */
 export function useDownload(
   fileIds: readonly FileId[],
   options: UseDownloadOptions = {},
 ): UseDownload {
-  return useHeld({ ...options, fileIds });
+  return useKeyedDownload({ ...options, fileIds });
 }
 
-/** Follow a job that exists already; null follows nothing. */
+/** Watch an existing job; null watches nothing. */
 export function useDownloadJob(
   jobId: string | null,
   options: UseDownloadOptions = {},
 ): UseDownload {
-  return useHeld({ ...options, jobId });
+  return useKeyedDownload({ ...options, jobId });
 }

@@ -1,20 +1,20 @@
-/** What survives a page reload: the key of the request, and the job that it made. */
+/** What survives a page reload: the key of the request, and the job that it created. */
 
 export interface JobRecord {
-  /** Sent as Idempotency-Key: the same key can only ever make one job. */
+  /** Sent as Idempotency-Key: one key creates at most one job. */
   readonly key: string;
-  /** null while the answer to the request is not known. */
+  /** null until the server has answered the request. */
   readonly jobId: string | null;
 }
 
 export type RecordStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
 
-export interface RecordKeeper {
+export interface RecordStore {
   load(): JobRecord | null;
   save(record: JobRecord | null): void;
 }
 
-/** 53-bit string hash (cyrb53): short storage names; not for security. */
+/** 53-bit string hash (cyrb53) for short storage names; not for security. */
 export function hash(text: string): string {
   let high = 0xdeadbeef;
   let low = 0x41c6ce57;
@@ -28,17 +28,17 @@ export function hash(text: string): string {
   return (4294967296 * (2097151 & low) + (high >>> 0)).toString(36);
 }
 
-/** A random key; getRandomValues, as randomUUID is missing on pages served by plain HTTP. */
+/** A random key. Uses getRandomValues, because randomUUID is missing on pages over plain HTTP. */
 export function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** Storage may be full or forbidden (private windows): then the record lives as long as the page. */
-export function createRecordKeeper(
+/** If the storage is full or blocked (private windows), the record lasts as long as the page. */
+export function createRecordStore(
   storage: RecordStorage | null | undefined,
   name: string,
-): RecordKeeper {
+): RecordStore {
   let unsaved: JobRecord | null = null;
   return {
     load() {

@@ -1,9 +1,9 @@
-/** How long a download still takes, measured from the progress that was seen. Pure but for its window. */
+/** How long a download still takes, measured from its progress over the last 30 seconds. */
 
 const WINDOW_MS = 30_000;
 
 export interface RemainingTime {
-  /** Return the seconds left after `progress` (0 to 100) was seen at `now`, or null: too early to tell. */
+  /** Return the seconds left after `progress` (0 to 100) at `now`, or null if it is too early. */
   observe(progress: number, now: number): number | null;
 }
 
@@ -12,7 +12,7 @@ export function createRemainingTime(): RemainingTime {
   return {
     observe(progress, now) {
       const newest = samples[samples.length - 1];
-      if (newest && progress < newest.progress) samples = []; // another attempt began
+      if (newest && progress < newest.progress) samples = []; // Another attempt has started.
       if (!newest || progress !== newest.progress) samples.push({ progress, time: now });
       while (samples.length > 2 && now - (samples[1]?.time ?? now) > WINDOW_MS) samples.shift();
       const oldest = samples[0];

@@ -1,8 +1,8 @@
-/** What a follower of a download sees, and how the server's messages change it. Pure. */
+/** The state of a download, and how the messages of the server change it. Pure functions. */
 
 export type Status = 'idle' | 'starting' | 'queued' | 'processing' | 'completed' | 'failed';
 
-/** How news arrives: `offline` when neither the stream nor polling reaches the server. */
+/** How updates arrive: `offline` when neither the stream nor polling reaches the server. */
 export type Connection = 'none' | 'connecting' | 'streaming' | 'polling' | 'offline';
 
 export interface DownloadState {
@@ -12,15 +12,15 @@ export interface DownloadState {
   readonly progress: number;
   readonly completedFiles: number;
   readonly totalFiles: number;
-  /** Where the finished archive is fetched; null until the job is completed. */
+  /** URL of the finished archive; null until the job has completed. */
   readonly downloadUrl: string | null;
   /** Bytes of the finished archive. */
   readonly size: number | null;
-  /** Why the download failed, or why the last request was refused: a sentence for a person. */
+  /** Why the download failed or the last request was refused, as a sentence for a person. */
   readonly error: string | null;
-  /** Jobs before this one, counted from 1, while it waits. */
+  /** Position in the queue, counted from 1; null when unknown or not queued. */
   readonly queuePosition: number | null;
-  /** Seconds that are left, as far as can be told. */
+  /** Estimated seconds left; null when unknown. */
   readonly etaSeconds: number | null;
   readonly connection: Connection;
 }

@@ -1,4 +1,4 @@
-/** One connection to a job's event stream, by fetch or by EventSource. */
+/** One connection to the event stream of a job, by fetch or by EventSource. */
 
 import { createEventParser, type StreamEvent } from './event-parser.ts';
 import { type HttpOptions, send, urlOf } from './http.ts';
@@ -8,7 +8,7 @@ export interface StreamRequest {
   readonly lastEventId: string;
   readonly signal: AbortSignal;
   readonly onEvent: (event: StreamEvent) => void;
-  /** The server asked for this reconnection delay, in milliseconds. */
+  /** Called with the reconnection delay that the server set, in milliseconds. */
   readonly onRetry: (ms: number) => void;
 }
 
@@ -16,7 +16,7 @@ export type OpenStream = (request: StreamRequest) => Promise<'ended' | 'nothing-
 
 const EVENT_NAMES = ['connected', 'progress', 'completed', 'failed', 'heartbeat'];
 
-/** Stream by fetch: the token travels in a header. Resolves when the server ends the stream. */
+/** Stream by fetch, with the token in a header. Resolves when the server ends the stream. */
 export function fetchStream(options: HttpOptions): OpenStream {
   return async ({ path, lastEventId, signal, onEvent, onRetry }) => {
     const headers: Record<string, string> = { Accept: 'text/event-stream' };
@@ -36,8 +36,8 @@ export function fetchStream(options: HttpOptions): OpenStream {
 }
 
 /**
- * Stream by EventSource, which cannot send headers: a single-use ticket travels in the URL, so
- * every connection needs a new one and the browser's own reconnecting is not used.
+ * Stream by EventSource, which cannot send headers: the URL has a single-use ticket instead. Every
+ * connection needs a new one, so the browser's own reconnection is not used.
  */
 export function ticketStream(
   options: HttpOptions,

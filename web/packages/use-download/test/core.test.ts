@@ -64,7 +64,7 @@ describe('a download', () => {
     expect(server.requests('GET', 'stream')).toHaveLength(1);
   });
 
-  it('makes one job of a double click', async () => {
+  it('creates one job on a double click', async () => {
     const download = watched();
     const ids = await Promise.all([download.start(), download.start(), download.start()]);
     expect(ids).toEqual(['job-1', 'job-1', 'job-1']);
@@ -72,7 +72,7 @@ describe('a download', () => {
     expect(server.requests('POST', 'initiate')).toHaveLength(1);
   });
 
-  it('makes one job of two buttons for the same files', async () => {
+  it('creates one job for two buttons with the same files', async () => {
     const [one, other] = [watched(), watched()];
     expect(await Promise.all([one.start(), other.start()])).toEqual(['job-1', 'job-1']);
     expect(server.jobs.size).toBe(1);
@@ -81,7 +81,7 @@ describe('a download', () => {
     expect(await late.start()).toBe('job-1');
   });
 
-  it('makes one job when the first answer is lost', async () => {
+  it('creates one job when the first answer is lost', async () => {
     let lost = 0;
     server.intercept = (request, response) => {
       if (request.method !== 'POST' || lost++ > 0) return false;
@@ -105,7 +105,7 @@ describe('a download', () => {
     expect(await download.start()).toBe('job-2');
   });
 
-  it('tells why a request was refused, and can be started again', async () => {
+  it('has the reason of a refused request, and can be started again', async () => {
     server.intercept = (request, response) => {
       if (request.method !== 'POST') return false;
       response.writeHead(422).end(JSON.stringify({ detail: 'file_ids[1] is null.' }));
@@ -124,7 +124,7 @@ describe('a download', () => {
     expect(keys[0]).not.toBe(keys[1]);
   });
 
-  it('sends the token afresh with every request', async () => {
+  it('reads the token for every request', async () => {
     let count = 0;
     const download = watched({ token: async () => `t${++count}`, tenant: 'team-a' });
     await download.start();
@@ -144,7 +144,7 @@ describe('a download', () => {
     expect(server.requests('DELETE', 'job-1')).toHaveLength(1);
   });
 
-  it('retries a failed job as a new one, and keeps that one', async () => {
+  it('retries a failed job as a new one, and keeps the new one', async () => {
     const download = watched();
     await download.start();
     await streaming(download);
@@ -164,8 +164,8 @@ describe('a download', () => {
   });
 });
 
-describe('the way of the news', () => {
-  it('reconnects with the last event id, and shows what was missed', async () => {
+describe('the connection', () => {
+  it('reconnects with the last event id, and receives what was missed', async () => {
     const download = watched();
     await download.start();
     await streaming(download);
@@ -179,7 +179,7 @@ describe('the way of the news', () => {
     expect(server.requests('GET', 'stream')[1]?.headers['last-event-id']).toBe('1-1-uid');
   });
 
-  it('polls while no stream gets through, and goes back to the stream', async () => {
+  it('polls while no stream gets through, and returns to the stream', async () => {
     const held: (() => void)[] = [];
     server.intercept = (request, response) => {
       if (!request.path.includes('/stream/')) return false;
@@ -200,7 +200,7 @@ describe('the way of the news', () => {
     for (const release of held) release();
   });
 
-  it('gives up a stream that fell silent', async () => {
+  it('closes a silent stream', async () => {
     const download = watched();
     await download.start();
     await streaming(download);
@@ -209,7 +209,7 @@ describe('the way of the news', () => {
     expect(server.requests('GET', 'stream').length).toBeGreaterThan(1);
   });
 
-  it('survives a server that goes away and comes back', async () => {
+  it('survives a restart of the server', async () => {
     const download = watched();
     await download.start();
     await streaming(download);
@@ -222,7 +222,7 @@ describe('the way of the news', () => {
     await until('the end is seen', () => download.getState().status === 'completed');
   });
 
-  it('asks for the status when the stream has nothing more to say', async () => {
+  it('reads the status when the stream answers 204', async () => {
     server.intercept = (request, response) => {
       if (!request.path.includes('/stream/')) return false;
       response.writeHead(204).end();
@@ -234,7 +234,7 @@ describe('the way of the news', () => {
     await until('the end is seen', () => download.getState().status === 'completed');
   });
 
-  it('waits as long as a busy server asks', async () => {
+  it('waits as long as Retry-After says', async () => {
     server.intercept = (request, response) => {
       if (!request.path.includes('/stream/')) return false;
       response.writeHead(429, { 'Retry-After': '600' }).end('{}');
@@ -247,7 +247,7 @@ describe('the way of the news', () => {
     expect(server.requests('GET', 'stream')).toHaveLength(1);
   });
 
-  it('says so when the token is not accepted, and goes on with a fresh one', async () => {
+  it('reports a refused token, and continues with a new one', async () => {
     let token = 'old';
     server.intercept = (request, response) => {
       if (request.method === 'POST' || request.headers.authorization === 'Bearer new') return false;
@@ -267,7 +267,7 @@ describe('the way of the news', () => {
     expect(download.getState().error).toBeNull();
   });
 
-  it('stops at once when the job may not be seen', async () => {
+  it('stops at once when the job is forbidden', async () => {
     const download = watched({ fileIds: [], jobId: 'unknown' });
     await until('it has failed', () => download.getState().status === 'failed');
     expect(download.getState().error).toBe('There is no such job.');
@@ -277,8 +277,8 @@ describe('the way of the news', () => {
   });
 });
 
-describe('a job that waits', () => {
-  it('is shown as waiting again when an attempt failed', async () => {
+describe('a queued job', () => {
+  it('is queued again when an attempt failed', async () => {
     const download = watched();
     await download.start();
     await streaming(download);
@@ -288,7 +288,7 @@ describe('a job that waits', () => {
     await until('it waits', () => download.getState().status === 'queued');
   });
 
-  it('is told its place in the queue while the stream is silent', async () => {
+  it('reads its queue position while the stream is silent', async () => {
     const download = watched({ timing: { positionEveryMs: 40 } });
     await download.start();
     await streaming(download);
@@ -317,7 +317,7 @@ describe('the link', () => {
 });
 
 describe('a reload', () => {
-  it('takes the running job up again', async () => {
+  it('resumes the running job', async () => {
     await watched().start();
     for (const stop of stops.splice(0)) stop();
     server.move('job-1', 'progress', { progress: 70 });
@@ -327,7 +327,7 @@ describe('a reload', () => {
     expect(server.requests('POST', 'initiate')).toHaveLength(1);
   });
 
-  it('in the middle of the first request still makes one job', async () => {
+  it('during the first request still creates one job', async () => {
     server.intercept = (request) => request.method === 'POST';
     const first = watched();
     const answer = first.start();
@@ -341,7 +341,7 @@ describe('a reload', () => {
     expect(keys[0]).toBe(keys[1]);
   });
 
-  it('forgets a job that is gone', async () => {
+  it('drops a job that has expired', async () => {
     await watched().start();
     for (const stop of stops.splice(0)) stop();
     server.jobs.clear();
@@ -353,7 +353,7 @@ describe('a reload', () => {
 });
 
 describe('without listeners', () => {
-  it('nothing runs', async () => {
+  it('makes no request', async () => {
     const download = watched();
     await download.start();
     await streaming(download);
@@ -366,7 +366,7 @@ describe('without listeners', () => {
     await streaming(download);
   });
 
-  it('polling stops too', async () => {
+  it('stops polling', async () => {
     server.intercept = (request) => request.path.includes('/stream/');
     const download = watched();
     await download.start();

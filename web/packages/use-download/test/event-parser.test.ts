@@ -18,7 +18,7 @@ describe('createEventParser', () => {
     expect(parser.retryMs).toBe(2500);
   });
 
-  it('gives the same events wherever the text is cut', () => {
+  it('returns the same events wherever the text is split', () => {
     for (let size = 1; size < 12; size++) {
       const parser = createEventParser();
       const events: StreamEvent[] = [];
@@ -29,7 +29,7 @@ describe('createEventParser', () => {
     }
   });
 
-  it('keeps an event back until its empty line has come', () => {
+  it('holds an event until its empty line has arrived', () => {
     const parser = createEventParser('7');
     expect(parser.feed('data: x\n')).toEqual([]);
     expect(parser.feed('\n')).toEqual([{ name: 'message', data: 'x', id: '7' }]);

@@ -75,7 +75,7 @@ function click(): void {
 }
 
 describe('useDownload', () => {
-  it('runs a whole job in StrictMode, and a double click makes one', async () => {
+  it('runs a job in StrictMode, and creates one on a double click', async () => {
     show(<Button fileIds={[1, 2, 3]} />);
     expect(box.textContent).toBe('idle 0%');
     expect(server.seen).toHaveLength(0);
@@ -91,7 +91,7 @@ describe('useDownload', () => {
     expect(server.requests('POST', 'initiate')).toHaveLength(1);
   });
 
-  it('takes a job up again after a reload, with one stream in the end', async () => {
+  it('resumes a job after a reload, with one stream in the end', async () => {
     show(<Button fileIds={[1, 2, 3]} />);
     click();
     await untilShown('queued 0%');
@@ -115,7 +115,7 @@ describe('useDownload', () => {
     expect(server.seen).toHaveLength(requests);
   });
 
-  it('follows other files as another download', async () => {
+  it('creates another download for other files', async () => {
     show(<Button fileIds={[1, 2, 3]} />);
     click();
     await untilShown('queued 0%');
@@ -141,7 +141,7 @@ describe('useDownload', () => {
 });
 
 describe('useDownloadJob', () => {
-  it('follows the job that it is given, and nothing for null', async () => {
+  it('watches the given job, and nothing for null', async () => {
     show(<Follower jobId={null} />);
     expect(box.textContent).toBe('idle');
     server.add('given');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { backoff } from '../src/pause.ts';
-import { createRecordKeeper, hash, newKey } from '../src/record.ts';
+import { backoff } from '../src/backoff.ts';
+import { createRecordStore, hash, newKey } from '../src/record.ts';
 import { createRemainingTime } from '../src/remaining-time.ts';
 import { apply, IDLE } from '../src/state.ts';
 import { memoryStorage } from './server.ts';
@@ -13,7 +13,7 @@ describe('apply', () => {
     queuePosition: 3,
   });
 
-  it('takes the answer to the first request', () => {
+  it('applies the answer to the first request', () => {
     expect(queued).toMatchObject({
       status: 'queued',
       totalFiles: 4,
@@ -22,12 +22,12 @@ describe('apply', () => {
     });
   });
 
-  it('turns progress into processing and forgets the queue', () => {
+  it('turns progress into processing and clears the queue position', () => {
     const running = apply(queued, 'progress', { progress: 25, completedFiles: 1, totalFiles: 4 });
     expect(running).toMatchObject({ status: 'processing', progress: 25, queuePosition: null });
   });
 
-  it('shows a completed job whole', () => {
+  it('completes the progress of a completed job', () => {
     const done = apply(queued, 'completed', { downloadUrl: '/x', size: 9 });
     expect(done).toMatchObject({
       status: 'completed',
@@ -39,7 +39,7 @@ describe('apply', () => {
     });
   });
 
-  it('goes back to queued when an attempt failed', () => {
+  it('returns to queued when an attempt failed', () => {
     const running = apply(queued, 'progress', { progress: 50 });
     expect(apply(running, 'connected', { status: 'queued', progress: 0 })).toMatchObject({
       status: 'queued',
@@ -52,7 +52,7 @@ describe('apply', () => {
     expect(apply(done, name, { status: 'queued', progress: 3 })).toBe(done);
   });
 
-  it('always has a sentence for a failure', () => {
+  it('always has an error for a failed job', () => {
     expect(apply(queued, 'failed', {}).error).toBe('The download failed.');
   });
 
@@ -63,7 +63,7 @@ describe('apply', () => {
 });
 
 describe('createRemainingTime', () => {
-  it('measures, and begins anew with another attempt', () => {
+  it('measures, and restarts with another attempt', () => {
     const left = createRemainingTime();
     expect(left.observe(0, 0)).toBeNull();
     expect(left.observe(10, 1_000)).toBe(9);
@@ -72,7 +72,7 @@ describe('createRemainingTime', () => {
     expect(left.observe(20, 8_000)).toBe(8);
   });
 
-  it('grows while nothing moves', () => {
+  it('grows while there is no progress', () => {
     const left = createRemainingTime();
     left.observe(0, 0);
     expect(left.observe(50, 1_000)).toBe(1);
@@ -94,34 +94,34 @@ describe('backoff', () => {
 });
 
 describe('records', () => {
-  it('survives in the storage', () => {
+  it('survive in the storage', () => {
     const storage = memoryStorage();
-    createRecordKeeper(storage, 'a').save({ key: 'k', jobId: 'j' });
-    expect(createRecordKeeper(storage, 'a').load()).toEqual({ key: 'k', jobId: 'j' });
-    expect(createRecordKeeper(storage, 'b').load()).toBeNull();
+    createRecordStore(storage, 'a').save({ key: 'k', jobId: 'j' });
+    expect(createRecordStore(storage, 'a').load()).toEqual({ key: 'k', jobId: 'j' });
+    expect(createRecordStore(storage, 'b').load()).toBeNull();
   });
 
-  it('lives on in memory when the storage is full or unreadable', () => {
+  it('stay in memory when the storage is full or unreadable', () => {
     const storage = memoryStorage();
     storage.setItem = () => {
       throw new DOMException('full', 'QuotaExceededError');
     };
-    const keeper = createRecordKeeper(storage, 'a');
+    const keeper = createRecordStore(storage, 'a');
     keeper.save({ key: 'k', jobId: null });
     expect(keeper.load()).toEqual({ key: 'k', jobId: null });
     storage.getItem = () => 'not json';
     expect(keeper.load()).toEqual({ key: 'k', jobId: null });
   });
 
-  it('sees what another tab removed', () => {
+  it('notice what another tab removed', () => {
     const storage = memoryStorage();
-    const keeper = createRecordKeeper(storage, 'a');
+    const keeper = createRecordStore(storage, 'a');
     keeper.save({ key: 'k', jobId: 'j' });
     storage.clear();
     expect(keeper.load()).toBeNull();
   });
 
-  it('hashes different requests to different names, and makes new keys', () => {
+  it('have different names for different requests, and new keys', () => {
     expect(hash('["1"]')).not.toBe(hash('["2"]'));
     expect(newKey()).toMatch(/^[0-9a-f]{32}$/);
     expect(newKey()).not.toBe(newKey());

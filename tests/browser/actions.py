@@ -1,4 +1,4 @@
-"""What a person does on the page, and sees there."""
+"""Actions on the page, and what is expected there afterwards."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ READY_MS = 60_000
 
 
 def start(page: Page, file_ids: Sequence[str], *, archive_name: str = "") -> Locator:
-    """Paste ids, press the button; return the row of the job once it is there."""
+    """Paste ids and press the button; return the row of the new job."""
     before = page.locator("#recent-title ~ ul [data-job]").count()
     page.get_by_label("File ids").fill(", ".join(file_ids))
     if archive_name:
@@ -23,13 +23,13 @@ def start(page: Page, file_ids: Sequence[str], *, archive_name: str = "") -> Loc
 
 
 def open_options(page: Page) -> None:
-    """Show the options of the form, unless they are shown."""
+    """Open the options of the form, unless they are open."""
     if not page.get_by_label("Name of the archive").is_visible():
         page.get_by_role("button", name="Options").click()
 
 
 def row(page: Page, job_id: str) -> Locator:
-    """Return the row of a job among those that were started here."""
+    """Return the row of a job that was started in this browser."""
     return page.locator(f"#recent-title ~ ul [data-job='{job_id}']")
 
 
@@ -39,7 +39,7 @@ def job_id_of(found: Locator) -> str:
 
 
 def progress_of(found: Locator) -> int:
-    """Return the value of a row's progress bar, 0 while it waits."""
+    """Return the value of a row's progress bar; 0 while the job is queued."""
     return int(found.get_by_role("progressbar").get_attribute("aria-valuenow") or 0)
 
 
@@ -48,7 +48,7 @@ def expect_status(found: Locator, status: str) -> None:
     expect(found).to_have_attribute("data-status", status, timeout=READY_MS)
 
 
-def expect_news(found: Locator, connection: str) -> None:
-    """Wait until the row says that its news arrive so: streaming, polling, offline."""
-    news = found.locator(f".news[data-connection='{connection}']")
-    expect(news).to_be_visible(timeout=READY_MS)
+def expect_connection(found: Locator, connection: str) -> None:
+    """Wait until the row shows its connection: streaming, polling or offline."""
+    shown = found.locator(f".connection[data-connection='{connection}']")
+    expect(shown).to_be_visible(timeout=READY_MS)

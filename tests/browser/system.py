@@ -1,4 +1,4 @@
-"""Everything behind the page: API, operator and runners as processes, over real servers."""
+"""The system behind the page: API, operator and runners as processes, on real servers."""
 
 import asyncio
 import json
@@ -27,16 +27,16 @@ LARGE_FILES: Final = tuple(str(number) for number in range(80_000, 80_060))
 LARGE_FILE_BYTES: Final = 1_000_000
 FAST: Final = 200_000_000
 SLOW: Final = 5_000_000
-"""Bytes a second: the large files together then take twelve seconds."""
+"""Bytes a second; the large files together take twelve seconds."""
 
 
-SMALL_STEPS: Final = {"WHERRY_ARCHIVE_PART_MIB": "5", "WHERRY_ARCHIVE_CONNECTIONS": "2"}
-"""Progress is told with every stored part: small ones, one after another, are a dozen steps."""
+SMALL_PARTS: Final = {"WHERRY_ARCHIVE_PART_MIB": "5", "WHERRY_ARCHIVE_CONNECTIONS": "2"}
+"""A runner reports progress after every stored part: small parts give a dozen reports."""
 
 
 @dataclass(frozen=True)
-class World:
-    """What the tests steer."""
+class System:
+    """Handles to the running system."""
 
     url: str
     api: ComponentProcess
@@ -45,11 +45,11 @@ class World:
     cluster: Cluster
     folder: Path
     environment: Mapping[str, str]
-    """What an API process needs; WHERRY_HTTP_PORT is to be added."""
+    """Environment of an API process, except WHERRY_HTTP_PORT."""
 
     @contextmanager
     def another_api(self, **variables: str) -> Iterator[str]:
-        """Run another API process, with other settings, and yield its URL."""
+        """Run another API process with other settings and yield its URL."""
         port = ports.free_port()
         url = f"http://127.0.0.1:{port}"
         environment = {**self.environment, "WHERRY_HTTP_PORT": str(port), **variables}
@@ -63,7 +63,7 @@ class World:
         return self.cluster.kubectl("--namespace", NAMESPACE, *words)
 
     def set_pool(self, **spec: Any) -> None:
-        """Change the pool, for instance ``paused`` or ``maxRunners``."""
+        """Patch the pool's spec, for example ``paused`` or ``maxRunners``."""
         patch = json.dumps({"spec": spec})
         self.kubectl("patch", "runnerpool", "default", "--type=merge", "--patch", patch)
 
@@ -73,13 +73,13 @@ class World:
         return list(found["items"])
 
     def delete_jobs(self) -> None:
-        """Delete all DownloadJobs, so that the next test begins with an empty list."""
+        """Delete all DownloadJobs, so that the next test starts with an empty list."""
         self.kubectl("delete", "downloadjobs", "--all", "--wait=false")
         eventually_blocking("all jobs to be gone", lambda: not self.jobs())
 
 
 def objects(environment: dict[str, str]) -> list[dict[str, Any]]:
-    """Return namespace, rights and pool."""
+    """Return the namespace, the permissions and the pool."""
     account = {"name": "runner", "namespace": NAMESPACE}
     rbac = "rbac.authorization.k8s.io"
     container = {
@@ -121,17 +121,17 @@ def objects(environment: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def sources() -> dict[str, bytes]:
-    """Return the files by id."""
+    """Return the source files by id."""
     small = {name: f"file {name}\n".encode() * 300 for name in SMALL_FILES}
     large = {name: name[-1].encode() * LARGE_FILE_BYTES for name in LARGE_FILES}
     return small | large
 
 
 @contextmanager
-def running_world(
+def running_system(
     cluster: Cluster, server: RedisServer, store: Store, folder: Path
-) -> Iterator[World]:
-    """Start everything and end it afterwards."""
+) -> Iterator[System]:
+    """Run the system while the context is open."""
     bucket = fresh_bucket(store)
     asyncio.run(bucket.put_files(sources()))
     shared = {
@@ -144,7 +144,7 @@ def running_world(
     with ExitStack() as stack:
         link = stack.enter_context(slow_link(store.endpoint, FAST))
         file = folder / "objects.json"
-        runner = shared | {"WHERRY_S3_ENDPOINT_URL": link.url, **SMALL_STEPS}
+        runner = shared | {"WHERRY_S3_ENDPOINT_URL": link.url, **SMALL_PARTS}
         file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects(runner)}))
         cluster.kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(file))
         admin = shared | {"KUBECONFIG": str(cluster.kubeconfig)}
@@ -192,4 +192,4 @@ def running_world(
             host=server.host, port=server.port, password=server.password, decode_responses=True
         )
         stack.callback(client.close)
-        yield World(url, api, client, link, cluster, folder, environment)
+        yield System(url, api, client, link, cluster, folder, environment)

@@ -1,4 +1,4 @@
-"""A whole job, as a person sees it."""
+"""A job from the pasted ids to the saved archive."""
 
 import io
 import re
@@ -7,16 +7,16 @@ from urllib.request import ProxyHandler, build_opener
 
 from playwright.sync_api import Page, expect
 
-from tests.browser import steps
-from tests.browser.world import LARGE_FILES, SLOW, SMALL_FILES, World
+from tests.browser import actions
+from tests.browser.system import LARGE_FILES, SLOW, SMALL_FILES, System
 
 
-def test_a_job_from_pasted_ids_to_the_saved_archive(world: World, page: Page) -> None:
+def test_a_job_from_pasted_ids_to_the_saved_archive(system: System, page: Page) -> None:
     expect(page.get_by_text("No downloads yet.")).to_be_visible()
-    world.link.bytes_per_second = SLOW
-    job = steps.start(page, LARGE_FILES, archive_name="photos.zip")
+    system.link.bytes_per_second = SLOW
+    job = actions.start(page, LARGE_FILES, archive_name="photos.zip")
     expect(job.get_by_role("heading")).to_have_text("photos.zip")
-    steps.expect_news(job, "streaming")
+    actions.expect_connection(job, "streaming")
     expect(job).to_contain_text("of 60 files")
     expect(job).to_contain_text("left")
     expect(job).to_contain_text("files/s", timeout=20_000)
@@ -24,8 +24,8 @@ def test_a_job_from_pasted_ids_to_the_saved_archive(world: World, page: Page) ->
     expect(bar).to_have_attribute(
         "aria-valuetext", re.compile(r"^[1-9]\d? per cent, \d+ of 60 files$"), timeout=20_000
     )
-    world.link.bytes_per_second *= 10
-    steps.expect_status(job, "completed")
+    system.link.bytes_per_second *= 10
+    actions.expect_status(job, "completed")
     link = job.get_by_role("link", name="Download photos.zip")
     with page.expect_request(lambda request: "archives/" in request.url) as found:
         link.click()
@@ -36,15 +36,15 @@ def test_a_job_from_pasted_ids_to_the_saved_archive(world: World, page: Page) ->
     assert len([name for name in archive.namelist() if name != "manifest.json"]) == 60
 
 
-def test_start_by_keyboard_alone(page: Page) -> None:
+def test_start_with_the_keyboard_alone(page: Page) -> None:
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="To the downloads")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to the downloads")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(page.get_by_label("File ids")).to_be_focused()
     page.keyboard.type(" ".join(SMALL_FILES[:3]))
     page.keyboard.press("Control+Enter")
     job = page.locator("#recent-title ~ ul [data-job]")
-    steps.expect_status(job, "completed")
+    actions.expect_status(job, "completed")
     expect(page.get_by_label("File ids")).to_be_focused()
     expect(page.get_by_test_id("announcer")).to_contain_text("is ready.")

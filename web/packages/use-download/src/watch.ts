@@ -1,17 +1,17 @@
-/** Following one job until it ends: the stream first, polling while it cannot get through. */
+/** Watch one job until it ends: by its event stream, and by polling while no stream gets through. */
 
+import { backoff, FIRST_DELAY_MS, sleep } from './backoff.ts';
 import { type HttpOptions, RequestError, sendForJson } from './http.ts';
-import { backoff, FIRST_DELAY_MS, pause } from './pause.ts';
 import { type Connection, type Fields, hasEnded, type Status } from './state.ts';
 import type { OpenStream } from './stream.ts';
 
 export interface Timing {
-  /** Without an open stream for so long, polling begins. */
+  /** Without an open stream for this long, polling starts. */
   readonly fallbackAfterMs: number;
   readonly pollEveryMs: number;
-  /** An open stream that is silent for so long is dead: the server sends a heartbeat every 30 s. */
+  /** A stream without a byte for this long is closed; the server sends a heartbeat every 30 s. */
   readonly silenceMs: number;
-  /** While the job waits, its place in the queue is asked for so often: the stream is silent on it. */
+  /** Interval at which the position of a queued job is read; the stream does not send it. */
   readonly positionEveryMs: number;
 }
 
@@ -22,31 +22,31 @@ export const TIMING: Timing = {
   positionEveryMs: 15_000,
 };
 
-/** The id is attempt-step-job, and step 0 is that of a job that waits: for its first attempt or another. */
-const WAITING_ID = /^\d+-0(-|$)/;
+/** An event id is attempt-step-job; step 0 means that the job waits for an attempt. */
+const QUEUED_ID = /^\d+-0(-|$)/;
 
-export interface FollowRequest {
+export interface WatchRequest {
   readonly jobId: string;
   readonly http: HttpOptions;
   readonly openStream: OpenStream;
   readonly timing: Timing;
-  /** Take a message; return the status that the download has after it. */
+  /** Apply a message; return the status that the download has after it. */
   readonly onMessage: (name: string, fields: Fields) => Status;
   readonly onConnection: (connection: Connection) => void;
-  /** The token is not accepted; it may be with the next one. */
+  /** The token was refused; the next one may be accepted. */
   readonly onUnauthorized: (error: RequestError) => void;
-  /** The server refuses for good: unknown job, or no right to see it. */
+  /** The server refuses for good: the job is unknown, or the token may not read it. */
   readonly onRefused: (error: RequestError) => void;
 }
 
-/** Follow a job; the returned function stops everything that runs for it. */
-export function follow(request: FollowRequest): () => void {
+/** Watch a job; the returned function stops it. */
+export function watch(request: WatchRequest): () => void {
   const { jobId, http, timing, onMessage, onConnection } = request;
   const life = new AbortController();
   let lastEventId = '';
   let firstDelayMs = FIRST_DELAY_MS;
   let failures = 0;
-  let nap: AbortController | null = null;
+  let retryWait: AbortController | null = null;
   let polling: AbortController | null = null;
   let fallbackTimer: ReturnType<typeof setTimeout> | undefined;
   let positionTimer: ReturnType<typeof setTimeout> | undefined;
@@ -57,31 +57,31 @@ export function follow(request: FollowRequest): () => void {
     clearTimeout(positionTimer);
     life.abort();
     polling?.abort();
-    nap?.abort();
+    retryWait?.abort();
   }
 
-  function take(name: string, fields: Fields): void {
+  function receive(name: string, fields: Fields): void {
     clearTimeout(positionTimer);
     const status = onMessage(name, fields);
     if (hasEnded(status)) {
       onConnection('none');
       stop();
     } else if (status === 'queued') {
-      positionTimer = setTimeout(askPosition, backoff(1, timing.positionEveryMs));
+      positionTimer = setTimeout(readPosition, backoff(1, timing.positionEveryMs));
     }
   }
 
-  async function askPosition(): Promise<void> {
+  async function readPosition(): Promise<void> {
     if (polling) return;
     try {
       const fields = await sendForJson(http, statusPath, { signal: life.signal });
-      if (!life.signal.aborted && fields.status === 'queued') take('status', fields);
+      if (!life.signal.aborted && fields.status === 'queued') receive('status', fields);
     } catch (error) {
-      refused(error); // Anything else is for the stream to find out.
+      refused(error); // The stream notices any other failure.
     }
   }
 
-  /** Return true when trying again cannot help. */
+  /** Return whether trying again cannot help; if so, end the watch. */
   function refused(error: unknown): boolean {
     if (!(error instanceof RequestError) || !error.final) return false;
     onConnection('none');
@@ -95,17 +95,17 @@ export function follow(request: FollowRequest): () => void {
       try {
         const fields = await sendForJson(http, statusPath, { signal });
         if (signal.aborted) return;
-        if (misses > 0) nap?.abort(); // The server is back: try the stream at once.
+        if (misses > 0) retryWait?.abort(); // The server answers again: try the stream at once.
         misses = 0;
         onConnection('polling');
-        take('status', fields);
+        receive('status', fields);
       } catch (error) {
         if (signal.aborted || refused(error)) return;
         misses += 1;
         onConnection('offline');
         if (error instanceof RequestError && error.status === 401) request.onUnauthorized(error);
       }
-      await pause(misses ? backoff(misses, timing.pollEveryMs) : timing.pollEveryMs, signal);
+      await sleep(misses ? backoff(misses, timing.pollEveryMs) : timing.pollEveryMs, signal);
     }
   }
 
@@ -131,8 +131,8 @@ export function follow(request: FollowRequest): () => void {
   }
 
   /**
-   * Hold one connection while it lives. A first event that takes longer than the fallback means
-   * a proxy that keeps events back: the connection is given up, as what it brings is old.
+   * Read one connection until it ends. A first event that takes longer than the fallback means
+   * that a proxy buffers the stream: the connection is closed, as its events would arrive late.
    */
   async function connect(): Promise<void> {
     const connection = new AbortController();
@@ -156,8 +156,8 @@ export function follow(request: FollowRequest): () => void {
           if (!opened) streamOpened();
           opened = true;
           if (name === 'heartbeat') return;
-          const waits = name === 'progress' && WAITING_ID.test(id);
-          take(name, { ...(waits && { status: 'queued' }), ...(JSON.parse(data) as Fields) });
+          const queued = name === 'progress' && QUEUED_ID.test(id);
+          receive(name, { ...(queued && { status: 'queued' }), ...(JSON.parse(data) as Fields) });
         },
       });
       if (end === 'nothing-more' && !polling && !life.signal.aborted) startPolling();
@@ -170,19 +170,19 @@ export function follow(request: FollowRequest): () => void {
 
   async function stream(): Promise<void> {
     while (!life.signal.aborted) {
-      let askedMs = 0;
+      let retryAfterMs = 0;
       streamLost();
       try {
         await connect();
       } catch (error) {
         if (life.signal.aborted || refused(error)) return;
-        if (error instanceof RequestError) askedMs = error.retryAfterMs;
+        if (error instanceof RequestError) retryAfterMs = error.retryAfterMs;
       }
       failures += 1;
       streamLost();
-      nap = new AbortController();
+      retryWait = new AbortController();
       if (life.signal.aborted) return;
-      await pause(Math.max(askedMs, backoff(failures, firstDelayMs)), nap.signal);
+      await sleep(Math.max(retryAfterMs, backoff(failures, firstDelayMs)), retryWait.signal);
     }
   }
 

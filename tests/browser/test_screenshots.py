@@ -1,6 +1,6 @@
-"""Pictures of the page for the documentation: written to the folder WHERRY_PICTURES, if it is set.
+"""Screenshots of the page for the documentation, written to the folder WHERRY_PICTURES.
 
-Run: WHERRY_PICTURES=docs/images .venv/bin/pytest tests/browser/test_pictures.py
+Run: WHERRY_PICTURES=docs/images .venv/bin/python -m pytest tests/browser/test_screenshots.py
 """
 
 import os
@@ -11,82 +11,82 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import steps
+from tests.browser import actions
 from tests.browser.conftest import NewContext
-from tests.browser.world import LARGE_FILES, SLOW, SMALL_FILES, World
+from tests.browser.system import LARGE_FILES, SLOW, SMALL_FILES, System
 from tests.harness.waiting import eventually_blocking
 
 FOLDER = os.environ.get("WHERRY_PICTURES", "")
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
-pytestmark = pytest.mark.skipif(not FOLDER, reason="WHERRY_PICTURES names no folder")
+pytestmark = pytest.mark.skipif(not FOLDER, reason="WHERRY_PICTURES is not set")
 
 
-def shoot(page: Page, name: str, **options: Any) -> None:
+def save(page: Page, name: str, **options: Any) -> None:
     page.evaluate("document.activeElement?.blur()")
     page.mouse.move(0, 0)
     page.screenshot(path=str(Path(FOLDER) / f"{name}.png"), animations="disabled", **options)
 
 
-def test_pictures_of_a_busy_page(world: World, new_context: NewContext) -> None:
+def test_screenshots_of_a_busy_page(system: System, new_context: NewContext) -> None:
     context = new_context(
         viewport={"width": 900, "height": 900}, color_scheme="light", reduced_motion="reduce"
     )
     page = context.new_page()
     page.goto("/")
     expect(page.get_by_text("No downloads yet.")).to_be_visible()
-    shoot(page, "page-empty")
-    steps.expect_status(
-        steps.start(page, SMALL_FILES, archive_name="invoices-2030.zip"), "completed"
+    save(page, "page-empty")
+    actions.expect_status(
+        actions.start(page, SMALL_FILES, archive_name="invoices-2030.zip"), "completed"
     )
-    failed = steps.start(page, [SMALL_FILES[0], "70099"])
-    steps.expect_status(failed, "failed")
-    world.link.bytes_per_second = SLOW * 2 // 3
-    running = steps.start(page, LARGE_FILES, archive_name="site-photos.zip")
-    steps.start(page, [*LARGE_FILES, *SMALL_FILES])
-    waiting = steps.start(page, SMALL_FILES[:5])
+    failed = actions.start(page, [SMALL_FILES[0], "70099"])
+    actions.expect_status(failed, "failed")
+    system.link.bytes_per_second = SLOW * 2 // 3
+    running = actions.start(page, LARGE_FILES, archive_name="site-photos.zip")
+    actions.start(page, [*LARGE_FILES, *SMALL_FILES])
+    waiting = actions.start(page, SMALL_FILES[:5])
     page.get_by_label("File ids").fill("70000..70011, 81234")
     expect(waiting).to_contain_text("in the queue", timeout=20_000)
-    eventually_blocking("progress", lambda: steps.progress_of(running) >= 40, within=60)
-    shoot(page, "page-light")
+    eventually_blocking("progress", lambda: actions.progress_of(running) >= 40, within=60)
+    save(page, "page-light")
     page.emulate_media(color_scheme="dark")
-    shoot(page, "page-dark")
+    save(page, "page-dark")
     page.set_viewport_size({"width": 390, "height": 844})
-    shoot(page, "page-phone-dark", full_page=True)
+    save(page, "page-phone-dark", full_page=True)
 
 
-def test_pictures_of_a_failure(world: World, new_context: NewContext) -> None:
+def test_screenshots_of_a_failure(system: System, new_context: NewContext) -> None:
     page = new_context(viewport={"width": 900, "height": 460}, color_scheme="light").new_page()
     page.goto("/")
-    world.link.bytes_per_second = SLOW // 10
-    job = steps.start(page, ["no-such-file", *LARGE_FILES])
-    steps.expect_status(job, "failed")
+    system.link.bytes_per_second = SLOW // 10
+    job = actions.start(page, ["no-such-file", *LARGE_FILES])
+    actions.expect_status(job, "failed")
     job.get_by_role("button", name=re.compile("^Details")).click()
     expect(job.get_by_role("list")).to_be_visible()
     job.scroll_into_view_if_needed()
     page.evaluate("scrollTo(0, document.querySelector('#recent-title').offsetTop - 24)")
-    shoot(page, "page-failure")
+    save(page, "page-failure")
 
 
-def test_pictures_on_a_phone(world: World, new_context: NewContext) -> None:
+def test_screenshots_on_a_phone(system: System, new_context: NewContext) -> None:
     page = new_context(color_scheme="light", reduced_motion="reduce", **PHONE).new_page()
     page.goto("/")
-    steps.expect_status(
-        steps.start(page, SMALL_FILES, archive_name="invoices-2030.zip"), "completed"
+    actions.expect_status(
+        actions.start(page, SMALL_FILES, archive_name="invoices-2030.zip"), "completed"
     )
-    world.link.bytes_per_second = SLOW * 2 // 3
-    running = steps.start(page, LARGE_FILES, archive_name="site-photos.zip")
-    eventually_blocking("progress", lambda: steps.progress_of(running) >= 20, within=60)
-    shoot(page, "page-phone")
+    system.link.bytes_per_second = SLOW * 2 // 3
+    running = actions.start(page, LARGE_FILES, archive_name="site-photos.zip")
+    eventually_blocking("progress", lambda: actions.progress_of(running) >= 20, within=60)
+    save(page, "page-phone")
 
 
-def test_pictures_of_trouble(world: World, new_context: NewContext) -> None:
+def test_screenshots_of_errors(system: System, new_context: NewContext) -> None:
     page = new_context(viewport={"width": 900, "height": 760}, color_scheme="light").new_page()
     page.goto("/")
-    steps.expect_status(steps.start(page, SMALL_FILES), "completed")
+    actions.expect_status(actions.start(page, SMALL_FILES), "completed")
     page.route(re.compile("/v1/"), lambda route: route.abort())
     expect(page.get_by_text("No connection to the server")).to_be_visible(timeout=40_000)
-    shoot(page, "trouble-offline")
+    save(page, "trouble-offline")
     page.unroute_all()
     page.route(
         re.compile("/v1/"),
@@ -94,9 +94,9 @@ def test_pictures_of_trouble(world: World, new_context: NewContext) -> None:
     )
     page.reload()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    shoot(page, "trouble-sign-in")
+    save(page, "trouble-sign-in")
     page.unroute_all()
     page.route(re.compile("/v1/"), lambda route: None)
     page.reload()
     expect(page.locator(".skeleton").first).to_be_visible()
-    shoot(page, "trouble-loading")
+    save(page, "trouble-loading")

@@ -128,7 +128,7 @@ async def scan(redis: Redis, batch: int = SCAN_BATCH) -> AsyncIterator[list[Stat
     """
     pattern = redis.keyspace.job_state_pattern()
     found: list[str] = []
-    async for key in redis.scan_iter(match=pattern, count=1_000):
+    async for key in redis.scan_iter(match=pattern, count=1_000, _type="hash"):
         found.append(str(key))
         if len(found) >= batch:
             yield await _refs(redis, found)

@@ -1,4 +1,4 @@
-"""A Redis Cluster of real servers."""
+"""Clients of two releases in one database, and a Redis Cluster of real servers."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +10,26 @@ from wherry_core.redis import client as redis_client
 from wherry_core.redis.client import Redis
 from wherry_core.redis.keys import Keyspace
 from wherry_core.settings import RedisSettings
+
+
+@pytest.fixture
+async def named(redis: Redis, redis_env: dict[str, str]) -> AsyncIterator[Redis]:
+    """A client of the release ``wherry/main`` in the database of ``redis``."""
+    del redis  # Empties the database.
+    settings = RedisSettings.model_validate(redis_env | {"WHERRY_RELEASE": "wherry/main"})
+    client = redis_client.connect(settings)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def other(named: Redis, redis_env: dict[str, str]) -> AsyncIterator[Redis]:
+    """A client of the release ``wherry/other`` in the same database."""
+    del named
+    settings = RedisSettings.model_validate(redis_env | {"WHERRY_RELEASE": "wherry/other"})
+    client = redis_client.connect(settings)
+    yield client
+    await client.aclose()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Renders of the chart by the real helm, and the values that the tests render it with."""
+"""Render the chart with the real helm, and the values that the tests use."""
 
 import copy
 import json
@@ -26,7 +26,7 @@ MINIMAL: Final[Values] = {
     "s3": {"sourceBucket": "my-files", "archiveBucket": "my-archives"},
     "api": {"auth": {"mode": "none"}},
 }
-"""The least that the chart asks for, with Redis and S3 of the admin's own."""
+"""The minimum that the chart requires, with an external Redis and S3 store."""
 
 _PLACEMENT: Final[Values] = {
     "podLabels": {"team": "files"},
@@ -47,17 +47,15 @@ _EXTRAS: Final[Values] = {
     **_PLACEMENT,
     "priorityClassName": "system-cluster-critical",
     "runtimeClassName": "gvisor",
-    "schedulerName": "our-scheduler",
     "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["redis.example.com"]}],
     "dnsPolicy": "None",
     "dnsConfig": {"nameservers": ["10.0.0.2"]},
     "topologySpreadConstraints": [
         {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
     ],
-    "s3ExistingSecret": "s3-of-its-own",
+    "s3ExistingSecret": "own-s3",
     "serviceAccount": {
         "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"},
-        "labels": {"azure.workload.identity/use": "true"},
     },
     "extraEnv": [{"name": "WHERRY_LOG_LEVEL", "value": "debug"}],
     "extraEnvFrom": [{"configMapRef": {"name": "more"}}],
@@ -65,8 +63,8 @@ _EXTRAS: Final[Values] = {
     "extraVolumeMounts": [{"name": "more", "mountPath": "/more"}],
     "extraContainers": [
         {
-            "name": "beside",
-            "image": "example.com/beside:1",
+            "name": "sidecar",
+            "image": "example.com/sidecar:1",
             "securityContext": {
                 "allowPrivilegeEscalation": False,
                 "capabilities": {"drop": ["ALL"]},
@@ -75,8 +73,8 @@ _EXTRAS: Final[Values] = {
     ],
     "extraInitContainers": [
         {
-            "name": "before",
-            "image": "example.com/before:1",
+            "name": "init",
+            "image": "example.com/init:1",
             "securityContext": {
                 "allowPrivilegeEscalation": False,
                 "capabilities": {"drop": ["ALL"]},
@@ -99,7 +97,11 @@ VARIANTS: Final[Mapping[str, Values]] = {
         "redis": {
             "host": "",
             "existingSecret": "redis",
-            "embedded": {"enabled": True, **_PLACEMENT},
+            "embedded": {
+                "enabled": True,
+                "nodeSelector": _PLACEMENT["nodeSelector"],
+                "tolerations": _PLACEMENT["tolerations"],
+            },
         }
     },
     "tenants": {"tenants": ["team-b", "team-a"]},
@@ -108,7 +110,7 @@ VARIANTS: Final[Mapping[str, Values]] = {
     "user roles": {"rbac": {"aggregateToUserRoles": True}},
     "no rbac": {"rbac": {"create": False}},
     "no crds": {"crds": {"enabled": False}},
-    "crds that go": {"crds": {"keep": False}},
+    "crds that are not kept": {"crds": {"keep": False}},
     "no pool": {"defaultPool": {"create": False}},
     "one of each": {"api": {"replicas": 1}, "operator": {"replicas": 1}},
     "high availability": {
@@ -220,7 +222,7 @@ VARIANTS: Final[Mapping[str, Values]] = {
                         "app.kubernetes.io/instance": "wherry",
                     },
                 },
-                "data": {"made": "by the admin"},
+                "data": {"created": "by the admin"},
             }
         ],
         "image": {"digest": "sha256:" + "0" * 64},
@@ -232,7 +234,11 @@ VARIANTS: Final[Mapping[str, Values]] = {
             "corsOrigins": ["https://app.example.com", "https://www.example.com"],
         },
         "operator": {**_EXTRAS, "annotations": {"a": "b"}},
-        "runner": {**_EXTRAS, "downloadDelay": {"enabled": True, "minMs": 1, "maxMs": 2}},
+        "runner": {
+            **_EXTRAS,
+            "schedulerName": "our-scheduler",
+            "downloadDelay": {"enabled": True, "minMs": 1, "maxMs": 2},
+        },
     },
     "long names": {"fullnameOverride": "a-very-long-name-" + "x" * 80, "nameOverride": "other"},
     "a subchart": {"global": {"anything": ["that", "a", "parent", "chart", "passes"]}},
@@ -264,13 +270,13 @@ OTHER_KINDS: Final[Values] = {
         }
     },
 }
-"""Apart from the others: the kinds come from the Gateway API and the Prometheus operator."""
+"""Kinds of the Gateway API and the Prometheus operator, which a plain API server does not have."""
 SERVICE_MONITOR: Final[Values] = {"metrics": {"serviceMonitor": _MONITOR}}
-"""The same with Services in the place of pods."""
+"""A ServiceMonitor in place of the PodMonitor."""
 
 
 def merged(values: Values, more: Values) -> Values:
-    """Return ``values`` overlaid by ``more``, group by group."""
+    """Return a deep merge of ``values`` and ``more``, which wins."""
     result = dict(values)
     for key, value in more.items():
         both = isinstance(value, dict) and isinstance(result.get(key), dict)
@@ -279,7 +285,7 @@ def merged(values: Values, more: Values) -> Values:
 
 
 def helm(*words: str, values: Values | None = None) -> subprocess.CompletedProcess[str]:
-    """Run helm, with ``values`` over the minimal ones on its standard input."""
+    """Run helm with ``values`` merged into the minimal ones on standard input."""
     command = [str(assets.program("helm")), *words]
     if values is not None:
         command += ["--values", "-"]
@@ -293,8 +299,8 @@ def helm(*words: str, values: Values | None = None) -> subprocess.CompletedProce
     )
 
 
-def render_afresh(values: Values) -> str:
-    """Return what `helm template` prints for ``values`` over the minimal ones."""
+def render_uncached(values: Values) -> str:
+    """Return the output of `helm template` for ``values`` merged into the minimal ones."""
     done = helm("template", RELEASE, str(CHART), "-n", NAMESPACE, values=values)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -302,11 +308,11 @@ def render_afresh(values: Values) -> str:
 
 @cache
 def _render_once(values: str) -> str:
-    return render_afresh(json.loads(values))
+    return render_uncached(json.loads(values))
 
 
 def render_text(values: Values) -> str:
-    """Return the same as ``render_afresh``, from memory where it was rendered before."""
+    """Return the same as ``render_uncached``, cached."""
     return _render_once(json.dumps(values, sort_keys=True))
 
 
@@ -317,19 +323,19 @@ def _parse_once(values: str) -> list[Document]:
 
 
 def render(values: Values) -> list[Document]:
-    """Return the rendered objects for ``values`` over the minimal ones."""
+    """Return the rendered objects for ``values`` merged into the minimal ones."""
     return copy.deepcopy(_parse_once(json.dumps(values, sort_keys=True)))
 
 
 def refusal(values: Values) -> str:
-    """Return the words with which helm refuses ``values`` over the minimal ones."""
+    """Return helm's error message for ``values`` merged into the minimal ones."""
     done = helm("template", RELEASE, str(CHART), "-n", NAMESPACE, values=values)
     assert done.returncode != 0, "the values were accepted"
     return done.stderr
 
 
 def find(documents: list[Document], kind: str, name: str) -> Document:
-    """Return the one object of this kind and name."""
+    """Return the only object of this kind and name."""
     (found,) = [
         each for each in documents if (each["kind"], each["metadata"]["name"]) == (kind, name)
     ]
@@ -337,19 +343,19 @@ def find(documents: list[Document], kind: str, name: str) -> Document:
 
 
 def pool_of(documents: list[Document]) -> Document:
-    """Return the RunnerPool that the operator's pod will apply."""
+    """Return the RunnerPool that the operator's pod applies."""
     (config_map,) = [each for each in documents if is_pool_config_map(each)]
     pool: Document = json.loads(config_map["data"]["pool.json"])
     return pool
 
 
 def is_pool_config_map(document: Document) -> bool:
-    """Tell the ConfigMap with the default RunnerPool from others."""
+    """Return whether this is the ConfigMap with the default RunnerPool."""
     return document["kind"] == "ConfigMap" and "pool.json" in document["data"]
 
 
 def pod_templates(documents: list[Document]) -> Iterator[tuple[str, Document]]:
-    """Yield the name and the pod template of everything that makes pods."""
+    """Yield the name and the pod template of every object that creates pods."""
     for each in documents:
         if each["kind"] == "Deployment":
             yield each["metadata"]["name"], each["spec"]["template"]
@@ -360,6 +366,6 @@ def pod_templates(documents: list[Document]) -> Iterator[tuple[str, Document]]:
 
 
 def container(template: Document, name: str) -> Document:
-    """Return the container of this name in a pod template."""
+    """Return the container with this name in a pod template."""
     (found,) = [each for each in template["spec"]["containers"] if each["name"] == name]
     return dict(found)

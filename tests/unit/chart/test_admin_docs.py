@@ -1,4 +1,4 @@
-"""What the admin's pages name is there: links, values, variables, reasons."""
+"""Links, values, variables and reasons in the admin's pages exist."""
 
 import re
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ admin_pages = pytest.mark.parametrize("page", ADMIN_PAGES, ids=lambda page: page
 
 
 def anchors(text: str) -> set[str]:
-    """Return the anchors that a page's headings get."""
+    """Return the anchors of a page's headings."""
     titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @every_page
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_resolves(page: Path) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
         if "://" in target:
             continue
@@ -46,7 +46,7 @@ def value_names(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 @admin_pages
-def test_every_value_is_one_of_the_chart(page: Path) -> None:
+def test_every_value_exists_in_the_chart(page: Path) -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
     groups = "|".join(key for key, value in values.items() if isinstance(value, dict) and value)
     known = set(value_names(values))

@@ -1,4 +1,4 @@
-"""The variables that the chart sets are those that the programs read."""
+"""The programs read every variable that the chart sets."""
 
 import pytest
 from pydantic_settings import BaseSettings
@@ -33,7 +33,7 @@ SECRET = "from-a-secret"
 
 
 def environment(pod: Document, name: str) -> dict[str, str]:
-    """Return the variables of a container, as its process sees them."""
+    """Return a container's environment variables."""
     found = {}
     for each in container(pod, name)["env"]:
         source = each.get("valueFrom", {})
@@ -57,7 +57,7 @@ def names_of(settings: type[BaseSettings]) -> set[str]:
 
 
 def pods(values: Values) -> dict[str, Document]:
-    """Return the pod templates of a render by the program's name."""
+    """Return the pod templates of a render by program."""
     return {name.removeprefix("wherry-"): pod for name, pod in pod_templates(render(values))}
 
 
@@ -87,7 +87,7 @@ def test_every_variable_is_read_and_every_value_accepted(
         settings()
 
 
-def test_one_replica_of_the_operator_holds_no_lease() -> None:
+def test_a_single_operator_replica_uses_no_lease() -> None:
     for values, elected in (({"operator": {"replicas": 1}}, "false"), ({}, "true")):
         pod = pods(values)["operator"]
         assert environment(pod, "operator")["WHERRY_LEADER_ELECTION"] == elected
@@ -105,39 +105,39 @@ def test_one_replica_of_the_operator_holds_no_lease() -> None:
 def test_tenants(values: Values, namespaces: str, default: str) -> None:
     found = pods(values)
     for program in ("api", "operator"):
-        told = environment(found[program], program)
-        assert told["WHERRY_TENANT_NAMESPACES"] == namespaces
+        variables = environment(found[program], program)
+        assert variables["WHERRY_TENANT_NAMESPACES"] == namespaces
     assert environment(found["api"], "api")["WHERRY_DEFAULT_TENANT"] == default
 
 
-def test_secrets_come_from_secrets() -> None:
+def test_credentials_come_from_secrets() -> None:
     found = pods(VARIANTS["secrets"])
     for program in ("api", "operator", "runner"):
-        told = environment(found[program], program)
-        assert told["REDIS_PASSWORD"] == SECRET
-        assert told["AWS_SECRET_ACCESS_KEY"] == SECRET
+        variables = environment(found[program], program)
+        assert variables["REDIS_PASSWORD"] == SECRET
+        assert variables["AWS_SECRET_ACCESS_KEY"] == SECRET
     own = pods(VARIANTS["everything extra"])["runner"]
     names = {
         each["valueFrom"]["secretKeyRef"]["name"]
         for each in container(own, "runner")["env"]
         if "secretKeyRef" in each.get("valueFrom", {})
     }
-    assert names == {"s3-of-its-own"}
+    assert names == {"own-s3"}
 
 
-def test_a_url_replaces_the_parts_of_redis() -> None:
-    told = environment(pods(VARIANTS["redis url"])["api"], "api")
-    assert told["WHERRY_REDIS_URL"]
-    assert not {"REDIS_HOST", "REDIS_PORT", "REDIS_DB", "REDIS_PASSWORD"} & set(told)
+def test_a_url_replaces_the_other_redis_settings() -> None:
+    variables = environment(pods(VARIANTS["redis url"])["api"], "api")
+    assert variables["WHERRY_REDIS_URL"]
+    assert not {"REDIS_HOST", "REDIS_PORT", "REDIS_DB", "REDIS_PASSWORD"} & set(variables)
 
 
-def test_the_embedded_redis_is_where_the_programs_look() -> None:
-    told = environment(pods(VARIANTS["embedded redis"])["api"], "api")
-    assert (told["REDIS_HOST"], told["REDIS_PORT"]) == ("wherry-redis", "6379")
+def test_the_programs_use_the_embedded_redis() -> None:
+    variables = environment(pods(VARIANTS["embedded redis"])["api"], "api")
+    assert (variables["REDIS_HOST"], variables["REDIS_PORT"]) == ("wherry-redis", "6379")
 
 
 @pytest.mark.parametrize(("grace", "own"), [(60, "50"), (10, "0"), (5, "0")])
-def test_a_runner_hands_back_before_it_is_killed(grace: int, own: str) -> None:
+def test_a_runner_hands_its_jobs_back_before_it_is_killed(grace: int, own: str) -> None:
     pod = pods({"runner": {"terminationGracePeriodSeconds": grace}})["runner"]
     assert environment(pod, "runner")["WHERRY_STOP_GRACE_SECONDS"] == own
     assert pod["spec"]["terminationGracePeriodSeconds"] == grace

@@ -1,4 +1,4 @@
-"""What holds for every choice of values."""
+"""Invariants of every render."""
 
 import re
 
@@ -14,8 +14,8 @@ from tests.unit.chart.renders import (
     is_pool_config_map,
     pod_templates,
     render,
-    render_afresh,
     render_text,
+    render_uncached,
 )
 
 CLUSTER_SCOPED = {"CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}
@@ -28,11 +28,11 @@ every_variant = pytest.mark.parametrize(
 
 @every_variant
 def test_two_renders_are_the_same(values: Values) -> None:
-    assert render_afresh(values) == render_text(values)
+    assert render_uncached(values) == render_text(values)
 
 
 @every_variant
-def test_every_object_is_labelled_and_placed(values: Values) -> None:
+def test_every_object_has_labels_and_a_namespace(values: Values) -> None:
     documents = render(values)
     keys = {
         (each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"])
@@ -62,7 +62,7 @@ def test_every_pod_is_restricted(values: Values) -> None:
         ours = [
             each
             for each in spec["containers"] + spec.get("initContainers", [])
-            if each["name"] not in {"beside", "before"}
+            if each["name"] not in {"sidecar", "init"}
         ]
         for each in ours:
             context = {key: each["securityContext"][key] for key in each["securityContext"]}
@@ -79,7 +79,7 @@ def test_every_pod_is_restricted(values: Values) -> None:
 
 
 @every_variant
-def test_only_the_three_programs_get_a_token(values: Values) -> None:
+def test_only_the_three_programs_mount_a_token(values: Values) -> None:
     documents = render(values)
     for each in documents:
         if each["kind"] == "ServiceAccount":
@@ -96,8 +96,8 @@ def containers(template: Values) -> list[Values]:
 
 
 @every_variant
-def test_names_and_ports_fit_together(values: Values) -> None:
-    """Each Service, policy and budget selects the pods that are meant."""
+def test_selectors_match_the_pods(values: Values) -> None:
+    """Every Service, NetworkPolicy and PodDisruptionBudget selects the intended pods."""
     documents = render(values)
     labels = [template["metadata"]["labels"] for _, template in pod_templates(documents)]
     for each in documents:
@@ -128,8 +128,8 @@ def test_no_number_became_a_float_and_no_value_went_missing(values: Values) -> N
     assert "%!" not in text
 
 
-def test_the_admin_s_variables_replace_the_chart_s() -> None:
-    """Not beside them: the API server refuses to apply a list that has a name twice."""
+def test_extra_env_overrides_the_chart_s_variables() -> None:
+    """They replace them, because the API server rejects a list with a duplicate name."""
     documents = render(VARIANTS["everything extra"])
     for name, template in pod_templates(documents):
         if "test" in name:

@@ -1,4 +1,4 @@
-"""How the API is reached from outside, and what the pods may reach."""
+"""Ingress, routes, Services, and the network access of the pods."""
 
 from tests.unit.chart.renders import (
     OTHER_KINDS,
@@ -11,7 +11,7 @@ from tests.unit.chart.renders import (
 )
 
 
-def test_an_ingress_neither_buffers_nor_cuts_streams() -> None:
+def test_the_ingress_does_not_buffer_or_cut_off_streams() -> None:
     ingress = find(render(VARIANTS["ingress"]), "Ingress", "wherry-api")
     assert ingress["metadata"]["annotations"] == {
         "nginx.ingress.kubernetes.io/proxy-buffering": "off",
@@ -25,14 +25,14 @@ def test_an_ingress_neither_buffers_nor_cuts_streams() -> None:
     }
 
 
-def test_a_route_has_no_timeout() -> None:
+def test_the_http_route_has_no_timeout() -> None:
     route = find(render(OTHER_KINDS), "HTTPRoute", "wherry-api")
     (rule,) = route["spec"]["rules"]
     assert rule["timeouts"] == {"request": "0s"}
     assert rule["backendRefs"] == [{"name": "wherry-api", "port": 3000}]
 
 
-def test_the_service_has_port_3000_and_the_node_port_asked_for() -> None:
+def test_the_service_has_port_3000_and_the_configured_node_port() -> None:
     (port,) = find(render({}), "Service", "wherry-api")["spec"]["ports"]
     assert port == {"name": "http", "port": 3000, "targetPort": "http"}
     (port,) = find(render(VARIANTS["node port"]), "Service", "wherry-api")["spec"]["ports"]
@@ -59,7 +59,7 @@ def test_a_pod_monitor_names_ports_that_the_pods_have() -> None:
     assert {each["port"] for each in monitor["podMetricsEndpoints"]} <= ports
 
 
-def test_a_service_monitor_takes_each_pod_once() -> None:
+def test_a_service_monitor_scrapes_each_pod_once() -> None:
     documents = render(SERVICE_MONITOR)
     monitor = find(documents, "ServiceMonitor", "wherry")["spec"]
     (endpoint,) = monitor["endpoints"]
@@ -84,7 +84,7 @@ def test_a_service_monitor_takes_each_pod_once() -> None:
         assert ports[port["targetPort"]] == port["port"]
 
 
-def test_an_api_of_an_ipv6_cluster_listens_there() -> None:
+def test_the_api_listens_on_ipv6() -> None:
     documents = render(VARIANTS["ipv6"])
     env = container(dict(pod_templates(documents))["wherry-api"], "api")["env"]
     assert {"name": "WHERRY_HTTP_HOST", "value": "::"} in env
@@ -93,7 +93,7 @@ def test_an_api_of_an_ipv6_cluster_listens_there() -> None:
     assert service["metadata"]["labels"]["expose"] == "yes"
 
 
-def test_an_autoscaler_by_streams_looks_at_nothing_else() -> None:
+def test_an_autoscaler_by_streams_has_no_other_metric() -> None:
     scaler = find(render(VARIANTS["scaled by streams"]), "HorizontalPodAutoscaler", "wherry-api")
     (metric,) = scaler["spec"]["metrics"]
     assert metric["pods"] == {
@@ -119,7 +119,7 @@ def test_only_wherry_s_pods_reach_the_embedded_redis() -> None:
     ]
 
 
-def test_runners_and_operator_take_no_connections_but_for_health() -> None:
+def test_runners_and_operator_accept_connections_only_on_the_health_port() -> None:
     documents = render({})
     for component in ("operator", "runner"):
         policy = find(documents, "NetworkPolicy", f"wherry-{component}")["spec"]
@@ -127,7 +127,7 @@ def test_runners_and_operator_take_no_connections_but_for_health() -> None:
         assert policy["ingress"] == [{"ports": [{"port": "health"}]}]
 
 
-def test_egress_is_limited_to_what_the_programs_need() -> None:
+def test_egress_is_limited_to_the_configured_destinations() -> None:
     documents = render(VARIANTS["egress"])
     policy = find(documents, "NetworkPolicy", "wherry-runner")["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
@@ -142,7 +142,7 @@ def test_egress_is_limited_to_what_the_programs_need() -> None:
     ]
 
 
-def test_budgets_only_where_a_second_pod_can_take_over() -> None:
+def test_budgets_exist_only_with_a_second_pod() -> None:
     def budgets(name: str) -> set[str]:
         return {
             each["metadata"]["name"]
@@ -155,7 +155,7 @@ def test_budgets_only_where_a_second_pod_can_take_over() -> None:
     assert budgets("high availability") == {"wherry-api", "wherry-operator"}
 
 
-def test_an_autoscaler_owns_the_replicas() -> None:
+def test_the_autoscaler_sets_the_replicas() -> None:
     documents = render(VARIANTS["high availability"])
     assert "replicas" not in find(documents, "Deployment", "wherry-api")["spec"]
     scaler = find(documents, "HorizontalPodAutoscaler", "wherry-api")["spec"]

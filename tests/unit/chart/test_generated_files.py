@@ -1,4 +1,4 @@
-"""The files that are made from the chart, and for it, are up to date."""
+"""Generated files of the chart are up to date."""
 
 import json
 from typing import Any
@@ -12,12 +12,12 @@ from localcluster import assets
 from tests.unit.chart.renders import CHART, ROOT, VARIANTS, pod_templates, render
 
 
-def test_nothing_drifted() -> None:
+def test_generated_files_are_up_to_date() -> None:
     for path, text in generate_chart.rendered(assets.program("helm")).items():
-        assert path.read_text(encoding="utf-8") == text, f"{path} is old: run make generate"
+        assert path.read_text(encoding="utf-8") == text, f"{path} is out of date: run make generate"
 
 
-def test_the_crds_are_those_of_the_repository() -> None:
+def test_the_chart_contains_the_repository_s_crds() -> None:
     rendered = [each for each in render({}) if each["kind"] == "CustomResourceDefinition"]
     sources = [
         yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -63,7 +63,7 @@ def _schema_keys(schema: dict[str, Any], whole: dict[str, Any], prefix: str = ""
 FREE_FORM = ("resources", "securityContext", "podSecurityContext", "behavior", "annotations")
 
 
-def test_schema_and_values_name_the_same_keys() -> None:
+def test_schema_and_values_have_the_same_keys() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
     in_values = {
@@ -72,7 +72,7 @@ def test_schema_and_values_name_the_same_keys() -> None:
     assert in_values == _schema_keys(schema, schema)
 
 
-def test_the_schema_leaves_no_group_open() -> None:
+def test_the_schema_allows_no_unknown_keys() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 
     def groups(node: Any) -> list[dict[str, Any]]:
@@ -80,7 +80,7 @@ def test_the_schema_leaves_no_group_open() -> None:
             return [found for each in node for found in groups(each)]
         if not isinstance(node, dict):
             return []
-        # A parent chart may put anything into the values that all its charts share.
+        # A parent chart may add any key to the global values.
         open_on_purpose = node is schema["properties"]["global"]
         own = [node] if "properties" in node and not open_on_purpose else []
         return own + [found for each in node.values() for found in groups(each)]
@@ -89,19 +89,23 @@ def test_the_schema_leaves_no_group_open() -> None:
         assert group["additionalProperties"] is False
 
 
-def test_a_value_without_a_description_is_refused() -> None:
+def test_a_value_without_a_description_is_rejected() -> None:
     with pytest.raises(ValueError, match=r"group\.bare has no description"):
-        list(generate_chart.described_values("group:\n  # -- Said.\n  said: 1\n  bare: 2\n"))
+        list(
+            generate_chart.described_values(
+                "group:\n  # -- Described.\n  described: 1\n  bare: 2\n"
+            )
+        )
 
 
-def test_descriptions_may_be_long_and_groups_need_none() -> None:
+def test_descriptions_may_have_several_lines_and_groups_need_none() -> None:
     text = "# a remark\n\ngroup:\n  # -- First line,\n  # second line.\n  name: [a]\n"
     assert list(generate_chart.described_values(text)) == [
         ("group.name", '["a"]', "First line, second line.")
     ]
 
 
-def test_the_page_of_settings_is_up_to_date() -> None:
+def test_the_settings_page_is_up_to_date() -> None:
     page = generate_settings_page.PAGE.read_text(encoding="utf-8")
     assert page == generate_settings_page.page(), "run make generate"
 

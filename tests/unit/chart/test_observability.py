@@ -1,4 +1,4 @@
-"""Alerts and dashboard as the chart ships them."""
+"""The chart's alerts and dashboard, and their documentation."""
 
 import json
 import re
@@ -17,20 +17,11 @@ from tests.unit.chart.renders import (
     render,
 )
 
-SOURCES = (
-    "api/wherry_api/metrics.py",
-    "core/wherry_core/kubernetes_metrics.py",
-    "jobrunner/wherry_jobrunner/archive/metrics.py",
-    "jobrunner/wherry_jobrunner/metrics.py",
-    "operator/wherry_operator/cluster_metrics.py",
-    "operator/wherry_operator/metrics.py",
-)
-"""Where the programs name their metrics."""
 ALERTS = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text(encoding="utf-8"))
 RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
 
 
-def test_the_alerts_of_a_release_look_at_its_namespace_only() -> None:
+def test_alerts_select_only_the_release_s_namespace() -> None:
     rule = find(render(OTHER_KINDS), "PrometheusRule", "wherry")
     assert rule["metadata"]["labels"]["release"] == "prometheus"
     (group,) = rule["spec"]["groups"]
@@ -38,7 +29,7 @@ def test_the_alerts_of_a_release_look_at_its_namespace_only() -> None:
     for rendered, source in zip(group["rules"], RULES, strict=True):
         selectors = re.findall(r'namespace=~?"[^"]*"', rendered["expr"])
         assert set(selectors) == {'namespace="wherry"'}
-        # Every metric has its selector: one without would look at other releases, too.
+        # A metric without a selector would include other releases.
         assert len(selectors) == len(re.findall(r"wherry_\w+\{", rendered["expr"]))
         assert len(selectors) == len(re.findall(r"wherry_\w+", rendered["expr"]))
         name = rendered["alert"]
@@ -47,7 +38,7 @@ def test_the_alerts_of_a_release_look_at_its_namespace_only() -> None:
         assert rendered.get("for") == source.get("for")
 
 
-def test_every_alert_has_its_page_and_every_page_its_alert() -> None:
+def test_alerts_and_runbooks_match() -> None:
     pages = {path.stem for path in (ROOT / "docs" / "alerts").glob("Wherry*.md")}
     assert pages == {rule["alert"] for rule in RULES}
     index = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
@@ -60,7 +51,7 @@ def test_every_alert_has_its_page_and_every_page_its_alert() -> None:
         assert rule["labels"]["severity"] in {"critical", "warning"}
 
 
-def test_the_dashboard_comes_as_it_is() -> None:
+def test_the_dashboard_is_included_unchanged() -> None:
     config_map = find(render(VARIANTS["grafana dashboard"]), "ConfigMap", "wherry-dashboard")
     assert config_map["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert config_map["metadata"]["annotations"] == {"grafana_folder": "Wherry"}
@@ -68,7 +59,7 @@ def test_the_dashboard_comes_as_it_is() -> None:
     assert json.loads(config_map["data"]["wherry.json"]) == json.loads(source)
 
 
-def test_traces_go_from_all_three_programs_or_from_none() -> None:
+def test_all_three_programs_export_traces_or_none() -> None:
     for values, expected in ((VARIANTS["tracing"], {"http://collector.tracing:4318"}), ({}, set())):
         for name, template in pod_templates(render(values)):
             program = name.removeprefix("wherry-")
@@ -80,14 +71,3 @@ def test_traces_go_from_all_three_programs_or_from_none() -> None:
                 if each["name"].startswith("OTEL_")
             }
             assert found == expected
-
-
-def test_the_docs_name_every_metric_and_no_other() -> None:
-    page = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
-    table = page[page.index("| metric |") : page.index("- No metric is labelled")]
-    told = {name.removesuffix("_total") for name in re.findall(r"`(wherry_\w+)", table)}
-    assert told == {
-        name.removesuffix("_total")
-        for source in SOURCES
-        for name in re.findall(r'"(wherry_\w+)"', (ROOT / source).read_text(encoding="utf-8"))
-    }

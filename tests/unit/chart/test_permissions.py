@@ -1,4 +1,4 @@
-"""Who may do what, and where: the roles that the chart makes."""
+"""The permissions of each program, from the chart's roles and bindings."""
 
 from collections import defaultdict
 
@@ -7,7 +7,7 @@ import pytest
 from tests.unit.chart.renders import NAMESPACE, VARIANTS, Document, Values, render
 
 Grants = dict[tuple[str, str], set[str]]
-"""(component, namespace or *) -> "verb group/resource"."""
+"""(component, namespace or `*`) -> set of "verb group/resource"."""
 
 JOBS = "wherry.dev/downloadjobs"
 OPERATOR_JOBS = {
@@ -46,7 +46,7 @@ def _aggregated(role: Document) -> set[str]:
 
 
 def grants(values: Values) -> Grants:
-    """Return what each component may do, through its bindings."""
+    """Return the permissions that the bindings grant to each component."""
     documents = render(values)
     roles = {
         (each["kind"], each["metadata"].get("namespace"), each["metadata"]["name"]): each
@@ -66,13 +66,13 @@ def grants(values: Values) -> Grants:
         component = subject["name"].removeprefix("wherry-")
         for rule in roles[key]["rules"]:
             found[component, namespace or "*"] |= _words(rule)
-    # Roles of users are not bound but added to the cluster's own.
+    # Roles for users have no binding; they are aggregated into the cluster's roles.
     own = {key for key, each in roles.items() if not _aggregated(each)}
-    assert bound == own, "a role is bound to nobody"
+    assert bound == own, "a role has no binding"
     return dict(found)
 
 
-def test_alone_everything_happens_in_the_release_s_namespace() -> None:
+def test_by_default_all_permissions_are_in_the_release_s_namespace() -> None:
     assert grants({}) == {
         ("api", "wherry"): API_JOBS,
         ("operator", "wherry"): OPERATOR_JOBS | OPERATOR_OWN,
@@ -80,7 +80,7 @@ def test_alone_everything_happens_in_the_release_s_namespace() -> None:
     }
 
 
-def test_each_tenant_s_namespace_gets_its_own_roles_and_no_pods() -> None:
+def test_each_tenant_s_namespace_gets_roles_without_pods() -> None:
     assert grants({"tenants": ["team-a", "team-b"]}) == {
         ("operator", "wherry"): OPERATOR_OWN
         | {"create events.k8s.io/events", "patch events.k8s.io/events"},
@@ -90,7 +90,7 @@ def test_each_tenant_s_namespace_gets_its_own_roles_and_no_pods() -> None:
     }
 
 
-def test_cluster_wide_only_concerns_jobs() -> None:
+def test_cluster_wide_grants_only_jobs() -> None:
     found = grants({"clusterWide": True})
     assert found["api", "*"] == API_JOBS
     assert found["operator", "*"] == OPERATOR_JOBS
@@ -98,7 +98,7 @@ def test_cluster_wide_only_concerns_jobs() -> None:
     assert set(found) == {("api", "*"), ("operator", "*"), ("runner", "*"), ("operator", "wherry")}
 
 
-def test_reviews_are_asked_for_only_where_tokens_are_the_cluster_s() -> None:
+def test_reviews_are_granted_only_in_auth_mode_kubernetes() -> None:
     found = grants({"api": {"auth": {"mode": "kubernetes"}}})
     assert found["api", "*"] == {
         "create authentication.k8s.io/tokenreviews",
@@ -107,7 +107,7 @@ def test_reviews_are_asked_for_only_where_tokens_are_the_cluster_s() -> None:
 
 
 @pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS)
-def test_never(values: Values) -> None:
+def test_no_variant_grants_wildcards_secrets_or_escalation(values: Values) -> None:
     """No variant grants a wildcard, a Secret, or the power to grant more."""
     for words in grants(values).values():
         for word in words:
@@ -118,7 +118,7 @@ def test_never(values: Values) -> None:
             assert "pods/exec" not in word
 
 
-def test_users_roles_reach_jobs_but_neither_status_nor_pools() -> None:
+def test_user_roles_grant_jobs_but_neither_status_nor_pools() -> None:
     found = {}
     for each in render(VARIANTS["user roles"]):
         if each["kind"] == "ClusterRole":
@@ -132,5 +132,5 @@ def test_users_roles_reach_jobs_but_neither_status_nor_pools() -> None:
     }
 
 
-def test_without_rbac_there_is_none() -> None:
+def test_rbac_create_false_creates_no_roles() -> None:
     assert grants({"rbac": {"create": False}}) == {}

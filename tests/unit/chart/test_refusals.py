@@ -1,4 +1,4 @@
-"""What the chart refuses, and that it says what to do."""
+"""Values that the chart rejects, and the messages that say what to do."""
 
 import pytest
 
@@ -6,29 +6,32 @@ from tests.unit.chart.renders import Values, refusal
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"image": {"repository": ""}}, "Build the image with the repository's Dockerfile"),
-        ({"api": {"auth": {"mode": ""}}}, "api.auth.mode is empty. Choose who may use the API"),
+        (
+            {"api": {"auth": {"mode": ""}}},
+            "api.auth.mode is empty. Set it to kubernetes, oidc or api-keys.",
+        ),
         ({"api": {"auth": {"mode": "oidc"}}}, "needs api.auth.oidc.issuer and api.auth.oidc.aud"),
         ({"api": {"auth": {"mode": "api-keys"}}}, "needs api.auth.apiKeys.existingSecret"),
-        ({"redis": {"host": ""}}, "There is no Redis. Set redis.host"),
-        ({"redis": {"embedded": {"enabled": True}}}, "there can be only one Redis"),
+        ({"redis": {"host": ""}}, "No Redis is configured. Set redis.host"),
+        ({"redis": {"embedded": {"enabled": True}}}, "Set only one of them"),
         (
             {"redis": {"host": "", "existingSecretUrlKey": "url"}},
-            "existingSecretUrlKey is a key in redis.existingSecret: set that, too",
+            "redis.existingSecret is empty. Set it to the Secret that holds the URL",
         ),
-        ({"s3": {"sourceBucket": ""}}, "Set s3.sourceBucket (where the files are)"),
+        ({"s3": {"sourceBucket": ""}}, "Set s3.sourceBucket (the bucket with the files)"),
         (
             {"s3": {"archiveBucket": "my-files", "sourceKeyTemplate": "archives/{id}"}},
-            "s3.sourceKeyTemplate must not lie under s3.archivePrefix",
+            "s3.sourceKeyTemplate must not start with s3.archivePrefix",
         ),
-        ({"clusterWide": True, "tenants": ["team-a"]}, "leave tenants empty"),
+        ({"clusterWide": True, "tenants": ["team-a"]}, "Leave tenants empty"),
         (
             {"tenants": ["team-a"], "api": {"defaultTenant": "team-b"}},
-            "api.defaultTenant team-b is not among the tenants (team-a): add it there",
+            "api.defaultTenant team-b is not one of the tenants (team-a). Add it to tenants",
         ),
-        ({"api": {"httpRoute": {"enabled": True}}}, "name the Gateway to attach to"),
+        ({"api": {"httpRoute": {"enabled": True}}}, "Set the Gateway to attach to"),
         (
             {
                 "metrics": {
@@ -40,7 +43,7 @@ from tests.unit.chart.renders import Values, refusal
         ),
         (
             {"api": {"autoscaling": {"enabled": True, "targetCPUUtilizationPercentage": None}}},
-            "api.autoscaling has nothing to aim at: set",
+            "api.autoscaling has no target. Set",
         ),
         (
             {"api": {"autoscaling": {"enabled": True, "minReplicas": 11}}},
@@ -58,12 +61,12 @@ from tests.unit.chart.renders import Values, refusal
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-def test_values_that_need_one_another(values: Values, said: str) -> None:
-    assert said in refusal(values)
+def test_values_that_depend_on_each_other(values: Values, message: str) -> None:
+    assert message in refusal(values)
 
 
 @pytest.mark.parametrize(
-    ("values", "where", "said"),
+    ("values", "where", "message"),
     [
         ({"replicas": 2}, "", "additional properties 'replicas' not allowed"),
         ({"image": {"pullpolicy": "Always"}}, "/image", "'pullpolicy' not allowed"),
@@ -97,8 +100,8 @@ def test_values_that_need_one_another(values: Values, said: str) -> None:
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
-def test_the_schema(values: Values, where: str, said: str) -> None:
-    told = refusal(values)
-    (line,) = [each for each in told.splitlines() if each.startswith("- at")]
+def test_values_that_the_schema_rejects(values: Values, where: str, message: str) -> None:
+    output = refusal(values)
+    (line,) = [each for each in output.splitlines() if each.startswith("- at")]
     assert f"- at '{where}" in line
-    assert said in line
+    assert message in line

@@ -1,4 +1,4 @@
-"""Every link from one page of the project to another leads somewhere."""
+"""Links between Markdown pages resolve, and the paths that pages name exist."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
 def pages() -> list[Path]:
-    """Return every Markdown page that git knows or would take up."""
+    """Return every Markdown page that is tracked by git or not ignored."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
         cwd=ROOT,
@@ -25,7 +25,7 @@ def pages() -> list[Path]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors that GitHub makes of the page's headings."""
+    """Return the anchors that GitHub generates for the page's headings."""
     headings = HEADING.findall(FENCE.sub("", page.read_text(encoding="utf-8")))
     return {
         re.sub(r"[^\w\- ]", "", heading.replace("`", "").lower()).replace(" ", "-")
@@ -54,7 +54,7 @@ def test_there_are_pages() -> None:
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_resolve(page: Path) -> None:
     assert broken_links(page) == []
 
 

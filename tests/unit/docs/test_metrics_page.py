@@ -1,4 +1,4 @@
-"""The page of metrics names those that the programs export, and no others."""
+"""docs/observability.md lists exactly the metrics that the programs export."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ PROGRAMS: Final = ("api", "core", "jobrunner", "operator")
 
 
 def exported() -> set[str]:
-    """Return the metrics in the programs' sources, counters without their ending."""
+    """Return the metric names in the sources, without the suffix of counters."""
     sources = [path for program in PROGRAMS for path in (ROOT / program).rglob("*metrics.py")]
     assert len(sources) >= len(PROGRAMS)
     names = {
@@ -21,12 +21,12 @@ def exported() -> set[str]:
 
 
 def on_the_page() -> set[str]:
-    """Return the metrics in the first column of the page's table."""
+    """Return the metric names in the first column of the table."""
     page = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
     cells = re.findall(r"^\| (`wherry_[^|]*) \|", page, re.MULTILINE)
     names = {name for cell in cells for name in re.findall(r"`(wherry_[a-z0-9_]+)", cell)}
     return {name.removesuffix("_total") for name in names}
 
 
-def test_every_metric_is_on_the_page_and_the_page_names_no_other() -> None:
+def test_the_page_lists_exactly_the_exported_metrics() -> None:
     assert exported() == on_the_page()

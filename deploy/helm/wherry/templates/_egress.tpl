@@ -1,4 +1,4 @@
-{{- /* Where the pods of all three programs may go. */ -}}
+{{- /* Egress rules of all three programs. */ -}}
 {{- define "wherry.egress" -}}
 {{- $egress := .Values.networkPolicy.egress -}}
 - ports:

@@ -1,4 +1,4 @@
-{{- /* A variable with a value; takes a dict of name and value. Numbers must not become 1e+06. */ -}}
+{{- /* A variable with a value. Takes a dict of name and value. Formats numbers as integers, not as 1e+06. */ -}}
 {{- define "wherry.variable" -}}
 - name: {{ .name }}
   value: {{ if kindIs "string" .value }}{{ .value | quote }}{{ else }}{{ .value | int64 | quote }}{{ end }}
@@ -12,8 +12,8 @@
       key: {{ .key }}
 {{- end -}}
 
-{{- /* The chart's variables, as YAML, and the admin's own, which replace those of the same name: the
-API server refuses to apply a list that has a name twice. */ -}}
+{{- /* Merges the chart's variables (YAML) with extraEnv, which wins. The API server rejects a list that
+has the same name twice. */ -}}
 {{- define "wherry.environment" -}}
 {{- $result := list -}}
 {{- $replaced := list -}}
@@ -28,7 +28,7 @@ API server refuses to apply a list that has a name twice. */ -}}
 {{- toYaml (concat $result .extra) -}}
 {{- end -}}
 
-{{- /* What all three programs read; takes a dict of root and component. */ -}}
+{{- /* Variables of all three programs. Takes a dict of root and component. */ -}}
 {{- define "wherry.commonEnv" -}}
 {{- $v := .root.Values -}}
 {{- $redis := $v.redis -}}
@@ -67,7 +67,6 @@ API server refuses to apply a list that has a name twice. */ -}}
 {{ include "wherry.variable" (dict "name" "WHERRY_DEAD_LETTER_TTL_SECONDS" "value" $v.lifetimes.deadLetterSeconds) }}
 {{ include "wherry.variable" (dict "name" "PRESIGNED_URL_EXPIRY_SECONDS" "value" $v.lifetimes.presignedUrlSeconds) }}
 {{ include "wherry.variable" (dict "name" "WHERRY_LOG_LEVEL" "value" $v.logs.level) }}
-{{ include "wherry.variable" (dict "name" "WHERRY_LOG_FORMAT" "value" $v.logs.format) }}
 {{- with $v.tracing.endpoint }}
 {{ include "wherry.variable" (dict "name" "OTEL_EXPORTER_OTLP_ENDPOINT" "value" .) }}
 {{- end }}
@@ -80,7 +79,7 @@ API server refuses to apply a list that has a name twice. */ -}}
       fieldPath: metadata.namespace
 {{- end -}}
 
-{{- /* Which namespaces hold jobs; for API and operator. */ -}}
+{{- /* Tenant namespaces, for API and operator. */ -}}
 {{- define "wherry.tenantEnv" -}}
 {{- include "wherry.variable" (dict "name" "WHERRY_TENANT_NAMESPACES" "value" (ternary "*" (include "wherry.tenantNamespaces" . | fromJsonArray | join ",") .Values.clusterWide)) -}}
 {{- end -}}

@@ -2,7 +2,7 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{- /* Short enough that "-operator" and a pod's hash still fit. */ -}}
+{{- /* Truncated to leave room for "-operator" and a pod's hash. */ -}}
 {{- define "wherry.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
@@ -49,7 +49,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 {{- end -}}
 
-{{- /* Takes the image values and the tag to use where they have none. */ -}}
+{{- /* Takes a dict of image and tag, the default if the image has none. */ -}}
 {{- define "wherry.imageReference" -}}
 {{- if .image.digest -}}
 {{- printf "%s@%s" .image.repository .image.digest -}}
@@ -62,7 +62,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- include "wherry.imageReference" (dict "image" .Values.image "tag" .Chart.AppVersion) -}}
 {{- end -}}
 
-{{- /* The namespaces that may hold jobs, as a JSON list; empty for all of them. */ -}}
+{{- /* Tenant namespaces as a JSON list. Empty: all namespaces. */ -}}
 {{- define "wherry.tenantNamespaces" -}}
 {{- if .Values.clusterWide -}}
 []

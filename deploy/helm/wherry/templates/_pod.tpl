@@ -1,4 +1,4 @@
-{{- /* Metadata of a pod template; takes a dict of root and component. */ -}}
+{{- /* Metadata of a pod template. Takes a dict of root and component. */ -}}
 {{- define "wherry.podMetadata" -}}
 {{- $values := .values | default (index .root.Values .component) -}}
 labels:
@@ -12,8 +12,7 @@ annotations:
 {{- end }}
 {{- end -}}
 
-{{- /* The pod's fields that are the same for all three programs. The volumes come last, so that a
-pod can add its own. */ -}}
+{{- /* Pod fields that all three programs share. Volumes come last, so that a pod can append its own. */ -}}
 {{- define "wherry.podFields" -}}
 {{- $v := .root.Values -}}
 {{- $values := index $v .component -}}
@@ -46,7 +45,7 @@ volumes:
   {{- end }}
 {{- end -}}
 
-{{- /* Where a pod may run, and as whom. */ -}}
+{{- /* Scheduling and security context of a pod. */ -}}
 {{- define "wherry.placement" -}}
 {{- with concat (.root.Values.global.imagePullSecrets | default list) .root.Values.imagePullSecrets | uniq }}
 imagePullSecrets:
@@ -90,8 +89,8 @@ affinity:
 {{- end }}
 {{- end -}}
 
-{{- /* The container's fields that are the same for all three programs. The volume mounts come last,
-so that a container can add its own. */ -}}
+{{- /* Container fields that all three programs share. Volume mounts come last, so that a container can
+append its own. */ -}}
 {{- define "wherry.containerFields" -}}
 {{- $v := .root.Values -}}
 {{- $values := index $v .component -}}
@@ -120,8 +119,8 @@ volumeMounts:
   {{- end }}
 {{- end -}}
 
-{{- /* A node with much to do takes its time to start a program: the other probes wait for this one,
-which asks every second so that nobody waits for them. Takes a dict of path and port. */ -}}
+{{- /* A busy node may start a program slowly, so the other probes wait for this one. It runs every
+second so that a pod becomes ready without delay. Takes a dict of path and port. */ -}}
 {{- define "wherry.startupProbe" -}}
 startupProbe:
   httpGet: {path: {{ .path }}, port: {{ .port }}}

@@ -1,4 +1,4 @@
-{{- /* What each program may do with jobs, in each tenant's namespace; docs/security.md says why. */ -}}
+{{- /* Permissions of each program on jobs in a tenant's namespace, explained in docs/security.md. */ -}}
 {{- define "wherry.jobRules.api" -}}
 - apiGroups: [wherry.dev]
   resources: [downloadjobs]
@@ -26,8 +26,8 @@
   verbs: [patch]
 {{- end -}}
 
-{{- /* A role and its binding to one component's service account. Takes a dict of root, component,
-name, rules, and namespace (empty: for the whole cluster). */ -}}
+{{- /* A role and its binding to a program's service account. Takes a dict of root, component, name,
+rules, and namespace (empty: cluster-wide). */ -}}
 {{- define "wherry.grant" -}}
 {{- $kind := ternary "Role" "ClusterRole" (not (empty .namespace)) }}
 ---
@@ -62,7 +62,7 @@ subjects:
     namespace: {{ .root.Release.Namespace }}
 {{- end -}}
 
-{{- /* What the operator may do in the release's own namespace. */ -}}
+{{- /* Permissions of the operator in the release's namespace. */ -}}
 {{- define "wherry.operatorRules" -}}
 - apiGroups: [wherry.dev]
   resources: [runnerpools]
@@ -98,8 +98,7 @@ subjects:
 {{- end }}
 {{- end -}}
 
-{{- /* Asking the API server whose a token is and what its owner may do; only it can be asked
-cluster-wide, and it gives no access to anything. */ -}}
+{{- /* Token and access reviews. They are cluster-wide resources that only answer questions. */ -}}
 {{- define "wherry.authRules" -}}
 - apiGroups: [authentication.k8s.io]
   resources: [tokenreviews]

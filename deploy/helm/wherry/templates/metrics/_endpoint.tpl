@@ -1,4 +1,4 @@
-{{- /* Metadata of a monitor; takes a dict of root and monitor. */ -}}
+{{- /* Metadata of a monitor. Takes a dict of root and monitor. */ -}}
 {{- define "wherry.monitorMetadata" -}}
 name: {{ include "wherry.fullname" .root }}
 namespace: {{ .root.Release.Namespace }}
@@ -13,7 +13,7 @@ annotations:
 {{- end }}
 {{- end -}}
 
-{{- /* An endpoint of a monitor; takes a dict of port and monitor. */ -}}
+{{- /* An endpoint of a monitor. Takes a dict of port and monitor. */ -}}
 {{- define "wherry.metricsEndpoint" -}}
 port: {{ .port }}
 path: /metrics

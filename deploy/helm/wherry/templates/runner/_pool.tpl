@@ -2,7 +2,7 @@
 {{- printf "%s-pool-%s" (include "wherry.fullname" .) .Values.defaultPool.name -}}
 {{- end -}}
 
-{{- /* The default RunnerPool. The operator adds the runner's name, pool and concurrency. */ -}}
+{{- /* The default RunnerPool. The operator adds each runner's name, pool and concurrency. */ -}}
 {{- define "wherry.poolManifest" -}}
 {{- $context := dict "root" . "component" "runner" -}}
 {{- $pool := .Values.defaultPool -}}

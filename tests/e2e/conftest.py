@@ -1,5 +1,12 @@
-"""One installed trial for all end-to-end tests: `make up` itself, and `make down` afterwards."""
+"""The trial of `make up`, and beside it a release of the tests' own.
 
+The trial may be in use: it may hold other jobs and other runners. So tests only read the trial and
+the job of `make up` in it. Everything that slows down, counts, upgrades or uninstalls happens in
+the tests' own release. The tests start with `make up`, which upgrades a running trial to this tree;
+its jobs continue meanwhile.
+"""
+
+import asyncio
 import os
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +19,8 @@ import pytest
 from localcluster import clusters, paths
 from localcluster.cluster import Cluster
 from tests.e2e.machine import Machine, machine_now
+from tests.e2e.release import Release, own_namespace
+from tests.harness.waiting import eventually_blocking
 from trial import chart
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -78,8 +87,32 @@ def left_behind(before: Machine, after: Machine) -> list[str]:
     ]
 
 
+@pytest.fixture(scope="session")
+def release(trial: Trial) -> Iterator[Release]:
+    """A release of the tests' own, installed; deleted afterwards with all that its jobs stored."""
+    with own_namespace(trial.cluster) as made:
+        made.install({})
+        yield made
+        made.kubectl("delete", "downloadjobs", "--all", "--timeout=60s")
+        eventually_blocking(
+            "the archives of the deleted jobs to be gone",
+            lambda: asyncio.run(made.stored_keys()),
+            lambda keys: not keys,
+            within=60,
+            every=1,
+        )
+        made.uninstall()
+
+
 @pytest.fixture
-def http(trial: Trial) -> Iterator[httpx.Client]:
-    """A client of the installed API."""
+def http(release: Release) -> Iterator[httpx.Client]:
+    """A client of the own release's API."""
+    with httpx.Client(base_url=release.api_url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def trial_http(trial: Trial) -> Iterator[httpx.Client]:
+    """A client of the trial's API."""
     with httpx.Client(base_url=trial.cluster.api_url, timeout=30) as client:
         yield client

@@ -1,4 +1,4 @@
-"""Clients that go on posting jobs and following them while the cluster changes under them."""
+"""Clients that post jobs and follow them while the cluster changes under them."""
 
 import asyncio
 import json

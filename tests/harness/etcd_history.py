@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+from pydantic import ValidationError
 
 from tests.harness.history import Change, JobHistory
 from wherry_core.resources import GROUP, DownloadJob
@@ -21,19 +22,34 @@ FOLDER = f"/registry/{GROUP}/downloadjobs/"
 LONGEST_LINE = 8 << 20
 
 
+class UnreadableJobError(Exception):
+    """A stored job that this version's model refuses; ``key`` is its ``namespace/name``."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key} is not a DownloadJob of this version")
+        self.key = key
+
+
 def _text(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
 def change_of(event: dict[str, Any]) -> Change:
-    """Return what one event of etcd's watch means, with the version that it made."""
+    """Return what one event of etcd's watch means, with the version that it made.
+
+    Raises UnreadableJobError for a job that this version's model refuses.
+    """
     deleted = event.get("type") == "DELETE"
     stored = event["prev_kv"] if deleted else event["kv"]
     body = json.loads(base64.b64decode(stored["value"]))
     body["metadata"]["resourceVersion"] = event["kv"]["mod_revision"]
     new = event["kv"].get("create_revision") == event["kv"]["mod_revision"]
     kind = "DELETED" if deleted else "ADDED" if new else "MODIFIED"
-    return Change(kind, DownloadJob.model_validate(body))
+    try:
+        return Change(kind, DownloadJob.model_validate(body))
+    except ValidationError as error:
+        meta = body["metadata"]
+        raise UnreadableJobError(f"{meta['namespace']}/{meta['name']}") from error
 
 
 async def _record(etcd: str, history: JobHistory, namespace: str, ready: asyncio.Event) -> None:
@@ -51,7 +67,10 @@ async def _record(etcd: str, history: JobHistory, namespace: str, ready: asyncio
             if result.get("created"):
                 ready.set()
             for event in result.get("events", []):
-                history.changes.append(change_of(event))
+                try:
+                    history.changes.append(change_of(event))
+                except UnreadableJobError as error:
+                    history.unreadable.add(error.key)
                 history.version = event["kv"]["mod_revision"]
     raise ConnectionError("etcd ended the watch")
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import aiohttp
 
@@ -23,6 +24,8 @@ class Change:
     """ADDED, MODIFIED or DELETED."""
     job: DownloadJob
     """The job as it was after it."""
+    seen: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
+    """When the change was recorded, by the clock of the tests."""
 
 
 @dataclass
@@ -30,6 +33,8 @@ class JobHistory:
     """All changes that a watch saw, oldest first."""
 
     changes: list[Change] = field(default_factory=list)
+    unreadable: set[str] = field(default_factory=set)
+    """Jobs (``namespace/name``) that this version's model refuses; their changes are left out."""
     version: str = ""
     """The resourceVersion up to which the history is complete."""
     breaks: int = 0

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,10 +34,13 @@ class PodProcess:
         self.pod = pod
         self.name: str = pod["metadata"]["name"]
         self.namespace: str = pod["metadata"]["namespace"]
+        self.uid: str = pod["metadata"]["uid"]
         self.health_port = 0
         """Port of its /healthz, /readyz and /metrics."""
         self.forget_status = False
         """True: no status is written and the object is not touched when the process ends."""
+        self.outlives_pod = False
+        """True: the process goes on after its pod was deleted, as on a node that is cut off."""
         self._node = node
         self._child: asyncio.subprocess.Process | None = None
         self._deletion = asyncio.Event()
@@ -48,11 +52,12 @@ class PodProcess:
     @property
     def folder(self) -> Path:
         """Where its token, kubeconfig and log are."""
-        return self._node.folder / f"{self.namespace}-{self.name}"
+        # By uid, because the names of runners are used again.
+        return self._node.folder / f"{self.namespace}-{self.name}-{self.uid[:8]}"
 
     @property
     def log_file(self) -> Path:
-        """What it has written; pods of the same name share it."""
+        """What it has written."""
         return self.folder / "log"
 
     @property
@@ -72,6 +77,15 @@ class PodProcess:
         if self.running:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
+
+    def logged(self, pattern: str) -> int:
+        """Return how many times a regular expression matches in its log."""
+        return len(re.findall(pattern, self.log_file.read_text(errors="replace")))
+
+    async def wait_logged(self, pattern: str, within: float = 30.0) -> None:
+        """Wait until a regular expression matches in its log. Raises TooLateError."""
+        what = f"pod {self.name} to log {pattern!r}"
+        await eventually(what, lambda: self.logged(pattern), within=within)
 
     def oom_kill(self) -> None:
         """End it as the kernel does when memory is short; the status says OOMKilled."""

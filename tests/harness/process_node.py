@@ -99,6 +99,13 @@ class ProcessNode:
         process.send(signal.SIGKILL)
         await self.api.delete("pods", process.namespace, pod_name, grace_seconds=0)
 
+    async def cut_off(self, pod_name: str) -> PodProcess:
+        """Force-delete the pod while its node is unreachable; return its process, which goes on."""
+        process = self.process(pod_name)
+        process.outlives_pod = True
+        await self.api.delete("pods", process.namespace, pod_name, grace_seconds=0)
+        return process
+
     # The loop.
 
     async def run(self, namespaces: Sequence[str], started: asyncio.Event | None = None) -> None:
@@ -163,7 +170,8 @@ class ProcessNode:
         process = self.processes.get(uid)
         if process is not None:
             process.forget_status = True
-            process.send(signal.SIGKILL)
+            if not process.outlives_pod:
+                process.send(signal.SIGKILL)
         self._schedule()
 
     def _schedule(self) -> None:

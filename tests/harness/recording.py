@@ -2,18 +2,21 @@
 
 import asyncio
 import base64
+import contextlib
 import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+
+from pydantic import ValidationError
 
 from tests.harness.api import JOBS, POOLS, Api
 from tests.harness.buckets import Bucket
 from tests.harness.history import JobHistory
-from tests.harness.model import Facts, StoredObject
+from tests.harness.model import Answers, Facts, StoredObject
 from tests.harness.waiting import eventually
 from wherry_core.resources import DownloadJob, Phase
 
@@ -23,16 +26,20 @@ COUNTED: Final = {"downloadjobs", "runnerpools", "pods", "events"}
 READERS: Final = 16
 
 
-def damage_of(key: str, body: bytes) -> str:
-    """Return what is wrong with the bytes of a ZIP archive; empty when nothing is."""
+def archive_content(key: str, body: bytes) -> tuple[str, dict[str, int]]:
+    """Return what is wrong with a ZIP archive ("" when nothing is), and its members' CRC-32.
+
+    An object that is no archive by its name has neither.
+    """
     if not key.endswith(".zip"):
-        return ""
+        return "", {}
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             bad = archive.testzip()
+            members = {each.filename: each.CRC for each in archive.infolist()}
     except (zipfile.BadZipFile, EOFError, ValueError) as error:
-        return f"{type(error).__name__}: {error}"
-    return f"{bad} does not have its CRC" if bad else ""
+        return f"{type(error).__name__}: {error}", {}
+    return f"{bad} does not have its CRC" if bad else "", members
 
 
 async def _read(client: Any, bucket: str, key: str, room: asyncio.Semaphore) -> StoredObject:
@@ -41,7 +48,8 @@ async def _read(client: Any, bucket: str, key: str, room: asyncio.Semaphore) -> 
         async with answer["Body"] as stream:
             body = bytes(await stream.read())
     crc32 = base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
-    return StoredObject(len(body), answer["ETag"].strip('"'), crc32, damage_of(key, body))
+    damage, members = archive_content(key, body)
+    return StoredObject(len(body), answer["ETag"].strip('"'), crc32, damage, members)
 
 
 async def stored_objects(bucket: Bucket) -> dict[str, StoredObject]:
@@ -82,22 +90,38 @@ class AuditLog:
 
 
 async def writes_when_quiet(
-    path: Path, namespace: str, *, rest: float = 6.0, watched: float = 8.0, within: float = 60.0
+    path: Path,
+    namespace: str,
+    *,
+    counts: Callable[[str], bool] = bool,
+    rest: float = 6.0,
+    watched: float = 8.0,
+    within: float = 60.0,
 ) -> tuple[str, ...]:
-    """Wait until nothing was written for ``rest`` seconds; return what is written after it.
+    """Wait until nothing was written for ``rest`` seconds; return what is written after that.
 
-    Raises TooLateError when the writes do not end.
+    ``counts`` chooses the writes that matter, all by default. Raises TooLateError when the writes
+    do not end.
     """
 
-    async def resting() -> bool:
+    async def writes_during(seconds: float) -> tuple[str, ...]:
         log = AuditLog(path, namespace)
-        await asyncio.sleep(rest)
-        return not log.writes()
+        await asyncio.sleep(seconds)
+        return tuple(write for write in log.writes() if counts(write))
 
-    await eventually("all writes to end", resting, within=within)
-    log = AuditLog(path, namespace)
-    await asyncio.sleep(watched)
-    return tuple(log.writes())
+    await eventually(
+        "all writes to end", lambda: writes_during(rest), lambda found: not found, within=within
+    )
+    return await writes_during(watched)
+
+
+def readable_jobs(found: Iterable[Mapping[str, Any]]) -> tuple[DownloadJob, ...]:
+    """Return those of the stored jobs that this version's model reads."""
+    jobs = []
+    for each in found:
+        with contextlib.suppress(ValidationError):
+            jobs.append(DownloadJob.model_validate(each))
+    return tuple(jobs)
 
 
 async def gather_facts(
@@ -107,6 +131,9 @@ async def gather_facts(
     history: JobHistory,
     asked: Mapping[str, frozenset[Phase]],
     quiet: Sequence[str] = (),
+    *,
+    deleted: Iterable[str] = (),
+    answers: Mapping[str, Answers] | None = None,
 ) -> Facts:
     """Read everything that the model check wants to know."""
     found = await api.list_all(JOBS, namespace)
@@ -116,8 +143,11 @@ async def gather_facts(
     return Facts(
         asked=dict(asked),
         changes=tuple(history.changes),
-        jobs=tuple(DownloadJob.model_validate(each) for each in found),
+        jobs=readable_jobs(found),
         store=bucket.settings,
+        deleted=frozenset(deleted),
+        answers=answers or {},
+        sources=bucket.sources,
         objects=await stored_objects(bucket),
         uploads=tuple(await bucket.uploads("archives/")),
         pods=tuple(await api.list_all("pods", namespace)),

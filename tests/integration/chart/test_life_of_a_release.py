@@ -90,9 +90,10 @@ def test_uninstall_keeps_crds_and_jobs_and_ends_the_pool(admin: Admin, tmp_path:
     admin.install({})
     admin.apply_pool(tmp_path)
     admin.kubectl("create", "-f", "-", stdin=json.dumps(JOB))
-    told = admin.uninstall()
-    assert "kept due to the resource policy" in told
-    assert "downloadjobs.wherry.dev" in told
+    output = admin.uninstall()
+    assert "kept due to the resource policy" in output
+    assert "[CustomResourceDefinition] downloadjobs.wherry.dev" in output
+    assert "[CustomResourceDefinition] runnerpools.wherry.dev" in output
     eventually(lambda: not pools(admin))
     assert len(admin.get("downloadjobs")["items"]) == 1
     for kind in ("deployment", "role", "rolebinding", "service", "networkpolicy", "configmap"):

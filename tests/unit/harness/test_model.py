@@ -1,13 +1,20 @@
 """The model check must catch every kind of bad run, and let a good one pass."""
 
 import dataclasses
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.harness.history import Change
-from tests.harness.model import COMPLETED, Facts, StoredObject, broken_promises
+from tests.harness.model import (
+    COMPLETED,
+    Answers,
+    Facts,
+    SourceVersion,
+    StoredObject,
+    broken_promises,
+)
 from wherry_core.resources import DownloadJob, Phase
 from wherry_core.settings import StoreSettings
 
@@ -128,7 +135,7 @@ BAD_ENDS: dict[str, dict[str, Any]] = {
     "team/job: lost: it stays Processing (attempt 1)": {"jobs": (HALF,)},
     "team/job: lost: it stays None (attempt 0)": {"jobs": (version(),)},
     "team/job: ended as Failed, not Completed: StoreAway: no answer": {"jobs": (FAILED,)},
-    "team/job: nobody asked for this job": {"asked": {}},
+    "team/job: it was never asked for": {"asked": {}},
     "team/job: Completed without an archive": {"jobs": (version(phase="Completed", attempt=1),)},
     "team/job: Failed, and yet with an archive": {
         "jobs": (version(phase="Failed", attempt=1, archive=ARCHIVE),),
@@ -172,3 +179,106 @@ def test_a_job_that_vanished_before_its_end_is_lost() -> None:
 def test_the_upload_of_a_job_that_still_runs_has_an_owner() -> None:
     facts = dataclasses.replace(good(), jobs=(HALF,), uploads=(KEY,))
     assert not any("upload" in found for found in broken_promises(facts))
+
+
+def test_a_deleted_job_may_be_gone_before_its_end() -> None:
+    changes = (*history(QUEUED, CLAIMED), Change("DELETED", CLAIMED))
+    facts = dataclasses.replace(
+        good(),
+        changes=changes,
+        jobs=(),
+        objects={},
+        deleted=frozenset({"team/job"}),
+        answers={"team/job": Answers(404, 410)},
+    )
+    assert broken_promises(facts) == []
+
+
+BAD_ANSWERS = {
+    "team/job: it exists, but its status is answered with 404": ((DONE,), Answers(404, 302)),
+    "team/job: Completed, but its download is answered with 410": ((DONE,), Answers(200, 410)),
+    "team/job: gone, but its status is answered with 200": ((), Answers(200, 404)),
+    "team/job: gone, but its download is answered with 302": ((), Answers(404, 302)),
+}
+
+
+@pytest.mark.parametrize("sentence", BAD_ANSWERS)
+def test_a_wrong_answer_of_the_api_is_caught(sentence: str) -> None:
+    jobs, answers = BAD_ANSWERS[sentence]
+    facts = dataclasses.replace(
+        good(), jobs=jobs, deleted=frozenset({"team/job"}), answers={"team/job": answers}
+    )
+    assert sentence in broken_promises(facts)
+
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def created_at_noon(**status: Any) -> DownloadJob:
+    job = version(**status)
+    metadata = job.metadata.model_copy(update={"creation_timestamp": NOON})
+    return job.model_copy(update={"metadata": metadata})
+
+
+TIMED = created_at_noon(
+    phase="Completed",
+    attempt=1,
+    archive=ARCHIVE,
+    startTime="2026-01-01T12:00:10Z",
+    completionTime="2026-01-01T12:00:20Z",
+)
+
+
+def test_times_of_one_clock_are_right() -> None:
+    changes = (Change("MODIFIED", TIMED, seen=at(20.4)),)
+    assert broken_promises(dataclasses.replace(good(), changes=changes, jobs=(TIMED,))) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("startTime", "2026-01-01T11:58:10Z", "11:58:10+00:00 is before its creation"),
+        ("completionTime", "2026-01-01T12:02:20Z", "12:02:20+00:00 is in the future"),
+    ],
+)
+def test_a_time_of_a_clock_that_is_off_is_caught(field: str, value: str, sentence: str) -> None:
+    wrong = created_at_noon(phase="Completed", attempt=1, archive=ARCHIVE, **{field: value})
+    changes = (Change("MODIFIED", wrong, seen=at(20.4)),)
+    found = broken_promises(dataclasses.replace(good(), changes=changes, jobs=(wrong,)))
+    assert f"team/job: {field} 2026-01-01 {sentence}" in found
+
+
+OLD, NEW = SourceVersion(1, at(-60), replaced=at(5)), SourceVersion(2, at(4))
+BEFORE_NOON = SourceVersion(1, at(-60), replaced=at(-10))
+SECOND = (SourceVersion(9, at(-60)),)
+HOLDS_OTHER_BYTES = "team/job: the archive holds bytes for 1 that the file did not have"
+
+
+@pytest.mark.parametrize(
+    ("versions", "members", "found"),
+    [
+        ((OLD, NEW), {"1": 1, "2": 9}, []),
+        ((OLD, NEW), {"1": 2, "2": 9}, []),
+        ((OLD, NEW), {"1": 3, "2": 9}, [HOLDS_OTHER_BYTES]),
+        ((BEFORE_NOON, NEW), {"1": 1, "2": 9}, [HOLDS_OTHER_BYTES]),
+        ((OLD, SourceVersion(2, at(60))), {"1": 2, "2": 9}, [HOLDS_OTHER_BYTES]),
+        ((OLD, NEW), {"2": 9}, [HOLDS_OTHER_BYTES]),
+    ],
+    ids=["old bytes", "new bytes", "damaged", "replaced before", "stored after", "no member"],
+)
+def test_a_member_must_have_bytes_that_its_source_had(
+    versions: tuple[SourceVersion, ...], members: dict[str, int], found: list[str]
+) -> None:
+    stored = dataclasses.replace(GOOD, members=members)
+    facts = dataclasses.replace(
+        good(),
+        changes=(Change("MODIFIED", TIMED, seen=at(20)),),
+        jobs=(TIMED,),
+        objects={KEY: stored, MANIFEST: StoredObject(2)},
+        sources={"1": versions, "2": SECOND},
+    )
+    assert broken_promises(facts) == found

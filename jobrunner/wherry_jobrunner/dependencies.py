@@ -1,14 +1,14 @@
-"""What every attempt of a runner works with."""
+"""The settings and connections that every attempt of a runner uses."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from wherry_core.redis.client import Redis
+from wherry_core.redis.link import RedisLink
 from wherry_core.settings import LifetimeSettings, StoreSettings
 from wherry_jobrunner.archive.interface import ArchiveProgress, ArchiveRequest, ArchiveResult
-from wherry_jobrunner.kubernetes_client import ApiServer
-from wherry_jobrunner.redis_link import RedisLink
+from wherry_jobrunner.kubernetes_client import JobClient
 from wherry_jobrunner.settings import RunnerSettings
 
 
@@ -29,13 +29,13 @@ class Bundle(Protocol):
 
 
 @dataclass(frozen=True)
-class Tools:
+class Dependencies:
     """Settings and connections of the process."""
 
     settings: RunnerSettings
     store_settings: StoreSettings
     lifetimes: LifetimeSettings
-    api: ApiServer
+    jobs: JobClient
     redis: RedisLink
     store: Any
     """S3 client."""

@@ -8,34 +8,34 @@ from typing import Final
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from wherry_jobrunner.redis_link import RedisLink
+from wherry_core.redis.link import RedisLink
 from wherry_jobrunner.worker import Worker
 
 STUCK_SECONDS: Final = 60.0
-"""A heartbeat that is so long ago means that the event loop hangs."""
+"""Seconds without a heartbeat after which the event loop is considered to hang."""
 
 
-def is_alive(now: float, beaten_at: float) -> bool:
-    """Whether the process works, whatever Redis and the API server do."""
-    return now - beaten_at < STUCK_SECONDS
+def is_alive(now: float, heartbeat_at: float) -> bool:
+    """Return whether the process works; Redis and the API server do not matter."""
+    return now - heartbeat_at < STUCK_SECONDS
 
 
-def readiness(*, leaving: bool, redis_answers: bool) -> tuple[bool, str]:
-    """Return whether the runner takes jobs, and why not."""
+def readiness(*, leaving: bool, redis_is_up: bool) -> tuple[bool, str]:
+    """Return whether the runner takes jobs, and the reason why not."""
     if leaving:
         return False, "leaving"
-    return (True, "ready") if redis_answers else (False, "Redis does not answer")
+    return (True, "ready") if redis_is_up else (False, "Redis is unavailable")
 
 
 def application(worker: Worker, link: RedisLink) -> web.Application:
     """Return the HTTP application of the probes."""
 
     async def healthz(_: web.Request) -> web.Response:
-        alive = is_alive(time.monotonic(), worker.heartbeat.beaten_at)
+        alive = is_alive(time.monotonic(), worker.heartbeat.sent_at)
         return web.Response(text="ok" if alive else "stuck", status=200 if alive else 503)
 
     async def readyz(_: web.Request) -> web.Response:
-        ready, why = readiness(leaving=worker.leaving, redis_answers=link.answering)
+        ready, why = readiness(leaving=worker.leaving, redis_is_up=link.up)
         return web.Response(text=why, status=200 if ready else 503)
 
     async def metrics(_: web.Request) -> web.Response:
@@ -54,7 +54,7 @@ async def serving(worker: Worker, link: RedisLink, port: int) -> AsyncIterator[N
     if port == 0:
         yield
         return
-    runner = web.AppRunner(application(worker, link), access_log=None, shutdown_timeout=1)
+    runner = web.AppRunner(application(worker, link), access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
         await web.TCPSite(runner, port=port).start()

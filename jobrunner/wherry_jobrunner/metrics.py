@@ -22,17 +22,18 @@ ARCHIVED_BYTES: Final = Counter("wherry_runner_archived_bytes", "Bytes of comple
 REDIS_LOST: Final = Counter("wherry_runner_redis_lost", "Times that Redis stopped answering")
 FAULTS: Final = Counter("wherry_runner_faults", "Errors in the runner itself", ["where"])
 
-# Series that are there from the start: the first increase of one that appears with it is not seen.
+# Pre-create the series, because ``increase()`` misses a counter's first sample.
 for _place in (
     "checking the claim",
     "claiming",
-    "ending an attempt",
+    "completing an attempt",
     "making an archive",
-    "recording an end",
+    "publishing progress",
+    "recording a completion",
+    "recording progress",
     "serving a job",
     "taking jobs",
-    "telling followers",
-    "telling the resource",
     "the heartbeat",
+    "watching the operator",
 ):
     FAULTS.labels(_place)

@@ -5,13 +5,14 @@ from typing import Annotated
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from wherry_core.redis.runner_registry import RunnerId
 from wherry_core.settings import DNS_LABEL
 
 DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 
 
 class RunnerSettings(BaseSettings):
-    """Who this runner is, and how it works."""
+    """The identity of this runner, and how it works."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
@@ -19,25 +20,29 @@ class RunnerSettings(BaseSettings):
         str, Field(validation_alias="WHERRY_RUNNER_NAME", pattern=DNS_SUBDOMAIN, max_length=253)
     ]
     """Name of the runner: its pod's. The operator sets it."""
+    uid: Annotated[str, Field(validation_alias="WHERRY_RUNNER_UID", max_length=64)] = ""
+    """Uid of the runner's pod: a pod of the same name with another uid is another runner. The
+    operator sets it; left out, only the name counts."""
     pool: Annotated[
         str, Field(validation_alias="WHERRY_POOL", pattern=DNS_LABEL, max_length=63)
     ] = "default"
-    """Pool whose queue it takes jobs from. The operator sets it."""
+    """Pool from whose queue the runner takes jobs. The operator sets it."""
     concurrency: Annotated[int, Field(validation_alias="WHERRY_CONCURRENCY", ge=1, le=100)] = 5
-    """Jobs that it works on at once. The operator sets it from the pool."""
+    """Number of jobs that the runner works on at once. The operator sets it from the pool."""
     health_port: Annotated[int, Field(validation_alias="WHERRY_HEALTH_PORT", ge=0, le=65535)] = 8080
-    """Port of /healthz, /readyz and /metrics; 0 for none."""
+    """Port of /healthz, /readyz and /metrics; 0: none is opened."""
     stop_grace_seconds: Annotated[
         float, Field(validation_alias="WHERRY_STOP_GRACE_SECONDS", ge=0, le=86_400)
     ] = 20
-    """Seconds after SIGTERM in which claimed jobs may still finish; then they are handed back.
-    Ten seconds less than the pod's terminationGracePeriodSeconds fit well."""
+    """Seconds after SIGTERM in which claimed jobs may still finish; then they are handed back. Set
+    it to ten seconds less than the pod's terminationGracePeriodSeconds."""
     completion_patience_seconds: Annotated[
         float, Field(validation_alias="WHERRY_COMPLETION_PATIENCE_SECONDS", ge=10, le=86_400)
     ] = 900
-    """Seconds for which the end of an attempt is offered to an API server that is away."""
+    """Seconds for which the result of an attempt is kept and sent again while the API server is
+    unavailable."""
     delay_enabled: Annotated[bool, Field(validation_alias="DOWNLOAD_DELAY_ENABLED")] = False
-    """Wait a random time before each archive is made, to try clients with slow jobs."""
+    """Wait for a random time before each archive is made, to try clients with slow jobs."""
     delay_min_ms: Annotated[
         int, Field(validation_alias="DOWNLOAD_DELAY_MIN_MS", ge=0, le=86_400_000)
     ] = 10_000
@@ -46,6 +51,11 @@ class RunnerSettings(BaseSettings):
         int, Field(validation_alias="DOWNLOAD_DELAY_MAX_MS", ge=0, le=86_400_000)
     ] = 120_000
     """Longest simulated delay, in milliseconds."""
+
+    @property
+    def runner(self) -> RunnerId:
+        """The identity of this runner."""
+        return RunnerId(self.name, self.uid)
 
     @model_validator(mode="after")
     def _ordered(self) -> "RunnerSettings":

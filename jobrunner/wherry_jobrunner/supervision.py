@@ -1,4 +1,4 @@
-"""Loops that go on after an error of our own, and their end."""
+"""Loops that continue after an error of our own, and how they are cancelled."""
 
 import asyncio
 import logging
@@ -10,32 +10,32 @@ from wherry_jobrunner import metrics
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS: Final = 1.0
-CANCEL_AGAIN_SECONDS: Final = 1.0
+CANCEL_AGAIN_SECONDS: Final = 0.1
 
 
-async def guarded(
+async def supervised(
     what: str, loop: Callable[[], Awaitable[None]], context: Mapping[str, object] | None = None
 ) -> None:
-    """Run ``loop`` until it returns; an error in it is logged, counted, and it is run again.
+    """Run ``loop`` until it returns; log and count an error in it, and run it again.
 
-    A runner with jobs under way must not end, or fall silent, for a fault in one place.
+    A runner with jobs in progress must neither end nor fall silent because of a fault in one place.
     """
     while True:
         try:
             await loop()
         except Exception:
             metrics.FAULTS.labels(what).inc()
-            log.exception("%s failed, and goes on", what, extra=dict(context or {}))
+            log.exception("%s failed; it continues", what, extra=dict(context or {}))
             await asyncio.sleep(PAUSE_SECONDS)
         else:
             return
 
 
-async def end_all(tasks: Collection[asyncio.Task[None]]) -> None:
-    """Cancel ``tasks`` and wait for their end; their errors are theirs.
+async def cancel_all(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel ``tasks`` and wait until they have ended; their errors are not raised.
 
-    A cancel may get lost, in ``asyncio.wait_for`` of Python 3.11 for one (python/cpython#86296):
-    who does not hear it hears it again.
+    A task is cancelled again when it did not notice: ``asyncio.wait_for`` of Python 3.11 can lose
+    a cancellation (python/cpython#86296).
     """
     pending = set(tasks)
     while pending:

@@ -1,52 +1,58 @@
-"""The work loop: takes jobs from the queue while there are free places."""
+"""The work loop: takes jobs from the queue while there are free slots."""
 
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, TypeVar
 
 from wherry_core.redis import job_queue, runner_registry
+from wherry_core.redis.client import Redis
 from wherry_core.redis.job_queue import Waiting
+from wherry_core.redis.link import RedisUnavailableError
 from wherry_jobrunner import metrics
-from wherry_jobrunner.attempt import Attempt, Stop
-from wherry_jobrunner.attempt_trace import traced_attempt
-from wherry_jobrunner.claim.claim_loop import ApiServerAwayError, claim
+from wherry_jobrunner.attempt import Attempt, Stop, traced_attempt
+from wherry_jobrunner.claim.claim_loop import ApiServerUnavailableError, claim_job
 from wherry_jobrunner.claim.heartbeat import Heartbeat
 from wherry_jobrunner.completion import HAND_BACK_PATIENCE_SECONDS, Outcome
-from wherry_jobrunner.dependencies import Tools
+from wherry_jobrunner.dependencies import Dependencies
 from wherry_jobrunner.kubernetes_client import pauses
-from wherry_jobrunner.redis_link import RedisAwayError
-from wherry_jobrunner.supervision import end_all, guarded
+from wherry_jobrunner.supervision import cancel_all, supervised
 
 log = logging.getLogger(__name__)
 
-POP_SECONDS: Final = 1.0
-"""How long one look at the queue waits. Leaving waits for it, for a pop that is broken off may
-lose the job that it brings until the operator misses it."""
+T = TypeVar("T")
+
+POP_SECONDS: Final = 0.4
+"""Longest wait for one pop. Leaving waits for it, because a pop that is cancelled may lose the job
+that it returns until the operator notices that."""
+LEAVE_SECONDS: Final = 0.5
+"""Seconds after the order to leave in which a pop or a claim in progress may still end."""
+LAST_WORDS_SECONDS: Final = 0.2
+"""Longest wait for Redis once the runner leaves: its records expire by themselves."""
 REGISTRY_SECONDS: Final = 3.0
-"""How long Redis is waited for when a job has ended."""
+"""Longest wait for Redis when a job has ended."""
 
 
 class Worker:
-    """Works on jobs until it is told to leave."""
+    """Works on jobs until it is asked to leave."""
 
-    def __init__(self, tools: Tools) -> None:
-        self._tools = tools
-        self._pool, self._name = tools.settings.pool, tools.settings.name
+    def __init__(self, dependencies: Dependencies) -> None:
+        settings = dependencies.settings
+        self._dependencies = dependencies
+        self._pool, self._runner = settings.pool, settings.runner
         self._leaving = asyncio.Event()
-        self._places = asyncio.Semaphore(tools.settings.concurrency)
+        self._slots = asyncio.Semaphore(settings.concurrency)
         self._begun: set[str] = set()
         self._attempts: dict[str, Attempt] = {}
         self._serving: dict[str, asyncio.Task[None]] = {}
+        self._registry_lock = asyncio.Lock()
         self.gave_up = False
-        """True: an end could not be recorded, and the operator must be made to notice."""
+        """True: a result could not be recorded, and the operator must be made to notice."""
+        self.left_idle = False
+        """True: no job was in progress when the runner was asked to leave."""
         self.heartbeat = Heartbeat(
-            tools.redis,
-            tools.settings,
-            jobs=lambda: tuple(self._begun),
-            check=self._check,
-            drain=lambda: self.leave("the operator asks for it"),
+            dependencies.redis, self._pool, self._runner, self, self._registry_lock
         )
 
     @property
@@ -54,81 +60,105 @@ class Worker:
         """Whether no more jobs are taken."""
         return self._leaving.is_set()
 
-    def leave(self, why: str) -> None:
-        """Take no more jobs; :meth:`run` returns when the claimed ones have ended."""
-        if not self.leaving:
-            log.info("leaving: %s; %d jobs are under way", why, len(self._begun))
-            self._leaving.set()
+    def jobs(self) -> list[str]:
+        """Return the jobs (``namespace/name``) that the runner has begun."""
+        return list(self._begun)
 
-    async def run(self, stop_grace_seconds: float) -> None:
-        """Take and serve jobs until told to leave; then let the claimed ones end.
-
-        Those that have not ended after the grace are handed back.
-        """
-        beating = asyncio.create_task(guarded("the heartbeat", self.heartbeat.run))
-        try:
-            await guarded("taking jobs", self._take_jobs)
-            await self._let_them_end(stop_grace_seconds)
-        finally:
-            await end_all([beating])
-        await self._sign_off()
-
-    def _check(self, jobs: Iterable[str]) -> None:
+    def check(self, jobs: Iterable[str]) -> None:
+        """Have the claims of ``jobs`` compared with the resources."""
         for job in jobs:
             if attempt := self._attempts.get(job):
                 attempt.check()
 
+    def leave(self, why: str) -> None:
+        """Take no more jobs; :meth:`run` returns when the claimed ones have ended."""
+        if not self.leaving:
+            log.info("leaving: %s; %d jobs in progress", why, len(self._begun))
+            self._leaving.set()
+
+    def dismiss(self) -> None:
+        """Stop all jobs without writing to them, and leave: the runner's pod is gone."""
+        self.leave("the operator has dismissed this runner")
+        self._cancel_claims()
+        for attempt in self._attempts.values():
+            attempt.stop(Stop.FENCED)
+
+    async def run(self, stop_grace_seconds: float) -> None:
+        """Take and serve jobs until asked to leave; then let the claimed ones end.
+
+        Those that have not ended after the grace are handed back. Without a claimed job, it
+        returns within a second of :meth:`leave`, whatever Redis and the API server do.
+        """
+        helpers = [
+            asyncio.create_task(supervised("the heartbeat", self.heartbeat.run)),
+            asyncio.create_task(supervised("watching the operator", self.heartbeat.watch_operator)),
+        ]
+        taking = asyncio.create_task(supervised("taking jobs", self._take_jobs))
+        try:
+            await self._leaving.wait()
+            self.left_idle = not self._attempts
+            await asyncio.wait({taking, *self._claiming()}, timeout=LEAVE_SECONDS)
+            await cancel_all([taking])
+            self._cancel_claims()
+            await self._let_jobs_end(stop_grace_seconds)
+        finally:
+            await cancel_all([taking, *helpers])
+        await self._sign_off()
+
     async def _take_jobs(self) -> None:
         wait = pauses()
-        while await self._free_place():
+        while await self._free_slot():
             begun = False
             try:
-                waiting = await self._tools.redis.ask(
-                    job_queue.pop(self._tools.redis.redis, self._pool, POP_SECONDS)
+                waiting = await self._send(
+                    lambda redis: job_queue.pop(redis, self._pool, POP_SECONDS)
                 )
                 wait = pauses()
                 begun = waiting is not None and await self._begin(waiting)
-            except RedisAwayError:
+            except RedisUnavailableError:
                 await self._pause(next(wait))
             finally:
                 if not begun:
-                    self._places.release()
+                    self._slots.release()
 
-    async def _free_place(self) -> bool:
-        """Take a free place, waiting for it; False when the runner is told to leave first."""
+    async def _free_slot(self) -> bool:
+        """Take a free slot, waiting for it; False when the runner leaves first."""
         if self.leaving:
             return False
-        place = asyncio.ensure_future(self._places.acquire())
+        slot = asyncio.ensure_future(self._slots.acquire())
         leaving = asyncio.ensure_future(self._leaving.wait())
-        await asyncio.wait({place, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({slot, leaving}, return_when=asyncio.FIRST_COMPLETED)
         leaving.cancel()
-        if place.done():
+        if slot.done():
             return True
-        place.cancel()
+        slot.cancel()
         return False
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, or until told to leave."""
+        """Wait ``seconds``, or until the runner leaves."""
         try:
             await asyncio.wait_for(self._leaving.wait(), seconds)
         except TimeoutError:
             return
 
     async def _begin(self, waiting: Waiting) -> bool:
-        """Begin a popped job and serve it; False when it was not begun. Raises RedisAwayError."""
-        link, job = self._tools.redis, waiting.job
+        """Begin a popped job and serve it; False when it was not begun.
+
+        Raises RedisUnavailableError.
+        """
+        job = waiting.job
         if self.leaving:
-            await link.ask(job_queue.put_back(link.redis, self._pool, waiting))
+            await self._put_back(waiting)
             return False
         if job in self._begun:
-            # Queued a second time: a job made anew under the name of a deleted one, perhaps.
-            self._check([job])
+            # Queued a second time: perhaps a new job under the name of a deleted one.
+            self.check([job])
             await self._pause(POP_SECONDS)
-            await link.ask(job_queue.put_back(link.redis, self._pool, waiting))
+            await self._put_back(waiting)
             return False
-        async with self.heartbeat.lock:
-            if not await link.ask(
-                runner_registry.begin(link.redis, self._pool, self._name, waiting)
+        async with self._registry_lock:
+            if not await self._send(
+                lambda redis: runner_registry.begin(redis, self._pool, self._runner, waiting)
             ):
                 self.leave("the operator asks for it")
                 return False
@@ -150,45 +180,57 @@ class Worker:
             self._serving.pop(job, None)
             metrics.ACTIVE_JOBS.set(len(self._begun))
         await self._finish(job)
-        self._places.release()
+        self._slots.release()
 
     async def _claim_and_work(self, waiting: Waiting) -> None:
         began = time.time_ns()
         try:
-            job = await claim(self._tools.api, waiting.job, self._name)
-        except ApiServerAwayError as error:
+            job = await claim_job(self._dependencies.jobs, waiting.job, self._runner)
+        except ApiServerUnavailableError as error:
             log.warning("back to the queue: %s", error, extra={"job": waiting.job})
-            await self._return(waiting)
+            await self._put_back(waiting)
             return
+        except asyncio.CancelledError:
+            # If the claim was taken all the same, the next runner that pops the job drops it.
+            await self._put_back(waiting)
+            raise
         if job is None:
             return
-        attempt = Attempt(self._tools, job)
+        attempt = Attempt(self._dependencies, job)
         self._attempts[waiting.job] = attempt
-        with traced_attempt(job, self._name, began) as ended:
+        with traced_attempt(job, self._runner.name, began) as ended:
             outcome = await attempt.run()
             ended(outcome)
         if outcome is Outcome.GAVE_UP:
             self.gave_up = True
-            self.leave("an end could not be recorded")
+            self.leave("a result could not be recorded")
 
-    async def _return(self, waiting: Waiting) -> None:
-        link = self._tools.redis
+    async def _put_back(self, waiting: Waiting) -> None:
         try:
-            await link.ask(job_queue.put_back(link.redis, self._pool, waiting))
-        except RedisAwayError:
-            log.warning("not returned, the operator will miss it", extra={"job": waiting.job})
+            await self._send(lambda redis: job_queue.put_back(redis, self._pool, waiting))
+        except RedisUnavailableError:
+            # It is queued in the resource; the operator puts it into the queue again.
+            log.warning("the job is not back in the queue", extra={"job": waiting.job})
 
     async def _finish(self, job: str) -> None:
-        link = self._tools.redis
         try:
-            await link.ask(
-                runner_registry.finish(link.redis, self._pool, self._name, job), REGISTRY_SECONDS
+            await self._send(
+                lambda redis: runner_registry.finish(redis, self._pool, self._runner, job),
+                REGISTRY_SECONDS,
             )
-        except RedisAwayError:
-            # The next heartbeat lists the jobs anew.
-            log.debug("Redis was not told of the end", extra={"job": job})
+        except RedisUnavailableError:
+            # The next heartbeat lists the jobs without this one.
+            log.debug("Redis did not record that the job has ended", extra={"job": job})
 
-    async def _let_them_end(self, grace_seconds: float) -> None:
+    def _claiming(self) -> set[asyncio.Task[None]]:
+        """Return the tasks that have not claimed their job yet."""
+        return {task for job, task in self._serving.items() if job not in self._attempts}
+
+    def _cancel_claims(self) -> None:
+        for task in self._claiming():
+            task.cancel()
+
+    async def _let_jobs_end(self, grace_seconds: float) -> None:
         if self._serving:
             await asyncio.wait(set(self._serving.values()), timeout=grace_seconds)
         for job, attempt in self._attempts.items():
@@ -204,11 +246,16 @@ class Worker:
         await asyncio.gather(*self._serving.values(), return_exceptions=True)
 
     async def _sign_off(self) -> None:
-        """Take the runner's records from Redis: the next pod of this name is another runner."""
-        link = self._tools.redis
+        """Remove the runner's records from Redis."""
         try:
-            await link.ask(
-                runner_registry.forget(link.redis, self._pool, self._name), REGISTRY_SECONDS
-            )
-        except RedisAwayError:
+            await self._send(lambda redis: runner_registry.delete(redis, self._pool, self._runner))
+        except RedisUnavailableError:
             log.info("the runner's records stay in Redis until they expire")
+
+    async def _send(
+        self, command: Callable[[Redis], Awaitable[T]], within_seconds: float | None = None
+    ) -> T:
+        """Send a command to Redis; with little patience once the runner leaves."""
+        if self.leaving:
+            within_seconds = LAST_WORDS_SECONDS
+        return await self._dependencies.redis.send(command, within_seconds=within_seconds)

@@ -27,7 +27,7 @@ from wherry_jobrunner.archive.store.capability import CAPABILITIES
 from wherry_jobrunner.archive.store.connection import BYTES_PER_CONNECTION
 from wherry_jobrunner.archive.store.head_cache import HeadCache
 from wherry_jobrunner.archive.store.multipart_upload import Upload
-from wherry_jobrunner.archive.store.objects import SkippedFile, SourceObject
+from wherry_jobrunner.archive.store.objects import SourceObject
 from wherry_jobrunner.archive.store.requests import StoreRequests, open_requests
 from wherry_jobrunner.archive.transfer.byte_budget import budget_of_process
 from wherry_jobrunner.archive.transfer.executor import Executor
@@ -36,11 +36,13 @@ from wherry_jobrunner.archive.transfer.member_checksums import MemberChecksums
 from wherry_jobrunner.archive.transfer.part_journal import JournalPart, PartJournal
 from wherry_jobrunner.archive.transfer.progress_counter import ProgressCounter
 from wherry_jobrunner.archive.transfer.resume import take_over
-from wherry_jobrunner.archive.transfer.verification import verify, verify_parts
+from wherry_jobrunner.archive.transfer.verification import confirm_sources, verify, verify_parts
 
 logger = logging.getLogger(__name__)
 
 Report = Callable[[ArchiveProgress], None]
+STALE_HEAD_REASONS: Final = frozenset({"SourceChanged", "SourceCorrupt"})
+"""Reasons of a failure that a stale head of an object can be the cause of."""
 BUFFERS_IN_BUDGET: Final = 4
 """Parts of the largest size built in memory that fit into the budget at once."""
 
@@ -86,7 +88,10 @@ class _Attempt:
         self.tuning = tuning
         self.requests = requests
         self.report = report
+        self.context = {"job": request.job}
         self.ids = tuple(dict.fromkeys(request.file_ids))
+        self.resolved_keys: list[str] = []
+        self.used_cache = False
         folder = archive_folder(settings, request.namespace, request.uid)
         self.journal = (
             PartJournal(redis, request.uid, request.job, settings.archive_bucket, folder)
@@ -98,38 +103,48 @@ class _Attempt:
         )
 
     async def run(self) -> ArchiveResult:
+        try:
+            return await self.make(self.cache)
+        except ArchiveError as error:
+            if error.reason not in STALE_HEAD_REASONS or self.cache is None:
+                raise
+            await self.cache.evict(self.settings.source_bucket, self.resolved_keys)
+            if not self.used_cache:
+                raise
+            # A head that another job left in the cache must not cost this job an attempt.
+            logger.info("resolved again without the cache: %s", error, extra=self.context)
+        return await self.make(None)
+
+    async def make(self, cache: HeadCache | None) -> ArchiveResult:
+        """Resolve, plan and transfer; heads of objects may come from ``cache``."""
         with tracing.span("head", attributes={"wherry.files": len(self.ids)}):
-            found, missing = await self.resolve()
+            # A single object is the result as it is and never read, so only a fresh head counts.
+            resolved = await resolve(
+                self.request.namespace,
+                self.ids,
+                self.settings,
+                self.tuning,
+                self.requests,
+                cache if len(self.ids) > 1 else None,
+            )
+        found, missing = resolved.found, resolved.missing
+        self.resolved_keys = [source.key for source in found]
+        self.used_cache = resolved.used_cache
         settle_missing(found, missing, self.request.on_missing)
         if len(self.ids) == 1:
             return self.single(found[0])
-        try:
-            with tracing.span("plan"):
-                with_crc32 = not any(
-                    source.crc32 is not None for source in found if source.size >= MIN_PART
-                )
-                copying = await self.copies(found, with_crc32=with_crc32)
-                plan = plan_archive(
-                    found,
-                    missing,
-                    part_bytes=self.tuning.part_mib * MIB,
-                    range_bytes=(self.tuning.copy_mib if copying else self.tuning.part_mib) * MIB,
-                )
-            return await self.archive(plan, copying=copying, with_crc32=with_crc32 or not copying)
-        except ArchiveError as error:
-            if error.reason in {"SourceChanged", "SourceCorrupt"} and self.cache is not None:
-                await self.cache.forget(
-                    self.settings.source_bucket, [source.key for source in found]
-                )
-            raise
-
-    async def resolve(self) -> tuple[list[SourceObject], list[SkippedFile]]:
-        """Return the objects that there are, and the ids that have none."""
-        # A single object is not pinned by reading it: what is told of it must be of this moment.
-        cache = self.cache if len(self.ids) > 1 else None
-        return await resolve(
-            self.request.namespace, self.ids, self.settings, self.tuning, self.requests, cache
-        )
+        with tracing.span("plan"):
+            with_crc32 = not any(
+                source.crc32 is not None for source in found if source.size >= MIN_PART
+            )
+            copying = await self.copies(found, with_crc32=with_crc32)
+            plan = plan_archive(
+                found,
+                missing,
+                part_bytes=self.tuning.part_mib * MIB,
+                range_bytes=(self.tuning.copy_mib if copying else self.tuning.part_mib) * MIB,
+            )
+        return await self.archive(plan, copying=copying, with_crc32=with_crc32 or not copying)
 
     def single(self, source: SourceObject) -> ArchiveResult:
         """Return the object itself as the result."""
@@ -237,6 +252,13 @@ class _Attempt:
                             "wherry.reused_bytes": executor.reused_bytes,
                         }
                     )
+            with tracing.span("confirm"):
+                await confirm_sources(
+                    self.requests,
+                    self.settings.source_bucket,
+                    executor.unread_sources,
+                    self.tuning.connections,
+                )
             with tracing.span("complete"):
                 await uploads.complete(self.client, upload, list(stored.values()))
         with tracing.span("verify"):

@@ -1,4 +1,4 @@
-"""Whose a job is: what a runner learns from the job about its own claim."""
+"""Who owns a job: what a runner learns from the job about its own claim."""
 
 from enum import StrEnum
 
@@ -9,29 +9,30 @@ from wherry_jobrunner.claim.claim_patch import Claim
 
 
 class Standing(StrEnum):
-    """How a claim stands."""
+    """The state of a claim."""
 
     OURS = "ours"
     SUSPENDED = "suspended"
-    """Ours, and asked to be handed back."""
+    """Ours, and to be handed back."""
     CANCELLED = "cancelled"
     DELETED = "deleted"
     FENCED = "fenced"
-    """Somebody else's, or nobody's."""
+    """No longer ours: the job has another owner, or none."""
 
 
 def owns(job: DownloadJob, claim: Claim) -> bool:
-    """Whether ``claim`` may still write to ``job``: what the patches test on the API server."""
+    """Return whether ``claim`` may still write to ``job``: what the patches test on the server."""
     return (
         job.metadata.uid == claim.uid
         and job.status.phase is Phase.PROCESSING
         and job.status.attempt == claim.attempt
         and job.status.runner == claim.runner
+        and (claim.runner_uid is None or job.status.runner_uid == claim.runner_uid)
     )
 
 
 def standing(job: DownloadJob | None, claim: Claim) -> Standing:
-    """Return how ``claim`` stands, given the job as it is now (None: it does not exist)."""
+    """Return the state of ``claim``, given the job as it is now (None: it does not exist)."""
     if job is None or job.metadata.uid != claim.uid:
         return Standing.DELETED
     if job.metadata.deletion_timestamp is not None:
@@ -48,7 +49,7 @@ def standing(job: DownloadJob | None, claim: Claim) -> Standing:
 
 
 def shows_completion(job: DownloadJob, claim: Claim, archive_key: str) -> bool:
-    """Whether ``job`` was completed by this very claim: the answer to the patch was lost."""
+    """Return whether this very claim completed ``job``: the answer to the patch was lost."""
     status = job.status
     return (
         job.metadata.uid == claim.uid
@@ -60,7 +61,7 @@ def shows_completion(job: DownloadJob, claim: Claim, archive_key: str) -> bool:
 
 
 def shows_failure(job: DownloadJob, claim: Claim, failure: Failure) -> bool:
-    """Whether ``job`` records this very failure: the answer to the patch was lost."""
+    """Return whether ``job`` records this very failure: the answer to the patch was lost."""
     return job.metadata.uid == claim.uid and any(
         each.attempt == failure.attempt
         and each.runner == failure.runner
@@ -70,7 +71,7 @@ def shows_failure(job: DownloadJob, claim: Claim, failure: Failure) -> bool:
 
 
 def shows_hand_back(job: DownloadJob, claim: Claim) -> bool:
-    """Whether ``job`` is with nobody or in a later attempt, as after our handing it back."""
+    """Return whether ``job`` has no owner or is in a later attempt, as after a hand-back by us."""
     if job.metadata.uid != claim.uid:
         return False
     if job.status.attempt == claim.attempt:
@@ -84,9 +85,9 @@ def attempt_folder(settings: StoreSettings, claim: Claim) -> str:
 
 
 def may_remove(job: DownloadJob | None, claim: Claim, folder: str) -> bool:
-    """Whether the objects in the attempt's ``folder`` belong to nobody any more.
+    """Return whether the objects in the attempt's ``folder`` belong to no one any more.
 
-    Not when the job's result lies there.
+    False when the job's result is one of them.
     """
     if job is None or job.metadata.uid != claim.uid:
         return True

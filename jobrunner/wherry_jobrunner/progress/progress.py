@@ -1,4 +1,4 @@
-"""How far an attempt is, in the figures that followers see."""
+"""How far an attempt is, in the numbers that clients see."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,38 +11,38 @@ ALMOST_DONE: Final = 99
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Counts of files and bytes, and the per cent that are done."""
+class Progress:
+    """Counts of files and bytes, and the percentage that is done."""
 
     percent: int
     files: FileCounts
     bytes: ByteCounts
 
 
-def first_figures(job: DownloadJob) -> Figures:
-    """Return the figures of an attempt that has just been claimed."""
+def initial_progress(job: DownloadJob) -> Progress:
+    """Return the progress of an attempt that has just been claimed."""
     total = job.status.files.total or len(set(job.spec.file_ids))
-    return Figures(percent=0, files=FileCounts(total=total), bytes=ByteCounts())
+    return Progress(percent=0, files=FileCounts(total=total), bytes=ByteCounts())
 
 
-def figures_of(progress: ArchiveProgress, before: Figures) -> Figures:
-    """Return the figures for ``progress``; nothing falls below ``before``."""
-    if progress.total_bytes > 0:
-        percent = progress.completed_bytes * 100 // progress.total_bytes
-    elif progress.total_files > 0:
-        done = progress.completed_files + progress.skipped_files
-        percent = done * 100 // progress.total_files
+def progress_of(archive: ArchiveProgress, before: Progress) -> Progress:
+    """Return the progress of the job from that of its archive; no number falls below ``before``."""
+    if archive.total_bytes > 0:
+        percent = archive.completed_bytes * 100 // archive.total_bytes
+    elif archive.total_files > 0:
+        done = archive.completed_files + archive.skipped_files
+        percent = done * 100 // archive.total_files
     else:
         percent = 0
-    return Figures(
+    return Progress(
         percent=max(before.percent, min(percent, ALMOST_DONE)),
         files=FileCounts(
-            total=progress.total_files,
-            completed=max(before.files.completed, progress.completed_files),
-            skipped=max(before.files.skipped, progress.skipped_files),
+            total=archive.total_files,
+            completed=max(before.files.completed, archive.completed_files),
+            skipped=max(before.files.skipped, archive.skipped_files),
         ),
         bytes=ByteCounts(
-            total=progress.total_bytes,
-            completed=max(before.bytes.completed, progress.completed_bytes),
+            total=archive.total_bytes,
+            completed=max(before.bytes.completed, archive.completed_bytes),
         ),
     )

@@ -4,28 +4,28 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import aiohttp
 import pytest
 
 from tests.harness.history import JobHistory, violations
 from tests.harness.jobs import patch_spec, patch_status, read_job
 from tests.harness.waiting import eventually
 from tests.integration.jobrunner.conftest import Room
+from wherry_core.kubernetes import client as kubernetes_client
 from wherry_core.redis import keys
+from wherry_core.redis.link import RedisLink
+from wherry_core.redis.runner_registry import RunnerId
 from wherry_core.resources import Archive, DownloadJob, Phase
 from wherry_core.settings import LifetimeSettings, StoreSettings
 from wherry_jobrunner import attempt as attempt_module
-from wherry_jobrunner.api_endpoint import find_endpoint
 from wherry_jobrunner.archive import ArchiveError, ArchiveProgress, ArchiveRequest, ArchiveResult
 from wherry_jobrunner.attempt import Attempt, Stop
-from wherry_jobrunner.claim.claim_loop import claim
+from wherry_jobrunner.claim.claim_loop import claim_job
 from wherry_jobrunner.completion import Outcome
-from wherry_jobrunner.dependencies import Tools
-from wherry_jobrunner.kubernetes_client import ApiServer
-from wherry_jobrunner.redis_link import RedisLink
+from wherry_jobrunner.dependencies import Dependencies
+from wherry_jobrunner.kubernetes_client import JobClient
 from wherry_jobrunner.settings import RunnerSettings
 
-RUNNER = "default-runner-0"
+RUNNER = RunnerId("default-runner-0", "pod-uid-1")
 Report = Callable[[ArchiveProgress], None]
 Engine = Callable[[ArchiveRequest, Report], Awaitable[ArchiveResult]]
 MakeAttempt = Callable[[Engine], Awaitable[Attempt]]
@@ -38,11 +38,11 @@ def result(request: ArchiveRequest) -> ArchiveResult:
 
 
 @pytest.fixture
-async def make_attempt(room: Room) -> AsyncIterator[MakeAttempt]:
+async def make_attempt(room: Room, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MakeAttempt]:
     """Queue and claim a job, and return an attempt at it with the given engine."""
-    endpoint = find_endpoint({"KUBECONFIG": str(room.kubeconfig)})
-    async with aiohttp.ClientSession() as session, room.bucket.connect() as store:
-        api = ApiServer(endpoint, session)
+    monkeypatch.setenv("KUBECONFIG", str(room.kubeconfig))
+    async with await kubernetes_client.connect() as kubernetes, room.bucket.connect() as store:
+        jobs = JobClient(kubernetes)
 
         async def make(engine: Engine) -> Attempt:
             async def bundle(
@@ -56,19 +56,21 @@ async def make_attempt(room: Room) -> AsyncIterator[MakeAttempt]:
                 del client, settings, redis
                 return await engine(request, report)
 
-            tools = Tools(
-                settings=RunnerSettings.model_validate({"WHERRY_RUNNER_NAME": RUNNER}),
+            dependencies = Dependencies(
+                settings=RunnerSettings.model_validate(
+                    {"WHERRY_RUNNER_NAME": RUNNER.name, "WHERRY_RUNNER_UID": RUNNER.uid}
+                ),
                 store_settings=room.bucket.settings,
                 lifetimes=LifetimeSettings(),
-                api=api,
+                jobs=jobs,
                 redis=RedisLink(room.redis),
                 store=store,
                 bundle=bundle,
             )
             queued = await room.queue()
-            claimed = await claim(api, queued.key, RUNNER)
+            claimed = await claim_job(jobs, queued.key, RUNNER)
             assert claimed is not None
-            return Attempt(tools, claimed)
+            return Attempt(dependencies, claimed)
 
         yield make
 

@@ -163,11 +163,11 @@ async def test_claimed_job_ends_without_redis_and_the_runner_takes_jobs_when_it_
     own_redis_server.kill()
     await job_becomes(room.api, first, Phase.COMPLETED)
     assert runner.running
-    await runner.wait_logged("Redis does not answer")
+    await runner.wait_logged("Redis is unavailable")
     await asyncio.to_thread(start_redis, own_redis_server.state)
     second = await queue()
     await job_becomes(room.api, second, Phase.COMPLETED)
-    await runner.wait_logged("Redis answers again")
+    await runner.wait_logged("Redis is available again")
 
 
 async def test_cancel_is_heard_without_redis(

@@ -3,12 +3,22 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from wherry_core.redis.runner_registry import RunnerId
 from wherry_core.resources import DownloadJob
 from wherry_jobrunner.claim.claim_patch import Claim
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 RUNNER = "default-runner-0"
-CLAIM = Claim(namespace="tenant", name="job", uid="uid-1", attempt=2, runner=RUNNER)
+RUNNER_UID = "pod-uid-1"
+ME = RunnerId(RUNNER, RUNNER_UID)
+CLAIM = Claim(
+    namespace="tenant",
+    name="job",
+    uid="uid-1",
+    attempt=2,
+    runner=RUNNER,
+    runner_uid=RUNNER_UID,
+)
 
 
 def job(
@@ -36,4 +46,5 @@ def job(
 
 def claimed(spec: dict[str, Any] | None = None, **status: Any) -> DownloadJob:
     """Return a job that CLAIM holds."""
-    return job(spec, **{"phase": "Processing", "attempt": 2, "runner": RUNNER, **status})
+    ours = {"phase": "Processing", "attempt": 2, "runner": RUNNER, "runnerUID": RUNNER_UID}
+    return job(spec, **{**ours, **status})

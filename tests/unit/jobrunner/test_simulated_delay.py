@@ -1,34 +1,47 @@
 import asyncio
-import random
+import time
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from wherry_core.resources import Archive
+from wherry_core.resources.download_job import OnMissing
+from wherry_jobrunner import simulated_delay
+from wherry_jobrunner.archive.interface import ArchiveProgress, ArchiveRequest, ArchiveResult
 from wherry_jobrunner.settings import RunnerSettings
-from wherry_jobrunner.simulated_delay import chosen_delay, slices, wait
+from wherry_jobrunner.simulated_delay import delayed, slices
 
-NAME = {"WHERRY_RUNNER_NAME": "default-runner-0"}
-ON = NAME | {
+ON = {
+    "WHERRY_RUNNER_NAME": "default-runner-0",
     "DOWNLOAD_DELAY_ENABLED": "true",
-    "DOWNLOAD_DELAY_MIN_MS": "1500",
-    "DOWNLOAD_DELAY_MAX_MS": "2500",
+    "DOWNLOAD_DELAY_MIN_MS": "50",
+    "DOWNLOAD_DELAY_MAX_MS": "60",
 }
+REQUEST = ArchiveRequest(
+    "tenant", "uid-1", 1, ("1", "2", "2"), "a.zip", OnMissing.FAIL, "tenant/job"
+)
+RESULT = ArchiveResult(
+    Archive(bucket="b", key="k", name="a.zip", size=1), ArchiveProgress(2, 2, 0, 9, 9)
+)
 
 
-def test_no_delay_unless_it_is_switched_on() -> None:
-    off = RunnerSettings.model_validate(ON | {"DOWNLOAD_DELAY_ENABLED": "false"})
-    assert chosen_delay(off, random.uniform) == 0
+async def bundle(*_: Any, **__: Any) -> ArchiveResult:
+    await asyncio.sleep(0)
+    return RESULT
 
 
-def test_delay_lies_between_its_bounds() -> None:
-    settings = RunnerSettings.model_validate(ON)
-    assert chosen_delay(settings, lambda low, _: low) == 1.5
-    assert chosen_delay(settings, lambda _, high: high) == 2.5
+def settings(**variables: str) -> RunnerSettings:
+    return RunnerSettings.model_validate(ON | variables)
+
+
+def test_without_a_delay_the_engine_is_called_directly() -> None:
+    assert delayed(bundle, settings(DOWNLOAD_DELAY_ENABLED="false")) is bundle
 
 
 def test_bounds_in_the_wrong_order_are_refused() -> None:
     with pytest.raises(ValidationError, match="DOWNLOAD_DELAY_MIN_MS must not be greater"):
-        RunnerSettings.model_validate(ON | {"DOWNLOAD_DELAY_MAX_MS": "1000"})
+        settings(DOWNLOAD_DELAY_MAX_MS="10")
 
 
 @pytest.mark.parametrize(
@@ -38,12 +51,23 @@ def test_slices_add_up(seconds: float, expected: list[float]) -> None:
     assert slices(seconds) == expected
 
 
-async def test_followers_hear_of_every_slice_and_a_cancelled_wait_ends() -> None:
-    ticks: list[int] = []
-    await wait(0.01, lambda: ticks.append(1))
-    assert ticks == [1]
-    long = asyncio.create_task(wait(3_600, lambda: ticks.append(2)))
-    await asyncio.sleep(0)
-    long.cancel()
-    await asyncio.gather(long, return_exceptions=True)
-    assert ticks == [1]
+async def test_progress_is_reported_during_the_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulated_delay, "SLICE_SECONDS", 0.01)
+    reports: list[ArchiveProgress] = []
+    began = time.monotonic()
+    engine: Any = delayed(bundle, settings())
+    assert await engine(REQUEST, None, None, report=reports.append) is RESULT
+    assert time.monotonic() - began >= 0.05
+    assert set(reports) == {ArchiveProgress(2, 0, 0, 0, 0)}
+    assert len(reports) >= 4
+
+
+async def test_a_cancelled_delay_ends_at_once() -> None:
+    engine: Any = delayed(
+        bundle, settings(DOWNLOAD_DELAY_MIN_MS="3600000", DOWNLOAD_DELAY_MAX_MS="3600000")
+    )
+    waiting = asyncio.create_task(engine(REQUEST, None, None, report=lambda _: None))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting

@@ -2,15 +2,14 @@ import asyncio
 
 import pytest
 
-from wherry_jobrunner import metrics
-from wherry_jobrunner import supervision as guarding
-from wherry_jobrunner.supervision import end_all, guarded
+from wherry_jobrunner import metrics, supervision
+from wherry_jobrunner.supervision import cancel_all, supervised
 
 
 async def test_a_failing_loop_is_counted_logged_and_run_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(guarding, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(supervision, "PAUSE_SECONDS", 0)
     rounds: list[int] = []
 
     async def loop() -> None:
@@ -20,7 +19,7 @@ async def test_a_failing_loop_is_counted_logged_and_run_again(
 
     counted = metrics.FAULTS.labels("the loop")
     before = counted._value.get()
-    await guarded("the loop", loop, {"job": "a/b"})
+    await supervised("the loop", loop, {"job": "a/b"})
     assert len(rounds) == 3
     assert counted._value.get() == before + 2
     assert [record.__dict__["job"] for record in caplog.records] == ["a/b", "a/b"]
@@ -44,7 +43,7 @@ async def test_a_task_that_did_not_hear_its_cancel_is_cancelled_again() -> None:
 
     tasks = [asyncio.create_task(loop()), asyncio.create_task(fail())]
     await asyncio.sleep(0)
-    await end_all(tasks)
+    await cancel_all(tasks)
     assert deaf == 2
     assert all(task.done() for task in tasks)
     assert isinstance(tasks[1].exception(), ValueError)

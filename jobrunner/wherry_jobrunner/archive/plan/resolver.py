@@ -1,7 +1,7 @@
-"""From file ids to objects: where each one points, and a HEAD of every object before anything."""
+"""From file ids to objects: the key of every id, and a HEAD of every object before anything."""
 
-import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from wherry_core.resources.download_job import OnMissing
@@ -13,13 +13,25 @@ from wherry_jobrunner.archive.settings import ArchiveSettings
 from wherry_jobrunner.archive.store.errors import no_such_bucket
 from wherry_jobrunner.archive.store.head_cache import HeadCache
 from wherry_jobrunner.archive.store.objects import ObjectHead, SkippedFile, SourceObject, Target
-from wherry_jobrunner.archive.store.requests import StoreRequests
+from wherry_jobrunner.archive.store.requests import StoreRequests, for_each
 
 NAMED_IDS: Final = 20
 """Missing ids that an error message names."""
 MAX_MESSAGE: Final = 1_024
 NO_OBJECT: Final = "there is no such object"
 NOT_LISTED: Final = "the catalogue does not know this id"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """The objects of a job's file ids."""
+
+    found: list[SourceObject]
+    """The objects, in the order of the ids."""
+    missing: list[SkippedFile]
+    """The ids that have no object."""
+    used_cache: bool
+    """Whether the head of at least one object came from the cache."""
 
 
 async def resolve(
@@ -29,15 +41,15 @@ async def resolve(
     tuning: ArchiveSettings,
     requests: StoreRequests,
     cache: HeadCache | None,
-) -> tuple[list[SourceObject], list[SkippedFile]]:
-    """Return the objects of a tenant's ``ids`` in their order, and the ids that have none.
+) -> Resolution:
+    """Return the objects of a tenant's ``ids``, and the ids that have none.
 
     Raises ArchiveError: an id that cannot be used, or a catalogue or a store that fails.
     """
     targets = await _targets(tenant, ids, settings, tuning)
-    heads = await head_all(targets, settings.source_bucket, requests, cache, tuning.connections)
-    found = [source for source in heads if source is not None]
     bucket = settings.source_bucket
+    heads, used_cache = await head_all(targets, bucket, requests, cache, tuning.connections)
+    found = [source for source in heads if source is not None]
     if targets and not found and await requests.lacks_bucket(bucket, targets[0].key):
         raise no_such_bucket("files", "WHERRY_SOURCE_BUCKET")
     there = {source.file_id for source in found}
@@ -47,7 +59,7 @@ async def resolve(
         for file_id in ids
         if file_id not in there
     ]
-    return found, missing
+    return Resolution(found, missing, used_cache)
 
 
 async def _targets(
@@ -69,34 +81,28 @@ async def head_all(
     requests: StoreRequests,
     cache: HeadCache | None,
     concurrency: int,
-) -> list[SourceObject | None]:
-    """Return the object of every target, in their order; None where there is none.
+) -> tuple[list[SourceObject | None], bool]:
+    """Return the object of every target, in their order, and whether ``cache`` knew one of them.
 
-    What ``cache`` knows is not asked again; what is found is put there.
+    None stands for a target without an object. What is found is put into ``cache``.
     """
     heads: list[ObjectHead | None] = [None] * len(targets)
     if cache is not None:
         heads = await cache.read(bucket, [target.key for target in targets])
     unknown = [index for index, head in enumerate(heads) if head is None]
-    queue = iter(unknown)
 
-    async def work(indexes: Iterator[int]) -> None:
-        for index in indexes:
-            heads[index] = await requests.head(bucket, targets[index].key)
+    async def ask(index: int) -> None:
+        heads[index] = await requests.head(bucket, targets[index].key)
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(concurrency, len(unknown))):
-                group.create_task(work(queue))
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from errors
+    await for_each(unknown, ask, concurrency)
     if cache is not None:
         found = {targets[i].key: head for i in unknown if (head := heads[i]) is not None}
         await cache.write(bucket, found)
-    return [
+    objects = [
         _source(target, head) if head is not None else None
         for target, head in zip(targets, heads, strict=True)
     ]
+    return objects, len(unknown) < len(targets)
 
 
 def _source(target: Target, head: ObjectHead) -> SourceObject:

@@ -1,7 +1,8 @@
-"""What HEAD requests told, kept in Redis for five minutes.
+"""The answers to HEAD requests, kept in Redis for five minutes.
 
-Only objects that were found are kept: a missing one may be stored at any moment. Redis is an index
-here as everywhere: without it every object is asked again.
+Only objects with bytes are kept. A read of such an object is pinned by its ETag, which shows a
+stale head. A missing object may be stored at any moment, and an empty one is never read. Redis is
+an index here as everywhere: without it the store is asked for every object.
 """
 
 import logging
@@ -11,7 +12,6 @@ from typing import Final
 import orjson
 from redis.exceptions import RedisError
 
-from wherry_core.redis import keys
 from wherry_core.redis.client import Redis
 from wherry_jobrunner.archive.store.objects import ObjectHead
 
@@ -30,10 +30,10 @@ class HeadCache:
         self._job = job
 
     def _key(self, bucket: str, key: str) -> str:
-        return keys.object_head(self._endpoint, bucket, key)
+        return self._redis.keyspace.object_head(self._endpoint, bucket, key)
 
     async def read(self, bucket: str, object_keys: Sequence[str]) -> list[ObjectHead | None]:
-        """Return what is known of each object, None where nothing is."""
+        """Return the head of each object, or None where none is kept."""
         heads: list[ObjectHead | None] = []
         try:
             for begin in range(0, len(object_keys), BATCH):
@@ -47,8 +47,8 @@ class HeadCache:
         return heads
 
     async def write(self, bucket: str, heads: Mapping[str, ObjectHead]) -> None:
-        """Keep ``heads``, by object key."""
-        items = list(heads.items())
+        """Keep ``heads``, by object key, of objects that have bytes."""
+        items = [(key, head) for key, head in heads.items() if head.size > 0]
         try:
             for begin in range(0, len(items), BATCH):
                 pipeline = self._redis.pipeline(transaction=False)
@@ -58,8 +58,8 @@ class HeadCache:
         except (RedisError, OSError) as error:
             self._unavailable(error)
 
-    async def forget(self, bucket: str, object_keys: Sequence[str]) -> None:
-        """Drop what is known: an object was found to be another one."""
+    async def evict(self, bucket: str, object_keys: Sequence[str]) -> None:
+        """Delete the heads of objects, one of which was found to be stale."""
         try:
             for begin in range(0, len(object_keys), BATCH):
                 pipeline = self._redis.pipeline(transaction=False)
@@ -71,7 +71,7 @@ class HeadCache:
 
     def _unavailable(self, error: Exception) -> None:
         logger.warning(
-            "Redis is not there for the cache of heads: %s", error, extra={"job": self._job}
+            "Redis is unavailable for the cache of heads: %s", error, extra={"job": self._job}
         )
 
 
@@ -85,8 +85,11 @@ def _decode(text: str | None) -> ObjectHead | None:
     try:
         size, etag, modified, crc32, sha256 = orjson.loads(text)
     except (ValueError, TypeError):
-        # None of ours, or of another release: the store is asked.
+        # Written by another release, or not by Wherry.
         return None
     if not (isinstance(size, int) and isinstance(etag, str) and isinstance(modified, int)):
+        return None
+    # Releases before 0.2 kept empty objects as well.
+    if size <= 0:
         return None
     return ObjectHead(size, etag, modified, crc32, sha256)

@@ -1,10 +1,11 @@
 """The requests of the data path: HEAD, ranged GET, and PUT of a part, each with its retries."""
 
+import asyncio
 import base64
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiohttp
 
@@ -35,6 +36,7 @@ PASSING_CODES: Final = (
     "XAmzContentChecksum",
 )
 
+Item = TypeVar("Item")
 Body = Callable[[], AsyncIterator[bytes | memoryview]]
 
 
@@ -192,7 +194,7 @@ class StoreRequests:
             if response.status != (200 if whole else 206):
                 raise refused(response.status, f"read the object {source.key!r}")
             # A store may not know If-Match, and a proxy may drop it.
-            if _bare(response.headers.get("ETag", "")) != _bare(source.etag):
+            if not same_version(response.headers.get("ETag", ""), source.etag):
                 raise source_changed(source)
             yield response
 
@@ -204,6 +206,32 @@ async def open_requests(
     """Yield requests to the store of ``client``, for ``buckets``."""
     async with open_connection(client, buckets, settings) as connection:
         yield StoreRequests(connection, settings.attempts)
+
+
+async def for_each(
+    items: Sequence[Item], work: Callable[[Item], Awaitable[None]], concurrency: int
+) -> None:
+    """Call ``work`` for every item, ``concurrency`` of them at a time.
+
+    The first error ends all the others and is raised.
+    """
+    queue = iter(items)
+
+    async def take() -> None:
+        for item in queue:
+            await work(item)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(concurrency, len(items))):
+                group.create_task(take())
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
+
+
+def same_version(etag: str, other: str) -> bool:
+    """Return whether two ETags name the same version of an object."""
+    return _bare(etag) == _bare(other)
 
 
 def _bare(etag: str) -> str:

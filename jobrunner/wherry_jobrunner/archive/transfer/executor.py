@@ -78,6 +78,7 @@ class Executor:
         self._job = job
         self._stored: dict[int, StoredPart] = {}
         self._crcs: dict[int, int | None] = {}
+        self._read: set[int] = set()
         self.md5_etags = True
         """False once the ETag of a part was seen not to be its MD5 sum."""
         self.unchecked: list[tuple[Part, int]] = []
@@ -104,6 +105,15 @@ class Executor:
             raise _first(errors) from errors
         return self._stored
 
+    @property
+    def unread_sources(self) -> list[SourceObject]:
+        """The objects of which ``run`` read and copied no byte, so that no If-Match pinned them."""
+        return [
+            member.source
+            for index, member in enumerate(self._plan.members)
+            if member.source is not None and index not in self._read
+        ]
+
     def archive_crc32(self) -> int | None:
         """Return the CRC-32 of the whole archive once ``run`` has ended, if all parts tell."""
         whole = 0
@@ -116,6 +126,7 @@ class Executor:
 
     async def _begin(self, group: asyncio.TaskGroup, part: Part) -> None:
         """Wait for room, then start the part; the order of the grants rules out a deadlock."""
+        self._read.update(each.member for each in part.segments if isinstance(each, Range))
         if self._copying and part.copyable is not None:
             await self._copy_slots.acquire()
             group.create_task(self._copy(part, part.copyable))

@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 from redis.exceptions import RedisError
 
-from wherry_core.archive_storage import lies_in
+from wherry_core.archive_storage import is_below
 from wherry_core.redis import keys
 from wherry_core.redis.client import Redis
 from wherry_jobrunner.archive.store.multipart_upload import Upload
@@ -106,7 +106,7 @@ class PartJournal:
             logger.warning("the journal of parts cannot be read", extra={"job": self._job})
             return None
         upload = journal.upload
-        if upload.bucket != self._bucket or not lies_in(upload.key, self._folder):
+        if upload.bucket != self._bucket or not is_below(upload.key, self._folder):
             # What it names would be completed, copied and deleted.
             logger.error(
                 "the journal of parts names an upload that is none of this job's: %s in %s",

@@ -9,10 +9,15 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from wherry_jobrunner.archive.plan.plan import Part, Plan
-from wherry_jobrunner.archive.store.errors import archive_wrong
+from wherry_jobrunner.archive.store.errors import archive_wrong, source_changed
 from wherry_jobrunner.archive.store.multipart_upload import MD5_ETAG, Upload, as_archive_error
 from wherry_jobrunner.archive.store.objects import SourceObject, decode_crc32, encode_crc32
-from wherry_jobrunner.archive.store.requests import StoredPart, StoreRequests
+from wherry_jobrunner.archive.store.requests import (
+    StoredPart,
+    StoreRequests,
+    for_each,
+    same_version,
+)
 from wherry_jobrunner.archive.transfer.member_checksums import MemberChecksums
 
 
@@ -60,6 +65,23 @@ async def verify(
         raise archive_wrong("its parts are not those that were sent")
     await _verify_directory(client, where, plan, checksums)
     return f"CRC32:{encode_crc32(told)}" if told is not None else f"ETag:{head['ETag']}"
+
+
+async def confirm_sources(
+    requests: StoreRequests, bucket: str, sources: Sequence[SourceObject], concurrency: int
+) -> None:
+    """Ask the store for the present version of ``sources``: objects that nothing was read from.
+
+    A read is pinned by If-Match; an object without bytes, or one whose parts an earlier attempt
+    uploaded, is not read at all. Raises ArchiveError (SourceChanged).
+    """
+
+    async def confirm(source: SourceObject) -> None:
+        head = await requests.head(bucket, source.key)
+        if head is None or head.size != source.size or not same_version(head.etag, source.etag):
+            raise source_changed(source)
+
+    await for_each(sources, confirm, concurrency)
 
 
 async def verify_parts(

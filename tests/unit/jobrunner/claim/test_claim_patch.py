@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.jobrunner.builders import NOW, RUNNER, claimed, job
+from tests.unit.jobrunner.builders import ME, NOW, RUNNER, RUNNER_UID, claimed, job
 from wherry_jobrunner.claim.claim_loop import parsed_key
 from wherry_jobrunner.claim.claim_patch import (
     CLOCK_TOLERANCE,
@@ -60,11 +60,12 @@ def test_backoff_is_kept_within_the_tolerance_of_two_clocks(
 
 
 def test_claim_is_guarded_and_leaves_the_attempt_number_alone() -> None:
-    patch = claim_patch(job(phase="Queued", attempt=1), RUNNER, NOW)
+    patch = claim_patch(job(phase="Queued", attempt=1), ME, NOW)
     assert patch["metadata"] == {"resourceVersion": "41"}
     assert patch["status"] == {
         "phase": "Processing",
         "runner": RUNNER,
+        "runnerUID": RUNNER_UID,
         "attemptStartTime": "2030-01-02T03:04:05Z",
         "startTime": "2030-01-02T03:04:05Z",
         "step": 1,
@@ -76,7 +77,7 @@ def test_claim_is_guarded_and_leaves_the_attempt_number_alone() -> None:
 
 def test_later_attempt_keeps_the_first_start() -> None:
     earlier = job(phase="Queued", attempt=2, startTime="2030-01-02T03:00:00Z")
-    assert "startTime" not in claim_patch(earlier, RUNNER, NOW)["status"]
+    assert "startTime" not in claim_patch(earlier, ME, NOW)["status"]
 
 
 def test_claim_ends_what_said_why_the_job_waited() -> None:
@@ -90,19 +91,19 @@ def test_claim_ends_what_said_why_the_job_waited() -> None:
 
     other = told("Other", "True")
     waiting = job(phase="Queued", conditions=[other, told("Waiting", "True")])
-    status = claim_patch(waiting, RUNNER, NOW)["status"]
+    status = claim_patch(waiting, ME, NOW)["status"]
     kept, ended = status["conditions"]
     assert kept["status"] == "True"
     assert ended == {
         "type": "Waiting",
         "status": "False",
         "reason": "Claimed",
-        "message": "A runner works on the job.",
+        "message": "A runner has claimed the job.",
         "lastTransitionTime": "2030-01-02T03:04:05Z",
         "observedGeneration": 3,
     }
     again = job(phase="Queued", conditions=[other, told("Waiting", "False")])
-    assert "conditions" not in claim_patch(again, RUNNER, NOW)["status"]
+    assert "conditions" not in claim_patch(again, ME, NOW)["status"]
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,8 @@ def test_claim_ends_what_said_why_the_job_waited() -> None:
     [
         ({}, True),
         ({"runner": "other"}, False),
+        ({"runnerUID": "pod-uid-2"}, False),
+        ({"runnerUID": None}, True),
         ({"phase": "Queued"}, False),
         ({"attemptStartTime": "2030-01-02T03:04:04Z"}, False),
         ({"attemptStartTime": None}, False),
@@ -119,12 +122,17 @@ def test_claim_whose_answer_was_lost_is_known_by_runner_and_second(
     changes: dict[str, Any], expected: bool
 ) -> None:
     found = claimed(**{"attemptStartTime": "2030-01-02T03:04:05Z", **changes})
-    assert claimed_at(found, RUNNER, NOW) is expected
+    assert claimed_at(found, ME, NOW) is expected
 
 
 def test_claim_names_what_fences_it_off() -> None:
-    claim = claim_of(claimed(), RUNNER)
-    assert (claim.job, claim.uid, claim.attempt, claim.runner) == ("tenant/job", "uid-1", 2, RUNNER)
+    claim = claim_of(claimed(), ME)
+    assert (claim.job, claim.uid, claim.attempt) == ("tenant/job", "uid-1", 2)
+    assert (claim.runner, claim.runner_uid) == (RUNNER, RUNNER_UID)
+
+
+def test_claim_on_a_cluster_without_the_field_is_fenced_by_the_runner_s_name() -> None:
+    assert claim_of(claimed(runnerUID=None), ME).runner_uid is None
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,17 @@ import pytest
 
 from tests.unit.jobrunner.builders import claimed
 from wherry_jobrunner.archive.interface import ArchiveProgress
-from wherry_jobrunner.progress.progress import Figures, figures_of, first_figures
+from wherry_jobrunner.progress.progress import Progress, initial_progress, progress_of
 
-START = first_figures(claimed())
+START = initial_progress(claimed())
 
 
-def test_first_figures_count_each_id_once() -> None:
+def test_initial_progress_counts_each_id_once() -> None:
     assert (START.percent, START.files.total, START.files.completed) == (0, 3, 0)
 
 
 @pytest.mark.parametrize(
-    ("progress", "percent"),
+    ("archive", "percent"),
     [
         (ArchiveProgress(3, 0, 0, 0, 0), 0),
         (ArchiveProgress(3, 1, 0, 1_000, 339), 33),
@@ -23,12 +23,12 @@ def test_first_figures_count_each_id_once() -> None:
     ],
 )
 def test_percent_is_of_bytes_and_full_only_when_the_job_is_completed(
-    progress: ArchiveProgress, percent: int
+    archive: ArchiveProgress, percent: int
 ) -> None:
-    assert figures_of(progress, START).percent == percent
+    assert progress_of(archive, START).percent == percent
 
 
 def test_nothing_falls() -> None:
-    first = figures_of(ArchiveProgress(3, 2, 1, 100, 80), START)
-    second = figures_of(ArchiveProgress(3, 1, 0, 100, 60), first)
-    assert second == Figures(80, first.files, first.bytes)
+    first = progress_of(ArchiveProgress(3, 2, 1, 100, 80), START)
+    second = progress_of(ArchiveProgress(3, 1, 0, 100, 60), first)
+    assert second == Progress(80, first.files, first.bytes)

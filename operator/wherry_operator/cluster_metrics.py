@@ -1,22 +1,27 @@
 """Gauges of the whole cluster, counted when Prometheus asks, by the acting replica alone.
 
-Every replica knows the same jobs. If each exported these figures, every sum over the replicas
-would count them twice, and one that no longer acts would go on telling old ones.
+Every replica knows the same jobs. If each exported these gauges, every sum over the replicas would
+count them twice, and a replica that no longer acts would keep exporting old values.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from wherry_core.kubernetes.server_clock import ServerClock
 from wherry_core.resources import Phase
+from wherry_core.resources.names import JobCondition
 from wherry_operator.intake.cache import ClusterCache
 from wherry_operator.intake.job_view import JobView
-from wherry_operator.jobs.plan import condition_is_true
+from wherry_operator.jobs.status_changes import condition_is_true
+from wherry_operator.leadership import Leadership
+from wherry_operator.repair.queue_index import QueueIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +37,29 @@ class PoolFigures:
     """Number of runner pods by state."""
 
 
+class PoolFiguresSource(Protocol):
+    """Knows the figures of all pools."""
+
+    def figures(self) -> Mapping[str, PoolFigures]:
+        """Return what the last decision about each pool saw."""
+
+
 class ClusterMetrics(Collector):
-    """Collects the figures; nothing but ``wherry_leader`` from a replica that does not act."""
+    """Collects the gauges; only ``wherry_leader`` on a replica that does not act."""
 
     def __init__(
         self,
         cache: ClusterCache,
-        *,
-        acting: Callable[[], bool],
-        pools: Callable[[], Mapping[str, PoolFigures]],
-        redis_up: Callable[[], bool],
-        now: Callable[[], datetime],
+        index: QueueIndex,
+        leadership: Leadership,
+        pools: PoolFiguresSource,
+        clock: ServerClock,
     ) -> None:
         self._cache = cache
-        self._acting = acting
+        self._index = index
+        self._leadership = leadership
         self._pools = pools
-        self._redis_up = redis_up
-        self._now = now
+        self._clock = clock
 
     def describe(self) -> list[Metric]:
         """Return nothing: the registry need not collect to know the names."""
@@ -56,14 +67,14 @@ class ClusterMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the figures as they are now."""
-        acting = self._acting()
+        acting = self._leadership.may_act()
         leader = GaugeMetricFamily("wherry_leader", "1 on the replica that acts.")
         leader.add_metric([], int(acting))
         yield leader
         if not acting:
             return
         redis = GaugeMetricFamily("wherry_redis_up", "1 while Redis answers the operator.")
-        redis.add_metric([], int(self._redis_up()))
+        redis.add_metric([], int(self._index.up))
         yield redis
         yield self._jobs()
         yield self._dead_letters()
@@ -97,7 +108,7 @@ class ClusterMetrics(Collector):
             "Age of the job that has waited longest for a runner; 0 when none waits.",
             labels=["pool"],
         )
-        now = self._now()
+        now = self._clock.now()
         for name in sorted({*self._cache.pools, *self._cache.pools_with_jobs()}):
             keys = self._cache.jobs_of(name).queued
             views = (self._cache.jobs[key] for key in keys if key in self._cache.jobs)
@@ -120,7 +131,7 @@ class ClusterMetrics(Collector):
         runners = GaugeMetricFamily(
             "wherry_runners", "Runner pods by state.", labels=["pool", "state"]
         )
-        for name, figures in sorted(self._pools().items()):
+        for name, figures in sorted(self._pools.figures().items()):
             depth.add_metric([name], figures.waiting)
             claimed.add_metric([name], figures.claimed)
             slots.add_metric([name], figures.slots)
@@ -145,7 +156,7 @@ def waited_seconds(view: JobView, now: datetime) -> float:
 
 def _is_dead_letter(view: JobView) -> bool:
     status = view.job.status
-    return status.phase is Phase.FAILED and condition_is_true(status, "DeadLettered")
+    return status.phase is Phase.FAILED and condition_is_true(status, JobCondition.DEAD_LETTERED)
 
 
 @contextmanager

@@ -5,25 +5,25 @@ import logging
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
-from wherry_core.resources.base import API_VERSION
-from wherry_operator import metrics
-from wherry_operator.kubernetes_api import (
-    MERGE_PATCH,
-    KubernetesApi,
+from wherry_core.kubernetes.client import KubernetesClient
+from wherry_core.kubernetes.errors import (
+    AlreadyExistsError,
     KubernetesError,
     NotFoundError,
-    events_path,
+    RefusedError,
 )
+from wherry_core.kubernetes.paths import events_path
+from wherry_core.resources.base import API_VERSION
+from wherry_core.resources.names import OPERATOR_COMPONENT
+from wherry_operator import metrics
 
 logger = logging.getLogger(__name__)
 
-COMPONENT: Final = "wherry.dev/operator"
-WAITING: Final = 1_000
+QUEUE_LENGTH: Final = 1_000
 SERIES_SECONDS: Final = 600.0
-REMEMBERED: Final = 2_000
+KEPT_SERIES: Final = 2_000
 NOTE_LENGTH: Final = 1_000
 
 
@@ -57,15 +57,15 @@ class Series:
 
 
 class EventRecorder:
-    """Writes Events one after the other; the same one again only raises a count.
+    """Writes Events one after the other; an Event that occurs again only raises a count.
 
-    When the API server cannot follow, the oldest waiting Events are dropped: they are a comfort.
+    When the API server cannot keep up, the oldest waiting Events are dropped.
     """
 
-    def __init__(self, api: KubernetesApi, instance: str) -> None:
-        self._api = api
+    def __init__(self, kubernetes: KubernetesClient, instance: str) -> None:
+        self._kubernetes = kubernetes
         self._instance = instance[:128]
-        self._waiting: asyncio.Queue[tuple[Regarding, Event]] = asyncio.Queue(WAITING)
+        self._waiting: asyncio.Queue[tuple[Regarding, Event]] = asyncio.Queue(QUEUE_LENGTH)
         self._series: OrderedDict[tuple[str, Event], Series] = OrderedDict()
 
     def record(self, regarding: Regarding, event: Event) -> None:
@@ -90,16 +90,35 @@ class EventRecorder:
                     extra={"job": f"{regarding.namespace}/{regarding.name}"},
                 )
 
+    async def record_once(self, name: str, regarding: Regarding, event: Event) -> bool:
+        """Create an Event with this name now; return False when it exists.
+
+        Raises KubernetesError. An Event that the API server refuses counts as created.
+        """
+        body = self._event(name, regarding, event, self._now())
+        try:
+            await self._kubernetes.request("POST", events_path(regarding.namespace), body=body)
+        except AlreadyExistsError:
+            return False
+        except RefusedError as error:
+            metrics.FAULTS.labels(kind="event").inc()
+            logger.warning("could not write the Event %s: %s", event.reason, error)
+        return True
+
+    def _now(self) -> str:
+        """Return the API server's time as ``metav1.MicroTime``."""
+        return self._kubernetes.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
     async def _write(self, regarding: Regarding, event: Event) -> None:
         key = (regarding.uid, event)
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        now = self._now()
         series = self._series.get(key)
         if series is not None and time.monotonic() - series.at < SERIES_SECONDS:
-            # Nothing else of an Event may be changed: another note is another Event.
+            # The API server lets nothing else of an Event be changed.
             patch = {"series": {"count": series.count + 1, "lastObservedTime": now}}
             path = events_path(regarding.namespace, series.name)
             try:
-                await self._api.request("PATCH", path, body=patch, content_type=MERGE_PATCH)
+                await self._kubernetes.patch(path, patch)
             except NotFoundError:
                 del self._series[key]
             else:
@@ -107,14 +126,14 @@ class EventRecorder:
                 series.at = time.monotonic()
                 return
         name = f"{regarding.name[:200]}.{time.time_ns():x}"
-        await self._api.request(
+        await self._kubernetes.request(
             "POST",
             events_path(regarding.namespace),
             body=self._event(name, regarding, event, now),
         )
         self._series[key] = Series(name, 1, time.monotonic())
         self._series.move_to_end(key)
-        while len(self._series) > REMEMBERED:
+        while len(self._series) > KEPT_SERIES:
             self._series.popitem(last=False)
 
     def _event(self, name: str, regarding: Regarding, event: Event, now: str) -> dict[str, Any]:
@@ -123,7 +142,7 @@ class EventRecorder:
             "kind": "Event",
             "metadata": {"name": name, "namespace": regarding.namespace},
             "eventTime": now,
-            "reportingController": COMPONENT,
+            "reportingController": OPERATOR_COMPONENT,
             "reportingInstance": self._instance,
             "action": event.reason,
             "reason": event.reason,

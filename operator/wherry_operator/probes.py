@@ -8,19 +8,22 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 
 @asynccontextmanager
-async def serve_probes(
-    port: int, *, alive: Callable[[], bool], ready: Callable[[], bool]
-) -> AsyncIterator[None]:
-    """Serve /healthz, /readyz and /metrics on ``port`` of every address while open; 0: do not."""
+async def serve_probes(port: int, *, ready: Callable[[], bool]) -> AsyncIterator[None]:
+    """Serve /healthz, /readyz and /metrics on ``port`` of every address; nothing with port 0.
+
+    /healthz answers as long as the event loop runs. A failed part ends the process's run instead.
+    """
     if port == 0:
         yield
         return
 
     async def health(_: web.Request) -> web.Response:
-        return _answer(alive(), "ok", "the operator does not work")
+        return web.Response(text="ok")
 
     async def readiness(_: web.Request) -> web.Response:
-        return _answer(ready(), "ready", "the cache is not loaded yet")
+        if ready():
+            return web.Response(text="ready")
+        return web.Response(text="the cache is not loaded yet", status=503)
 
     async def show_metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -36,7 +39,3 @@ async def serve_probes(
         yield
     finally:
         await runner.cleanup()
-
-
-def _answer(good: bool, yes: str, no: str) -> web.Response:
-    return web.Response(text=yes if good else no, status=200 if good else 503)

@@ -1,4 +1,4 @@
-"""One run of the operator: all parts, wired together."""
+"""One run of the operator: the object graph from top to bottom, and the tasks that run on it."""
 
 import asyncio
 import logging
@@ -6,54 +6,53 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, Final
 
-import kopf
-from kubernetes.aio.client import ApiClient
-
-from wherry_core import kubernetes_client, object_store
+from wherry_core import object_store
+from wherry_core.kubernetes import client as kubernetes_client
+from wherry_core.kubernetes.client import KubernetesClient
 from wherry_core.redis import client as redis_client
 from wherry_core.redis.client import Redis
+from wherry_core.redis.link import LinkHooks, LinkPolicy, RedisLink
 from wherry_core.settings import LifetimeSettings, RedisSettings, StoreSettings
-from wherry_operator import clock
+from wherry_operator import handlers, metrics
 from wherry_operator.cluster_metrics import ClusterMetrics, exported
 from wherry_operator.event_recorder import EventRecorder
-from wherry_operator.intake import watches
+from wherry_operator.fault_points import FaultPoints, ObservedArchiveStore
 from wherry_operator.intake.cache import ClusterCache
 from wherry_operator.intake.cache_sweep import CacheSweep
-from wherry_operator.intake.discovery import wait_until_served
 from wherry_operator.intake.ingest import ClusterIntake
-from wherry_operator.intake.job_view import JobView
-from wherry_operator.intake.swept_kinds import swept_kinds
+from wherry_operator.intake.unreadable import UnreadableObjects
+from wherry_operator.jobs.completions import Completions
 from wherry_operator.jobs.controller import JobController
 from wherry_operator.jobs.executor import JobExecutor
+from wherry_operator.jobs.explanations import StaleExplanations
+from wherry_operator.jobs.lost_runners import LostRunners
 from wherry_operator.jobs.plan import JobRules
 from wherry_operator.jobs.tenant_limit import TenantLimit
-from wherry_operator.jobs.waiting_notes import WaitingNotes
-from wherry_operator.kubernetes_api import KubernetesApi
-from wherry_operator.leadership import Leadership
+from wherry_operator.leadership import Leadership, Lease
 from wherry_operator.pools.controller import PoolController
 from wherry_operator.pools.executor import PoolExecutor
 from wherry_operator.probes import serve_probes
-from wherry_operator.reconciler import Reconciler
-from wherry_operator.redis_link import RedisLink
-from wherry_operator.repair.archive_store import ArchiveStore
+from wherry_operator.reconciler import Reconciler, WorkQueue
+from wherry_operator.repair.deleted_jobs import DeletedJobs
 from wherry_operator.repair.index_repair import IndexRepair
 from wherry_operator.repair.orphan_sweep import OrphanSweep
 from wherry_operator.repair.queue_index import QueueIndex
-from wherry_operator.role import Role
 from wherry_operator.runners.runner_watch import RunnerWatch
 from wherry_operator.settings import OperatorSettings
 
 logger = logging.getLogger(__name__)
 
-POOL_WORKERS = 4
+POOL_WORKERS: Final = 4
+DELETION_WORKERS: Final = 8
+REDIS_CONNECTIONS: Final = 64
 
 
 class Operator:
-    """Everything of one run. State is only what can be read again from the cluster."""
+    """The object graph of one run. Its state is only what can be read again from the cluster."""
 
     def __init__(
         self,
@@ -61,75 +60,96 @@ class Operator:
         lifetimes: LifetimeSettings,
         store_settings: StoreSettings,
         *,
-        client: ApiClient,
+        kubernetes: KubernetesClient,
         redis: Redis,
         store_client: Any,
-        on_watches_started: Callable[[], None] = lambda: None,
+        points: FaultPoints,
+        end: Callable[[], None],
     ) -> None:
-        self.settings = settings
-        self._on_watches_started = on_watches_started
-        self.role = Role(lambda: not settings.leader_election or self.leadership.holding)
-        self._client = client
-        self.cache = ClusterCache()
-        self.api = KubernetesApi(client)
+        namespace, tenants = settings.namespace, settings.tenants
         identity = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
-        link = RedisLink(redis)
+        self.settings = settings
+
+        # Who acts, and what there is to work on.
+        self.lease = (
+            Lease(kubernetes, namespace, identity, lease_seconds=settings.lease_seconds)
+            if settings.leader_election
+            else None
+        )
+        self.leadership = Leadership(self.lease)
+        self.jobs = WorkQueue("job")
+        self.pools = WorkQueue("pool")
+        self.cache = ClusterCache()
+
+        # The servers around it.
+        link = RedisLink(
+            redis,
+            LinkPolicy(
+                starts_up=False, recovers_by_itself=False, consequence="continuing without it"
+            ),
+            LinkHooks(on_lost=_count_outage, reach=points.reach),
+        )
         self.index = QueueIndex(link, state_ttl_seconds=lifetimes.completed)
-        self.index_repair = IndexRepair(link, self.index, self.cache)
-        self.events = EventRecorder(self.api, identity)
-        self.store = ArchiveStore(store_client, store_settings)
-        self.jobs = Reconciler(
-            "job", self._reconcile_job, workers=settings.workers, measured=self.role.may_act
+        store = ObservedArchiveStore(store_client, store_settings, kubernetes.clock, points)
+        self.events = EventRecorder(kubernetes, identity)
+
+        # What comes in.
+        self.deleted_jobs = DeletedJobs(
+            kubernetes, self.cache, link, self.index, store, self.leadership, tenants=tenants
         )
-        self.pools = Reconciler(
-            "pool", self._reconcile_pool, workers=POOL_WORKERS, measured=self.role.may_act
+        self.unreadable = UnreadableObjects(
+            kubernetes, self.events, self.leadership, namespace, WorkQueue("unreadable")
         )
-        self.tenant_limit = TenantLimit(settings.tenant_running_limit, self.jobs.add)
-        self.leadership = Leadership(
-            self.api,
-            settings.namespace,
-            identity,
-            lease_seconds=settings.lease_seconds,
-            on_gain=self._take_over,
-        )
-        self.notes = WaitingNotes(
-            wants=lambda key: self._job_controller.wants_note(key),
-            look_at=self.jobs.add,
-            busy=lambda: self.jobs.waiting > settings.workers,
-            redis_up=lambda: self.index.up,
-            jobs_of=lambda pool: self.cache.jobs_of(pool).queued,
-            pools=self.cache.pools_with_jobs,
-        )
+        tenant_limit = TenantLimit(settings.tenant_running_limit, self.jobs)
         self.intake = ClusterIntake(
             self.cache,
-            namespace=settings.namespace,
+            namespace=namespace,
             jobs=self.jobs,
             pools=self.pools,
             index=self.index,
-            tenant_limit=self.tenant_limit,
-            clear_up=self._clear_up,
-            explain_again=lambda pool: self.notes.pool_changed(pool, time.monotonic()),
+            tenant_limit=tenant_limit,
+            deleted_jobs=self.deleted_jobs,
+            unreadable=self.unreadable,
         )
-        self._runner_watch = RunnerWatch(
+        self.watched = handlers.Watched(
+            kubernetes, self.intake, settings.watch_silence_seconds, end
+        )
+        self.sweep = CacheSweep(
+            kubernetes, self.cache, self.intake, namespace=namespace, tenants=tenants
+        )
+        self.runner_watch = RunnerWatch(
+            kubernetes,
             self.cache,
             self.index,
-            settings.heartbeat_timeout_seconds,
-            on_change=self.intake.look_at_runner,
-            on_draining=self._note_draining,
+            namespace=namespace,
+            jobs=self.jobs,
+            pools=self.pools,
+            timeout_seconds=settings.heartbeat_timeout_seconds,
         )
-        executor = JobExecutor(
-            api=self.api,
-            index=self.index,
-            events=self.events,
-            archives=self.store,
-            take_job=self.intake.take_job,
-            drop_job=lambda view: self.intake.drop_job(view.key, view.uid),
-            plan_again=self.jobs.add,
+
+        # Decisions about jobs.
+        self.completions = Completions(
+            kubernetes,
+            self.cache,
+            self.index,
+            store,
+            self.events,
+            self.leadership,
+            jobs=self.jobs,
         )
-        self._job_controller = JobController(
-            api=self.api,
+        self.explanations = StaleExplanations(self.cache, self.index, self.jobs)
+        job_controller = JobController(
+            kubernetes=kubernetes,
             cache=self.cache,
-            executor=executor,
+            intake=self.intake,
+            executor=JobExecutor(
+                kubernetes=kubernetes,
+                index=self.index,
+                events=self.events,
+                store=store,
+                intake=self.intake,
+            ),
+            completions=self.completions,
             rules=JobRules(
                 completed_ttl=lifetimes.completed,
                 failed_ttl=lifetimes.failed,
@@ -137,138 +157,125 @@ class Operator:
                 lost_attempts_limit=settings.lost_attempts_limit,
                 explain_after=settings.explain_after_seconds,
             ),
-            tenant_limit=self.tenant_limit,
-            namespace=settings.namespace,
-            heartbeat_timeout=settings.heartbeat_timeout_seconds,
-            silent_runners=self._runner_watch.silent,
-            may_act=self.role.may_act,
-            take_pod=lambda raw: self.intake.take_pod(False, raw),
-            plan_pool=self.pools.add,
-            notes=self.notes,
-            completed=self.intake.completed,
+            tenant_limit=tenant_limit,
+            lost_runners=LostRunners(
+                kubernetes=kubernetes,
+                cache=self.cache,
+                intake=self.intake,
+                runners=self.runner_watch,
+                namespace=namespace,
+                heartbeat_timeout=settings.heartbeat_timeout_seconds,
+            ),
+            stale=self.explanations,
+            leadership=self.leadership,
+            pools=self.pools,
         )
-        self._pool_controller = PoolController(
+
+        # Decisions about pools.
+        pool_controller = PoolController(
+            kubernetes=kubernetes,
             cache=self.cache,
             index=self.index,
             executor=PoolExecutor(
-                api=self.api,
+                kubernetes=kubernetes,
                 index=self.index,
                 events=self.events,
-                namespace=settings.namespace,
-                take_pool=lambda raw: self.intake.take_pool(False, raw),
-                take_pod=lambda raw: self.intake.take_pod(False, raw),
-                drop_pod=lambda pod: self.intake.drop_pod(pod.name, pod.uid),
+                intake=self.intake,
+                namespace=namespace,
+                release=redis.keyspace.release,
             ),
-            tenant_limit=self.tenant_limit,
-            silent_runners=self._runner_watch.silent,
-            may_act=self.role.may_act,
+            tenant_limit=tenant_limit,
+            runners=self.runner_watch,
+            leadership=self.leadership,
         )
-        self.sweep = CacheSweep(
-            self.api,
-            swept_kinds(self.cache, self.intake, settings.namespace, settings.tenants),
+
+        # What keeps Redis and the store as the resources say.
+        self.index_repair = IndexRepair(
+            link,
+            self.index,
+            self.cache,
+            kubernetes.clock,
+            on_recovery=(
+                self.runner_watch.restart,
+                pool_controller.evict_drains,
+                self.deleted_jobs.scan_soon,
+                self.intake.requeue_pools,
+            ),
         )
         self.orphans = OrphanSweep(
-            self.api,
-            self.cache,
-            self.store,
-            settings.tenants,
-            age_seconds=settings.orphan_age_seconds,
+            kubernetes, self.cache, store, tenants, age_seconds=settings.orphan_age_seconds
         )
-        self.index_repair.on_recovery.append(self._after_redis_recovery)
 
-    def _take_over(self) -> None:
-        self._job_controller.forget_announced(self.leadership.other_acted_until)
-        self.intake.look_at_everything()
-
-    async def _reconcile_job(self, key: str) -> float | None:
-        return await self._job_controller.reconcile(key)
-
-    async def _reconcile_pool(self, name: str) -> float | None:
-        return await self._pool_controller.reconcile(name)
-
-    async def _clear_up(self, view: JobView) -> None:
-        if not self.role.may_act():
-            return
-        runner = view.claimed_by
-        if runner is not None:
-            await self.index.stop(view.pool, runner, view.key)
-        await self.index.forget(view)
-        await self.store.remove(view)
-
-    def _note_draining(self, pool: str, runners: set[str]) -> None:
-        self._pool_controller.note_draining(pool, runners)
-
-    def _after_redis_recovery(self) -> None:
-        self._runner_watch.start_over()
-        self._pool_controller.forget_drains()
-        for name in self.cache.pools:
-            self.pools.add(name)
-
-    # The tasks.
+        # What runs the decisions, and what shows them.
+        may_act = self.leadership.may_act
+        self.reconcilers = (
+            Reconciler(
+                self.jobs, job_controller.reconcile, workers=settings.workers, measured=may_act
+            ),
+            Reconciler(
+                self.pools, pool_controller.reconcile, workers=POOL_WORKERS, measured=may_act
+            ),
+            Reconciler(
+                self.deleted_jobs.queue,
+                self.deleted_jobs.reconcile,
+                workers=DELETION_WORKERS,
+                measured=may_act,
+            ),
+            Reconciler(
+                self.unreadable.queue, self.unreadable.reconcile, workers=1, measured=may_act
+            ),
+        )
+        self.metrics = ClusterMetrics(
+            self.cache, self.index, self.leadership, pool_controller, kubernetes.clock
+        )
 
     async def run(self) -> None:
         """Work until cancelled. Raises what a part ended with, if one ends."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(
-                serve_probes(
-                    self.settings.health_port,
-                    alive=lambda: True,
-                    ready=self.role.synced.is_set,
-                )
+                serve_probes(self.settings.health_port, ready=self.leadership.synced.is_set)
             )
-            figures = ClusterMetrics(
-                self.cache,
-                acting=self.role.may_act,
-                pools=self._pool_controller.figures,
-                redis_up=lambda: self.index.up,
-                now=clock.now,
-            )
-            stack.enter_context(exported(figures))
-            stack.push_async_callback(self.leadership.release)
+            stack.enter_context(exported(self.metrics))
+            if self.lease is not None:
+                stack.push_async_callback(self.lease.release)
             async with asyncio.TaskGroup() as tasks:
                 for name, work in self._parts():
                     tasks.create_task(work, name=name)
 
-    def _parts(self) -> list[tuple[str, Any]]:
-        configuration = self._client.configuration
-        job_watch = watches.job_watch(configuration, self.intake.on_job)
-        pool_watch = watches.pool_watch(configuration, self.intake.take_pool, self.intake.take_pod)
-        parts = [
-            ("watch of jobs", self._watch(job_watch, self.settings.tenants)),
-            ("watch of pools", self._watch(pool_watch, (self.settings.namespace,))),
-            ("first load", self._load()),
-            ("jobs", self.jobs.run()),
-            ("pools", self.pools.run()),
-            ("events", self.events.run()),
-            ("index", self.role.run_when_leading(self.index_repair.run)),
-            ("notes", self.role.run_when_leading(self.notes.run)),
-            ("heartbeats", self.role.run_when_leading(self._runner_watch.run)),
-            ("sweep", self.sweep.run(self.settings.sweep_seconds)),
-            (
-                "orphans",
-                self.orphans.run(self.settings.archive_sweep_seconds, self.role.leading),
-            ),
-            ("role", self.role.watch()),
-        ]
-        if self.settings.leader_election:
-            parts.append(("lease", self.leadership.run()))
-        return parts
-
-    async def _watch(
-        self, registry: kopf.OperatorRegistry, namespaces: tuple[str, ...] | None
-    ) -> None:
-        await wait_until_served(self.api)
-        await watches.run_watch(
-            registry,
-            namespaces,
-            watches.kopf_settings(self.settings.watch_silence_seconds),
-            self._on_watches_started,
+    def _parts(self) -> Iterator[tuple[str, Any]]:
+        settings, leading = self.settings, self.leadership.run_when_leading
+        yield "watch of jobs", handlers.run(handlers.JOBS, settings.tenants, self.watched)
+        yield (
+            "watch of pools",
+            handlers.run(handlers.RUNNERS, (settings.namespace,), self.watched),
+        )
+        yield "first load", self._load()
+        if self.lease is not None:
+            yield "lease", self.lease.run()
+        yield "leadership", self.leadership.watch()
+        for reconciler in self.reconcilers:
+            yield "reconciler", reconciler.run()
+        yield "events", self.events.run()
+        yield "sweep", self.sweep.run(settings.sweep_seconds)
+        parts: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
+            ("take-over", self._take_over),
+            ("index", self.index_repair.run),
+            ("explanations", self.explanations.run),
+            ("runners", self.runner_watch.run),
+            ("operator mark", self.runner_watch.keep_operator_mark),
+            ("deleted jobs", self.deleted_jobs.run),
+        )
+        for name, work in parts:
+            yield name, leading(work)
+        yield (
+            "orphans",
+            self.orphans.run(settings.archive_sweep_seconds, self.leadership.leading),
         )
 
     async def _load(self) -> None:
         started = time.monotonic()
         await self.sweep.wait_loaded()
-        self.role.synced.set()
+        self.leadership.synced.set()
         logger.info(
             "loaded %d jobs, %d pools and %d runner pods in %.1f s",
             len(self.cache.jobs),
@@ -276,28 +283,43 @@ class Operator:
             len(self.cache.pods),
             time.monotonic() - started,
         )
-        self.intake.look_at_everything()
+
+    async def _take_over(self) -> None:
+        """Have everything reconciled, and announce what completed while no operator acted."""
+        self.intake.requeue_everything()
+        await self.completions.run()
+        # Runs until this replica no longer acts.
+        await asyncio.Event().wait()
 
 
-async def run_operator(
-    settings: OperatorSettings, on_watches_started: Callable[[], None] = lambda: None
-) -> None:
-    """Connect to everything and work until cancelled."""
-    lifetimes, store_settings = LifetimeSettings(), StoreSettings()
+def _count_outage(_: Exception) -> None:
+    metrics.FAULTS.labels(kind="redis").inc()
+
+
+async def run_operator(settings: OperatorSettings, end: Callable[[], None]) -> None:
+    """Connect to everything and work until cancelled; ``end`` is called to end the process.
+
+    Raises CredentialsError, and whatever a part ends with.
+    """
+    lifetimes, store_settings, points = LifetimeSettings(), StoreSettings(), FaultPoints()
     async with AsyncExitStack() as stack:
-        client = await kubernetes_client.connect(max_connections=settings.workers * 2 + 16)
-        stack.push_async_callback(client.close)
-        redis = redis_client.connect(RedisSettings(), max_connections=64)
+        kubernetes = await stack.enter_async_context(
+            await kubernetes_client.connect(
+                max_connections=settings.workers * 2 + 16, observer=points
+            )
+        )
+        redis = redis_client.connect(RedisSettings(), max_connections=REDIS_CONNECTIONS)
         stack.push_async_callback(redis.aclose)
         store_client = await stack.enter_async_context(object_store.connect(store_settings))
         operator = Operator(
             settings,
             lifetimes,
             store_settings,
-            client=client,
+            kubernetes=kubernetes,
             redis=redis,
             store_client=store_client,
-            on_watches_started=on_watches_started,
+            points=points,
+            end=end,
         )
         logger.info("the operator starts, process %d", os.getpid())
         await operator.run()

@@ -155,12 +155,15 @@ class KubernetesClient:
             timeout_seconds=timeout_seconds,
         )
 
-    async def list_metadata(self, path: str, selector: str = "") -> AsyncIterator[dict[str, Any]]:
+    async def list_metadata(
+        self, path: str, selector: str = "", *, field_selector: str = ""
+    ) -> AsyncIterator[dict[str, Any]]:
         """Yield the metadata of all objects under ``path``, from the API server's watch cache.
 
         ``selector`` is a label selector; "" selects all objects.
         """
-        query = {"resourceVersion": "0", "labelSelector": selector}
+        selectors = {"labelSelector": selector, "fieldSelector": field_selector}
+        query = {"resourceVersion": "0", **selectors}
         while True:
             answer = await self.request(
                 "GET",
@@ -174,7 +177,7 @@ class KubernetesClient:
             more = answer.get("metadata", {}).get("continue")
             if not more:
                 return
-            query = {"labelSelector": selector, "limit": str(LIST_PAGE), "continue": more}
+            query = {**selectors, "limit": str(LIST_PAGE), "continue": more}
 
     async def refresh_credentials(self) -> bool:
         """Read the credentials again, and return whether that was done.

@@ -1,15 +1,25 @@
-"""What the operator knows of the cluster: slim views, fed by the watches and repaired by sweeps."""
+"""What the operator knows of the cluster: small views that the watches keep up to date."""
 
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import ChainMap, OrderedDict
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from enum import StrEnum
+from typing import Any, Final, Protocol, TypeVar
 
 from wherry_core.resources import Phase, RunnerPool
 from wherry_operator.intake.job_view import JobView
 from wherry_operator.intake.pod_view import PodView
 
-REMEMBERED_DELETIONS: Final = 10_000
+KEPT_DELETIONS: Final = 10_000
+"""Uids of deleted objects that are kept, so that a late event does not bring them back."""
+
+
+class Kind(StrEnum):
+    """The kinds of objects that the cache holds."""
+
+    JOB = "job"
+    POOL = "pool"
+    POD = "pod"
 
 
 class Versioned(Protocol):
@@ -22,6 +32,14 @@ class Versioned(Protocol):
     @property
     def resource_version(self) -> str:
         """The version that this view was read from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An object that the model refuses, such as one with a value from a newer CRD."""
+
+    uid: str
+    resource_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +83,20 @@ def is_older(version: str, than: str) -> bool:
     return version.isdecimal() and than.isdecimal() and int(version) < int(than)
 
 
+def _is_news(found: Versioned, known: Versioned) -> bool:
+    """Return whether ``found`` is to replace ``known``, an object of the same key."""
+    # A late event of an object that is gone must not replace its namesake either.
+    version = found.resource_version
+    same = version == known.resource_version and found.uid == known.uid
+    return not same and not is_older(version, known.resource_version)
+
+
 class ClusterCache:
     """Jobs by ``namespace/name``, pools and runner pods by name.
 
-    An object that is older than the one that is there is ignored, so that the answer to an own
-    write is never undone by a late event. The same holds for what was deleted: its uid is
-    remembered for a while.
+    An object that is older than the cached one is ignored, so that the answer to an own write is
+    never undone by a late event. The uids of deleted objects are kept for a while for the same
+    reason. An object that cannot be read has no view; only its version is known.
     """
 
     def __init__(self) -> None:
@@ -78,38 +104,70 @@ class ClusterCache:
         self.pools: dict[str, PoolView] = {}
         self.pods: dict[str, PodView] = {}
         self.ended: dict[Phase, int] = {}
+        self._unreadable: dict[Kind, dict[str, Unreadable]] = {kind: {} for kind in Kind}
         self._by_pool: dict[str, PoolJobs] = {}
         self._deleted: OrderedDict[str, None] = OrderedDict()
 
     def put_job(self, view: JobView) -> tuple[bool, JobView | None]:
-        """Take in a job; return whether it was news, and what was there before."""
-        return self._put(self.jobs, view.key, view, self._index)
+        """Store a job; return whether it was new or newer, and the view before."""
+        return self._put(Kind.JOB, self.jobs, view.key, view, self._index)
 
     def put_pool(self, view: PoolView) -> tuple[bool, PoolView | None]:
-        """Take in a pool; return whether it was news, and what was there before."""
-        return self._put(self.pools, view.pool.metadata.name, view, None)
+        """Store a pool; return whether it was new or newer, and the view before."""
+        return self._put(Kind.POOL, self.pools, view.pool.metadata.name, view, None)
 
     def put_pod(self, view: PodView) -> tuple[bool, PodView | None]:
-        """Take in a runner pod; return whether it was news, and what was there before."""
-        return self._put(self.pods, view.name, view, None)
+        """Store a runner pod; return whether it was new or newer, and the view before."""
+        return self._put(Kind.POD, self.pods, view.name, view, None)
 
     def drop_job(self, key: str, uid: str) -> JobView | None:
-        """Forget a deleted job; return what was there."""
-        dropped = self._drop(self.jobs, key, uid)
+        """Delete the view of a deleted job, and return it."""
+        dropped = self._drop(Kind.JOB, self.jobs, key, uid)
         if dropped is not None:
             self._index(dropped, None)
         return dropped
 
     def drop_pool(self, name: str, uid: str) -> PoolView | None:
-        """Forget a deleted pool; return what was there."""
-        return self._drop(self.pools, name, uid)
+        """Delete the view of a deleted pool, and return it."""
+        return self._drop(Kind.POOL, self.pools, name, uid)
 
     def drop_pod(self, name: str, uid: str) -> PodView | None:
-        """Forget a deleted pod; return what was there."""
-        return self._drop(self.pods, name, uid)
+        """Delete the view of a deleted pod, and return it."""
+        return self._drop(Kind.POD, self.pods, name, uid)
 
-    def recall(self, uid: str) -> None:
-        """Take back that an object was deleted: it was seen afterwards."""
+    def put_unreadable(self, kind: Kind, key: str, found: Unreadable) -> bool:
+        """Record that an object cannot be read, and delete its view; False for an old version."""
+        known = self.versions(kind).get(key)
+        if found.uid in self._deleted or (known is not None and not _is_news(found, known)):
+            return False
+        self._unreadable[kind][key] = found
+        before = self._views(kind).pop(key, None)
+        if kind is Kind.JOB and isinstance(before, JobView):
+            self._index(before, None)
+        return True
+
+    def is_unreadable(self, kind: Kind, key: str) -> bool:
+        """Return whether the object exists but cannot be read."""
+        return key in self._unreadable[kind]
+
+    def unreadable(self, kind: Kind) -> Collection[str]:
+        """Return the keys of the objects that exist but cannot be read."""
+        return self._unreadable[kind].keys()
+
+    def versions(self, kind: Kind) -> Mapping[str, Versioned]:
+        """Return uid and version of all objects of a kind by key, unreadable ones included."""
+        return ChainMap(self._views(kind), self._unreadable[kind])
+
+    def _views(self, kind: Kind) -> dict[str, Any]:
+        views: dict[Kind, dict[str, Any]] = {
+            Kind.JOB: self.jobs,
+            Kind.POOL: self.pools,
+            Kind.POD: self.pods,
+        }
+        return views[kind]
+
+    def allow(self, uid: str) -> None:
+        """Take an object that was seen after its deletion was reported: it was not deleted."""
         self._deleted.pop(uid, None)
 
     def jobs_of(self, pool: str) -> PoolJobs:
@@ -126,28 +184,29 @@ class ClusterCache:
 
     def _put(
         self,
+        kind: Kind,
         views: dict[str, View],
         key: str,
         view: View,
         index: Callable[[View | None, View | None], None] | None,
     ) -> tuple[bool, View | None]:
         before = views.get(key)
-        if view.uid in self._deleted:
+        known = before or self._unreadable[kind].get(key)
+        if view.uid in self._deleted or (known is not None and not _is_news(view, known)):
             return False, before
-        if before is not None:
-            # A late event of an object that is gone must not take its namesake's place either.
-            version, known = view.resource_version, before.resource_version
-            if is_older(version, known) or (version == known and before.uid == view.uid):
-                return False, before
         if index is not None:
             index(before, view)
         views[key] = view
+        self._unreadable[kind].pop(key, None)
         return True, before
 
-    def _drop(self, views: dict[str, View], key: str, uid: str) -> View | None:
+    def _drop(self, kind: Kind, views: dict[str, View], key: str, uid: str) -> View | None:
         self._deleted[uid] = None
-        while len(self._deleted) > REMEMBERED_DELETIONS:
+        while len(self._deleted) > KEPT_DELETIONS:
             self._deleted.popitem(last=False)
+        unreadable = self._unreadable[kind].get(key)
+        if unreadable is not None and unreadable.uid == uid:
+            del self._unreadable[kind][key]
         known = views.get(key)
         return views.pop(key) if known is not None and known.uid == uid else None
 

@@ -1,38 +1,30 @@
-"""Comparing the cache with the API server: what the watches have missed is found and repaired."""
+"""Compares the cache with the API server: finds and repairs what the watches have missed."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from wherry_core.kubernetes.client import KubernetesClient
+from wherry_core.kubernetes.errors import KubernetesError, NotFoundError
+from wherry_core.kubernetes.paths import jobs_path, pods_path, pools_path
+from wherry_core.resources.names import POOL_LABEL
 from wherry_operator import metrics
-from wherry_operator.intake.cache import Versioned, is_older
-from wherry_operator.kubernetes_api import KubernetesApi, KubernetesError, NotFoundError
+from wherry_operator.intake.cache import ClusterCache, Kind, is_older
+from wherry_operator.intake.ingest import ClusterIntake, key_of
 
 logger = logging.getLogger(__name__)
 
 SETTLE_SECONDS: Final = 3.0
-FIRST_LOAD_SECONDS: Final = 120.0
+"""Time in which a watch brings what is only late."""
+STALL_SECONDS: Final = 1.0
+"""Time without progress after which the first load reads objects one by one."""
+POLL_SECONDS: Final = 0.05
+READ_AT_ONCE: Final = 50
+RETRY_SECONDS: Final = 1.0
 
-
-@dataclass(frozen=True)
-class SweptKind:
-    """One kind of resource, and how the cache holds it."""
-
-    name: str
-    list_paths: tuple[str, ...]
-    selector: str
-    views: Mapping[str, Versioned]
-    key_of: Callable[[dict[str, Any]], str]
-    """Metadata to the cache's key."""
-    path_of: Callable[[str], str]
-    """The cache's key to the object's path."""
-    take: Callable[[bool, dict[str, Any]], None]
-    drop: Callable[[str, str], None]
-    """Takes key and uid of an object that is gone."""
-    recall: Callable[[str], None]
-    """Takes the uid of an object that is there, whatever was believed of it."""
+LOADING_ORDER: Final = (Kind.POOL, Kind.POD, Kind.JOB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,91 +32,137 @@ class Listed:
     """An object as a listing shows it."""
 
     uid: str
-    version: str
+    resource_version: str
 
 
 class CacheSweep:
     """Lists only metadata, from the API server's own cache, and reads what differs."""
 
-    def __init__(self, api: KubernetesApi, kinds: tuple[SweptKind, ...]) -> None:
-        self._api = api
-        self._kinds = kinds
+    def __init__(
+        self,
+        kubernetes: KubernetesClient,
+        cache: ClusterCache,
+        intake: ClusterIntake,
+        *,
+        namespace: str,
+        tenants: tuple[str, ...] | None,
+    ) -> None:
+        self._kubernetes = kubernetes
+        self._cache = cache
+        self._intake = intake
+        self._namespace = namespace
+        self._tenants = tenants
 
     async def wait_loaded(self) -> None:
-        """Wait until the cache holds everything that exists now."""
-        for kind in self._kinds:
-            listed = await self._until_listed(kind)
-            deadline = asyncio.get_running_loop().time() + FIRST_LOAD_SECONDS
-            while self._behind(kind, listed):
-                if asyncio.get_running_loop().time() > deadline:
-                    await self._repair(kind, listed, set())
-                    break
-                await asyncio.sleep(0.05)
+        """Wait until the cache holds everything that exists now.
+
+        An object that the watch does not bring, such as one that was deleted meanwhile, delays
+        the start by a second and no longer.
+        """
+        for kind in LOADING_ORDER:
+            await self._catch_up(kind, await self._until_listed(kind))
 
     async def run(self, seconds: float) -> None:
-        """Sweep every so many seconds until cancelled."""
+        """Sweep every ``seconds`` until cancelled."""
         while True:
             await asyncio.sleep(seconds)
-            for kind in self._kinds:
+            for kind in LOADING_ORDER:
                 try:
                     await self.sweep(kind)
                 except KubernetesError as error:
                     metrics.FAULTS.labels(kind="sweep").inc()
-                    logger.warning("could not compare %ss with the cluster: %s", kind.name, error)
+                    logger.warning("could not compare %ss with the cluster: %s", kind, error)
 
-    async def sweep(self, kind: SweptKind) -> None:
-        """Find and repair what the watch of ``kind`` has missed."""
-        known = {key: view.uid for key, view in kind.views.items()}
+    async def sweep(self, kind: Kind) -> None:
+        """Find and repair what the watch of ``kind`` has missed. Raises KubernetesError."""
+        known = {key: each.uid for key, each in self._cache.versions(kind).items()}
         listed = await self._list(kind)
         missing = {key for key, uid in known.items() if key not in listed or listed[key].uid != uid}
         if not missing and not self._behind(kind, listed):
             return
-        # What is only late, not missed, comes by itself.
         await asyncio.sleep(SETTLE_SECONDS)
-        await self._repair(kind, listed, missing)
+        still_missing = missing & self._cache.versions(kind).keys()
+        for key in {*self._behind(kind, listed), *still_missing}:
+            await self._read(kind, key)
 
-    async def _until_listed(self, kind: SweptKind) -> dict[str, Listed]:
+    async def _until_listed(self, kind: Kind) -> dict[str, Listed]:
         while True:
             try:
                 return await self._list(kind)
             except KubernetesError as error:
-                logger.warning("cannot list %ss yet: %s", kind.name, error)
-                await asyncio.sleep(1)
+                logger.warning("cannot list %ss yet: %s", kind, error)
+                await asyncio.sleep(RETRY_SECONDS)
 
-    async def _list(self, kind: SweptKind) -> dict[str, Listed]:
+    async def _catch_up(self, kind: Kind, listed: dict[str, Listed]) -> None:
+        loop = asyncio.get_running_loop()
+        behind, progress_at = self._behind(kind, listed), loop.time()
+        while behind:
+            await asyncio.sleep(POLL_SECONDS)
+            before, behind = len(behind), self._behind(kind, listed)
+            if len(behind) < before:
+                progress_at = loop.time()
+            elif loop.time() - progress_at >= STALL_SECONDS:
+                await self._read_listed(kind, behind[:READ_AT_ONCE], listed)
+
+    async def _read_listed(self, kind: Kind, keys: list[str], listed: dict[str, Listed]) -> None:
+        try:
+            for key in keys:
+                await self._read(kind, key)
+                del listed[key]
+        except KubernetesError as error:
+            logger.warning("cannot read %ss yet: %s", kind, error)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _list(self, kind: Kind) -> dict[str, Listed]:
+        if kind is Kind.JOB:
+            paths, selector = [jobs_path(each) for each in self._tenants or (None,)], ""
+        elif kind is Kind.POOL:
+            paths, selector = [pools_path(self._namespace)], ""
+        else:
+            paths, selector = [pods_path(self._namespace)], POOL_LABEL
         return {
-            kind.key_of(metadata): Listed(metadata["uid"], metadata["resourceVersion"])
-            for path in kind.list_paths
-            async for metadata in self._api.list_metadata(path, kind.selector)
+            key_of(kind, metadata): Listed(metadata["uid"], metadata["resourceVersion"])
+            for path in paths
+            async for metadata in self._kubernetes.list_metadata(path, selector)
         }
 
-    @staticmethod
-    def _behind(kind: SweptKind, listed: Mapping[str, Listed]) -> list[str]:
-        behind = []
+    def _behind(self, kind: Kind, listed: Mapping[str, Listed]) -> list[str]:
+        """Return the keys that the cache does not have, or only in an older version."""
+        versions, behind = self._cache.versions(kind), []
         for key, there in listed.items():
-            view = kind.views.get(key)
-            if view is None or (
-                view.uid == there.uid and is_older(view.resource_version, there.version)
+            known = versions.get(key)
+            if known is None or (
+                known.uid == there.uid and is_older(known.resource_version, there.resource_version)
             ):
                 behind.append(key)
         return behind
 
-    async def _repair(
-        self, kind: SweptKind, listed: Mapping[str, Listed], missing: set[str]
-    ) -> None:
-        for key in {*self._behind(kind, listed), *(missing & kind.views.keys())}:
-            view = kind.views.get(key)
-            try:
-                found = await self._api.request("GET", kind.path_of(key))
-            except NotFoundError:
-                if view is not None:
-                    metrics.SWEEP_REPAIRS.labels(kind=kind.name, change="deleted").inc()
-                    logger.info("the deletion of the %s %s was missed", kind.name, key)
-                    kind.drop(key, view.uid)
-                continue
-            if view is not None and view.uid != found["metadata"]["uid"]:
-                kind.drop(key, view.uid)
-            kind.recall(found["metadata"]["uid"])
-            if view is None or view.resource_version != found["metadata"]["resourceVersion"]:
-                metrics.SWEEP_REPAIRS.labels(kind=kind.name, change="changed").inc()
-                kind.take(False, found)
+    async def _read(self, kind: Kind, key: str) -> None:
+        """Read one object and bring the cache up to date. Raises KubernetesError."""
+        known = self._cache.versions(kind).get(key)
+        try:
+            raw = await self._kubernetes.request("GET", self._path(kind, key))
+        except NotFoundError as error:
+            if not error.concerns(key.rpartition("/")[2]):
+                # The API server does not serve the resource at the moment.
+                raise
+            if known is not None:
+                metrics.SWEEP_REPAIRS.labels(kind=kind.value, change="deleted").inc()
+                logger.info("the deletion of the %s %s was missed", kind, key)
+                self._intake.drop(kind, key, known.uid)
+            return
+        metadata = raw["metadata"]
+        if known is not None and known.uid != metadata["uid"]:
+            self._intake.drop(kind, key, known.uid)
+        self._cache.allow(metadata["uid"])
+        if known is None or known.resource_version != metadata["resourceVersion"]:
+            metrics.SWEEP_REPAIRS.labels(kind=kind.value, change="changed").inc()
+            self._intake.ingest(kind, raw)
+
+    def _path(self, kind: Kind, key: str) -> str:
+        if kind is Kind.POOL:
+            return pools_path(self._namespace, key)
+        if kind is Kind.POD:
+            return pods_path(self._namespace, key)
+        namespace, _, name = key.partition("/")
+        return jobs_path(namespace, name)

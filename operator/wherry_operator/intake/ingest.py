@@ -1,147 +1,173 @@
-"""What comes in from the cluster: into the cache, and as keys to the loops that depend on it."""
+"""What comes in from the cluster: into the cache, and as keys into the queues."""
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from typing import Any
-
-from pydantic import ValidationError
 
 from wherry_core.resources import Phase, RunnerPool
 from wherry_operator import metrics
-from wherry_operator.intake.cache import ClusterCache, PoolView
+from wherry_operator.intake.cache import ClusterCache, Kind, PoolView, Unreadable
 from wherry_operator.intake.job_view import JobView, read_job
 from wherry_operator.intake.pod_view import PodView, read_pod
+from wherry_operator.intake.unreadable import (
+    READABLE,
+    UNREADABLE_ERRORS,
+    UnreadableObjects,
+    describe,
+)
 from wherry_operator.jobs import traces as job_traces
 from wherry_operator.jobs.tenant_limit import TenantLimit
-from wherry_operator.pools.situation import why_jobs_wait
-from wherry_operator.reconciler import Reconciler
+from wherry_operator.reconciler import WorkQueue
+from wherry_operator.repair.deleted_jobs import DeletedJobs
 from wherry_operator.repair.queue_index import QueueIndex
 
 logger = logging.getLogger(__name__)
 
 
 class ClusterIntake:
-    """Takes in what the watches, the sweeps and the answers to own writes bring."""
+    """Ingests watch events, objects that a sweep read, and the answers to own writes."""
 
     def __init__(
         self,
         cache: ClusterCache,
         *,
         namespace: str,
-        jobs: Reconciler,
-        pools: Reconciler,
+        jobs: WorkQueue,
+        pools: WorkQueue,
         index: QueueIndex,
         tenant_limit: TenantLimit,
-        clear_up: Callable[[JobView], Awaitable[None]],
-        explain_again: Callable[[str], None],
+        deleted_jobs: DeletedJobs,
+        unreadable: UnreadableObjects,
     ) -> None:
-        """``explain_again`` is told the pools whose jobs wait for another reason than before."""
         self._cache = cache
         self._namespace = namespace
         self._jobs = jobs
         self._pools = pools
         self._index = index
         self._tenant_limit = tenant_limit
-        self._clear_up = clear_up
-        self._explain_again = explain_again
-        self._side_tasks: set[asyncio.Task[None]] = set()
-        self.completed: set[str] = set()
-        """Jobs that were seen to become Completed and have not been announced yet."""
+        self._deleted_jobs = deleted_jobs
+        self._unreadable = unreadable
+
+    def ingest(self, kind: Kind, raw: dict[str, Any], *, deleted: bool = False) -> None:
+        """Ingest an object of the cluster, which may be one that cannot be read. Never raises."""
+        metadata = raw["metadata"]
+        key = key_of(kind, metadata)
+        if kind is not Kind.JOB and metadata["namespace"] != self._namespace:
+            return
+        if deleted:
+            self.drop(kind, key, metadata["uid"])
+            return
+        was_unreadable = self._cache.is_unreadable(kind, key)
+        try:
+            if kind is Kind.JOB:
+                self.take_job(raw)
+            elif kind is Kind.POOL:
+                self.take_pool(raw)
+            else:
+                self.take_pod(raw)
+        except UNREADABLE_ERRORS as error:
+            self._refuse(kind, key, metadata, error)
+        else:
+            if was_unreadable or _says_unreadable(raw):
+                self._unreadable.add(kind, key)
+
+    def drop(self, kind: Kind, key: str, uid: str) -> None:
+        """Ingest that an object is gone."""
+        if kind is Kind.JOB:
+            self.drop_job(key, uid)
+        elif kind is Kind.POOL:
+            self.drop_pool(key, uid)
+        else:
+            self.drop_pod(key, uid)
 
     def take_job(self, raw: dict[str, Any]) -> JobView:
-        """Take a job into the cache and have what depends on it looked at.
+        """Ingest a job and return its newest view.
 
         Raises pydantic.ValidationError when it is no valid DownloadJob.
         """
         view = read_job(raw)
-        news, before = self._cache.put_job(view)
-        if news:
+        is_news, before = self._cache.put_job(view)
+        if is_news:
             self._job_changed(before, view)
         return self._cache.jobs.get(view.key, view)
 
-    def on_job(self, deleted: bool, raw: dict[str, Any]) -> None:
-        """Take in a watch event of a job."""
-        metadata = raw["metadata"]
-        key = f"{metadata['namespace']}/{metadata['name']}"
-        if deleted:
-            self.drop_job(key, metadata["uid"])
-            return
-        try:
-            self.take_job(raw)
-        except ValidationError as error:
-            metrics.FAULTS.labels(kind="unreadable").inc()
-            logger.error("this job cannot be read, it is left alone: %s", error, extra={"job": key})
-
     def drop_job(self, key: str, uid: str) -> None:
-        """Forget a job that is gone, and what lies in Redis and in the store for it."""
+        """Ingest that a job is gone, and have everything of it deleted."""
+        was_unreadable = self._cache.is_unreadable(Kind.JOB, key)
         view = self._cache.drop_job(key, uid)
         if view is None:
+            if was_unreadable:
+                self._deleted_jobs.scan_soon()
             return
         self._tenant_limit.update(view, wants_work=False)
-        self._jobs.forget(key)
+        self._jobs.evict(key)
         self._pools.add(view.pool)
-        self.completed.discard(key)
-        task = asyncio.get_running_loop().create_task(self._clear_up_guarded(view))
-        self._side_tasks.add(task)
-        task.add_done_callback(self._side_tasks.discard)
+        self._deleted_jobs.add(view)
 
-    def take_pool(self, deleted: bool, raw: dict[str, Any]) -> None:
-        """Take in a pool."""
-        metadata = raw["metadata"]
-        if metadata["namespace"] != self._namespace:
-            return
-        name = metadata["name"]
-        if deleted:
-            self.drop_pool(name, metadata["uid"])
-            return
+    def take_pool(self, raw: dict[str, Any]) -> None:
+        """Ingest a pool. Raises pydantic.ValidationError when it is no valid RunnerPool."""
         view = PoolView(RunnerPool.model_validate(raw))
-        news, before = self._cache.put_pool(view)
-        if news:
+        name = view.pool.metadata.name
+        is_news, before = self._cache.put_pool(view)
+        if is_news:
             self._pools.add(name)
             if before is None:
-                self._look_at_waiting(name)
-            elif why_jobs_wait(before.pool).reason != why_jobs_wait(view.pool).reason:
-                self._explain_again(name)
+                self._requeue_waiting(name)
 
     def drop_pool(self, name: str, uid: str) -> None:
-        """Forget a pool that is gone."""
+        """Ingest that a pool is gone."""
         if self._cache.drop_pool(name, uid) is not None:
+            self._pools.evict(name)
             self._pools.add(name)
-            self._pools.forget(name)
-            self._look_at_waiting(name)
+            self._requeue_waiting(name)
 
-    def take_pod(self, deleted: bool, raw: dict[str, Any]) -> None:
-        """Take in a runner pod."""
+    def take_pod(self, raw: dict[str, Any]) -> None:
+        """Ingest a runner pod."""
         view = read_pod(raw)
-        if deleted:
-            self.drop_pod(view.name, view.uid)
-            return
-        news, _ = self._cache.put_pod(view)
-        if news:
+        is_news, _ = self._cache.put_pod(view)
+        if is_news:
             self._pod_changed(view, judge_jobs=view.ended)
 
     def drop_pod(self, name: str, uid: str) -> None:
-        """Forget a pod that is gone."""
+        """Ingest that a pod is gone."""
         view = self._cache.drop_pod(name, uid)
         if view is not None:
             self._pod_changed(view, judge_jobs=True)
 
-    def look_at_runner(self, name: str) -> None:
-        """Have a runner whose heartbeat stopped, or came back, and its jobs looked at."""
-        pod = self._cache.pods.get(name)
-        if pod is not None:
-            self._pools.add(pod.pool)
-        for pool in self._cache.pools_with_jobs():
-            for key in self._cache.jobs_of(pool).by_runner.get(name, ()):
-                self._jobs.add(key)
-
-    def look_at_everything(self) -> None:
-        """Have all jobs and pools looked at."""
+    def requeue_everything(self) -> None:
+        """Have all jobs and pools reconciled."""
         for key in self._cache.jobs:
             self._jobs.add(key)
+        self.requeue_pools()
+        for kind in Kind:
+            for key in self._cache.unreadable(kind):
+                self._unreadable.add(kind, key)
+
+    def requeue_pools(self) -> None:
+        """Have all pools reconciled."""
         for name in {*self._cache.pools, *self._cache.pools_with_jobs()}:
             self._pools.add(name)
+
+    def _refuse(self, kind: Kind, key: str, metadata: Mapping[str, Any], error: Exception) -> None:
+        view = self._cache.jobs.get(key) if kind is Kind.JOB else None
+        found = Unreadable(metadata["uid"], metadata["resourceVersion"])
+        if not self._cache.put_unreadable(kind, key, found):
+            return
+        metrics.FAULTS.labels(kind="unreadable").inc()
+        logger.error(
+            "this %s cannot be read and is left alone: %s",
+            kind.value,
+            describe(error),
+            extra={kind.value: key},
+        )
+        self._unreadable.add(kind, key)
+        if view is not None:
+            self._index.drop_entry(key)
+            self._tenant_limit.update(view, wants_work=False)
+            self._pools.add(view.pool)
+        elif kind is Kind.POOL:
+            self._pools.add(key)
+            self._requeue_waiting(key)
 
     def _pod_changed(self, pod: PodView, *, judge_jobs: bool) -> None:
         self._pools.add(pod.pool)
@@ -153,31 +179,30 @@ class ClusterIntake:
         job = after.job
         waits = job.status.phase in {None, Phase.QUEUED}
         deleted = job.metadata.deletion_timestamp is not None
-        if not waits and self._index.left_queue(after.key) and after.claimed_by:
+        if not waits and self._index.drop_entry(after.key) and after.claimed_by:
             _measure_wait(after)
             job_traces.trace_wait(after)
         wants_work = not job.ended and not deleted and not (waits and job.spec.suspend)
         self._tenant_limit.update(after, wants_work=wants_work)
-        known = before is not None and before.uid == after.uid
-        if known and job.status.phase is Phase.COMPLETED and before and not before.job.ended:
-            self.completed.add(after.key)
         self._jobs.add(after.key)
         if before is None or _scaling_facts(before) != _scaling_facts(after):
             self._pools.add(after.pool)
 
-    def _look_at_waiting(self, pool: str) -> None:
+    def _requeue_waiting(self, pool: str) -> None:
         for key in self._cache.jobs_of(pool).queued:
             self._jobs.add(key)
 
-    async def _clear_up_guarded(self, view: JobView) -> None:
-        try:
-            await self._clear_up(view)
-        except Exception:
-            metrics.FAULTS.labels(kind="clean_up").inc()
-            logger.exception(
-                "could not clear up after a deleted job; the sweep of the store does it later",
-                extra={"job": view.key},
-            )
+
+def key_of(kind: Kind, metadata: Mapping[str, Any]) -> str:
+    """Return the cache's key of an object."""
+    name = str(metadata["name"])
+    return f"{metadata['namespace']}/{name}" if kind is Kind.JOB else name
+
+
+def _says_unreadable(raw: Mapping[str, Any]) -> bool:
+    """Return whether an earlier release wrote that it cannot read the object."""
+    conditions = (raw.get("status") or {}).get("conditions") or ()
+    return any(each["type"] == READABLE and each["status"] == "False" for each in conditions)
 
 
 def _measure_wait(view: JobView) -> None:

@@ -4,15 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from wherry_core.redis.runner_registry import RunnerId
 from wherry_core.resources import DownloadJob, Phase
-from wherry_core.tracing import TRACEPARENT_ANNOTATION
-
-RETRY_ANNOTATION: Final = "wherry.dev/retry"
-"""Put on a job that failed: asks for a new job with the same files."""
-RETRIES_ANNOTATION: Final = "wherry.dev/retries"
-"""How many new jobs were made from this one; kept by the operator."""
-RETRY_OF_LABEL: Final = "wherry.dev/retry-of"
-DEAD_LETTER_LABEL: Final = "wherry.dev/dead-letter"
+from wherry_core.resources.names import RETRY_ANNOTATION, TRACEPARENT_ANNOTATION
 
 KEPT_METADATA: Final = (
     "name",
@@ -54,6 +48,12 @@ class JobView:
         return self.job.spec.pool
 
     @property
+    def runner_id(self) -> RunnerId | None:
+        """The runner that works on the job, by its pod; the uid may be empty."""
+        runner = self.claimed_by
+        return RunnerId(runner, self.job.status.runner_uid or "") if runner else None
+
+    @property
     def claimed_by(self) -> str | None:
         """Name of the runner that works on the job."""
         status = self.job.status
@@ -72,7 +72,7 @@ def read_job(raw: Mapping[str, Any]) -> JobView:
     annotations = metadata.get("annotations") or {}
     kept["annotations"] = {
         name: annotations[name]
-        for name in (RETRY_ANNOTATION, RETRIES_ANNOTATION, TRACEPARENT_ANNOTATION)
+        for name in (RETRY_ANNOTATION, TRACEPARENT_ANNOTATION)
         if name in annotations
     }
     job = DownloadJob.model_validate(

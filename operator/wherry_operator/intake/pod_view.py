@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-POOL_LABEL: Final = "wherry.dev/pool"
-TEMPLATE_HASH_ANNOTATION: Final = "wherry.dev/template-hash"
+from wherry_core.resources.names import POOL_LABEL, TEMPLATE_HASH_ANNOTATION, JobReason
+
 RUNNER_CONTAINER: Final = "runner"
 
 OUT_OF_MEMORY: Final = "OOMKilled"
@@ -28,7 +28,7 @@ MESSAGE_LENGTH: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """How a runner was lost, as the job's list of failures tells it."""
+    """How a runner was lost, for the job's list of failures."""
 
     reason: str
     """One CamelCase word."""
@@ -52,11 +52,11 @@ class PodView:
     template_hash: str
     created: datetime | None
     unschedulable: str | None
-    """The scheduler's words when no node takes the pod."""
+    """The scheduler's message when no node takes the pod."""
     stuck: str | None
-    """Why its container does not start, in the kubelet's words."""
+    """The kubelet's message when the container does not start."""
     end: Loss | None
-    """How it ended; None while it lives. A pod that left in order has one, too."""
+    """How it ended; None while it lives. Also set for a pod that ended without an error."""
     failed: bool
     """True when it ended with an error."""
 
@@ -129,15 +129,17 @@ def _end(
     terminated = (container.get("state") or {}).get("terminated") or {}
     if terminated.get("reason") == OUT_OF_MEMORY:
         return Loss(
-            "OutOfMemory",
+            JobReason.OUT_OF_MEMORY,
             f"The runner {name} used more memory than its limit allows.",
             infrastructure=False,
         )
     disruption = conditions.get("DisruptionTarget", {})
     if status.get("reason") == "Evicted" or disruption.get("status") == "True":
         why = status.get("message") or disruption.get("message") or disruption.get("reason") or ""
-        return Loss("RunnerEvicted", f"The runner {name} was evicted. {why}"[:1024].strip())
+        return Loss(
+            JobReason.RUNNER_EVICTED, f"The runner {name} was evicted. {why}"[:1024].strip()
+        )
     if phase == "Succeeded":
-        return Loss("RunnerLeft", f"The runner {name} ended without finishing the job.")
+        return Loss(JobReason.RUNNER_LEFT, f"The runner {name} ended without finishing the job.")
     why = status.get("reason") or f"exit code {terminated.get('exitCode', 'unknown')}"
-    return Loss("RunnerFailed", f"The runner {name} ended with an error ({why}).")
+    return Loss(JobReason.RUNNER_FAILED, f"The runner {name} ended with an error ({why}).")

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from wherry_core.resources import RunnerPool
 from wherry_core.resources.base import API_VERSION
-from wherry_operator.intake.pod_view import POOL_LABEL, RUNNER_CONTAINER, TEMPLATE_HASH_ANNOTATION
+from wherry_core.resources.names import POOL_LABEL, TEMPLATE_HASH_ANNOTATION
+from wherry_operator.intake.pod_view import RUNNER_CONTAINER
 from wherry_operator.pools.plan import template_hash
 
 RUNNER_LABELS: Final = {
@@ -18,10 +19,11 @@ class UnusableTemplateError(ValueError):
     """The pool's template cannot make a runner."""
 
 
-def runner_pod(pool: RunnerPool, name: str) -> dict[str, Any]:
+def runner_pod(pool: RunnerPool, name: str, release: str) -> dict[str, Any]:
     """Return the Pod named ``name``, owned by ``pool``.
 
-    The owner reference does not block the owner's deletion: that would need a permission more.
+    ``release`` is that of the keys in Redis, "" for keys without one. The owner reference does not
+    block the owner's deletion, because that would need one more permission.
     Raises UnusableTemplateError when no container of the template is named "runner".
     """
     template = pool.spec.template
@@ -31,16 +33,19 @@ def runner_pod(pool: RunnerPool, name: str) -> dict[str, Any]:
     )
     if runner is None:
         raise UnusableTemplateError(
-            f'The template has no container named "{RUNNER_CONTAINER}": name the one that runs '
-            "wherry-jobrunner so."
+            f'The template has no container named "{RUNNER_CONTAINER}". Give this name to the '
+            "container that runs wherry-jobrunner."
         )
-    own = {
-        "WHERRY_RUNNER_NAME": name,
-        "WHERRY_POOL": pool.metadata.name,
-        "WHERRY_CONCURRENCY": str(pool.spec.concurrency),
-    }
-    given = [each for each in runner.get("env") or () if each.get("name") not in own]
-    runner["env"] = given + [{"name": key, "value": value} for key, value in own.items()]
+    own: list[dict[str, Any]] = [
+        {"name": "WHERRY_RUNNER_NAME", "value": name},
+        {"name": "WHERRY_RUNNER_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+        {"name": "WHERRY_POOL", "value": pool.metadata.name},
+        {"name": "WHERRY_CONCURRENCY", "value": str(pool.spec.concurrency)},
+        *([{"name": "WHERRY_RELEASE", "value": release}] if release else []),
+    ]
+    names = {"WHERRY_RELEASE", *(each["name"] for each in own)}
+    given = [each for each in runner.get("env") or () if each.get("name") not in names]
+    runner["env"] = [*given, *own]
     spec["restartPolicy"] = "Never"
     metadata = template.metadata
     return {
@@ -56,7 +61,7 @@ def runner_pod(pool: RunnerPool, name: str) -> dict[str, Any]:
             },
             "annotations": {
                 **(metadata.get("annotations") or {}),
-                TEMPLATE_HASH_ANNOTATION: template_hash(pool),
+                TEMPLATE_HASH_ANNOTATION: template_hash(pool, release),
             },
             "ownerReferences": [
                 {

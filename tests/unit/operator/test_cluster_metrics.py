@@ -1,8 +1,8 @@
-"""The gauges of the cluster: told by the replica that acts, and by no other."""
+"""The gauges of the cluster, which only the replica that acts exports."""
 
 import asyncio
 import contextlib
-from typing import Any
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -18,15 +18,25 @@ from tests.unit.operator.builders import (
     processing,
     queued,
 )
+from wherry_core.kubernetes.server_clock import ServerClock
+from wherry_core.redis import client as redis_client
+from wherry_core.redis.link import RedisLink
 from wherry_core.resources import DownloadJob, Phase
+from wherry_core.settings import RedisSettings
 from wherry_operator import metrics
-from wherry_operator.cluster_metrics import ClusterMetrics, exported, waited_seconds
+from wherry_operator.cluster_metrics import (
+    ClusterMetrics,
+    PoolFigures,
+    exported,
+    waited_seconds,
+)
 from wherry_operator.intake.cache import ClusterCache, PoolView
 from wherry_operator.intake.job_view import JobView
-from wherry_operator.jobs.controller import JobController
+from wherry_operator.leadership import Leadership
 from wherry_operator.pools.controller import figures_of
 from wherry_operator.pools.plan import ObservedPool, PoolPlan
-from wherry_operator.reconciler import Reconciler
+from wherry_operator.reconciler import Reconciler, WorkQueue
+from wherry_operator.repair.queue_index import QueueIndex
 
 
 def view(seen: DownloadJob, name: str = "job") -> JobView:
@@ -42,16 +52,26 @@ def cache_of(**jobs: DownloadJob) -> ClusterCache:
     return cache
 
 
-def samples(cache: ClusterCache, *, acting: bool = True, **figures: Any) -> dict[str, float]:
-    """Return what a scrape brings, by the name with its labels."""
+@dataclass
+class Figures:
+    of_pools: dict[str, PoolFigures]
+
+    def figures(self) -> dict[str, PoolFigures]:
+        return self.of_pools
+
+
+def samples(
+    cache: ClusterCache, *, acting: bool = True, **figures: PoolFigures
+) -> dict[str, float]:
+    """Return the result of a scrape, by the name with its labels."""
     registry = CollectorRegistry()
-    collector = ClusterMetrics(
-        cache,
-        acting=lambda: acting,
-        pools=lambda: figures,
-        redis_up=lambda: True,
-        now=lambda: NOW,
-    )
+    leadership = Leadership(None)
+    if acting:
+        leadership.synced.set()
+    # Never connected to: a client sends nothing before its first command.
+    index = QueueIndex(RedisLink(redis_client.connect(RedisSettings())), state_ttl_seconds=60)
+    clock = ServerClock(NOW.timestamp)
+    collector = ClusterMetrics(cache, index, leadership, Figures(figures), clock)
     with exported(collector, registry):
         lines = generate_latest(registry).decode().splitlines()
     assert generate_latest(registry) == b""
@@ -83,7 +103,7 @@ def test_jobs_by_phase_the_oldest_and_dead_letters() -> None:
     assert found['wherry_queue_oldest_age_seconds{pool="default"}'] == 90
 
 
-def test_a_replica_that_does_not_act_tells_only_that() -> None:
+def test_a_replica_that_does_not_act_exports_only_that() -> None:
     assert samples(cache_of(a=queued()), acting=False) == {"wherry_leader": 0}
 
 
@@ -118,7 +138,7 @@ def test_figures_of_pools_are_those_of_their_last_decision() -> None:
     assert states == {"desired": 3, "living": 2, "ready": 1, "busy": 1, "draining": 0}
 
 
-async def test_a_replica_that_only_looks_counts_no_reconciles() -> None:
+async def test_a_replica_that_only_watches_counts_no_reconciles() -> None:
     counted = metrics.RECONCILE_SECONDS.labels(kind="look")
     seen: list[str] = []
 
@@ -126,26 +146,12 @@ async def test_a_replica_that_only_looks_counts_no_reconciles() -> None:
         seen.append(key)
 
     before = counted._sum.get()
-    loop = Reconciler("look", look, workers=1, measured=lambda: False)
+    queue = WorkQueue("look")
+    loop = Reconciler(queue, look, workers=1, measured=lambda: False)
     task = asyncio.create_task(loop.run())
-    loop.add("a")
-    await eventually("it to be looked at", lambda: seen == ["a"] and loop.idle)
+    queue.add("a")
+    await eventually("it to be reconciled", lambda: seen == ["a"] and queue.idle)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
     assert counted._sum.get() == before
-
-
-def test_a_new_leader_announces_only_what_the_old_one_did_not() -> None:
-    controller = JobController.__new__(JobController)
-    controller.cache = cache_of(
-        early=ended(Phase.COMPLETED, 30),
-        late=ended(Phase.COMPLETED, 10),
-        same=ended(Phase.COMPLETED, 20),
-    )
-    everything = {f"tenant/{name}" for name in ("early", "late", "same")}
-    controller.completed = set(everything)
-    controller.forget_announced(None)
-    assert controller.completed == everything
-    controller.forget_announced(ago(19.5))
-    assert controller.completed == {"tenant/late", "tenant/same"}

@@ -9,18 +9,19 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.harness.waiting import eventually
-from wherry_operator.kubernetes_api import KubernetesError, RefusedError
-from wherry_operator.reconciler import Backoff, Reconciler
+from wherry_core.kubernetes.errors import KubernetesError, RefusedError
+from wherry_operator.reconciler import Backoff, Reconciler, WorkQueue
 
 
 @asynccontextmanager
 async def running(
     reconcile: Callable[[str], Awaitable[float | None]], workers: int = 2
-) -> AsyncIterator[Reconciler]:
-    loop = Reconciler("job", reconcile, workers=workers, backoff=Backoff(first=0.01))
+) -> AsyncIterator[WorkQueue]:
+    queue = WorkQueue("job")
+    loop = Reconciler(queue, reconcile, workers=workers, backoff=Backoff(first=0.01))
     task = asyncio.create_task(loop.run())
     try:
-        yield loop
+        yield queue
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -33,11 +34,11 @@ async def test_a_key_that_is_added_often_is_worked_on_once() -> None:
     async def note(key: str) -> None:
         seen.append(key)
 
-    async with running(note) as loop:
+    async with running(note) as queue:
         for _ in range(5):
-            loop.add("a")
-        loop.add("b")
-        await eventually("the queue to be empty", lambda: loop.idle)
+            queue.add("a")
+        queue.add("b")
+        await eventually("the queue to be empty", lambda: queue.idle)
     assert sorted(seen) == ["a", "b"]
 
 
@@ -52,14 +53,14 @@ async def test_a_key_is_never_worked_on_twice_at_once_but_once_more_afterwards()
         await go.wait()
         at_once -= 1
 
-    async with running(work) as loop:
-        loop.add("a")
+    async with running(work) as queue:
+        queue.add("a")
         await eventually("the work to begin", lambda: count == 1)
-        loop.add("a")
-        loop.add("a")
+        queue.add("a")
+        queue.add("a")
         await asyncio.sleep(0)
         go.set()
-        await eventually("the second time", lambda: count == 2 and loop.idle)
+        await eventually("the second time", lambda: count == 2 and queue.idle)
     assert most == 1
 
 
@@ -71,9 +72,9 @@ async def test_a_failing_key_is_tried_again_and_hinders_no_other() -> None:
         if key == "bad" and tries[key] < 4:
             raise RuntimeError("not yet")
 
-    async with running(work, workers=1) as loop:
-        loop.add("bad")
-        loop.add("good")
+    async with running(work, workers=1) as queue:
+        queue.add("bad")
+        queue.add("good")
         await eventually("the fourth try", lambda: tries["bad"] == 4)
     assert tries["good"] == 1
 
@@ -87,12 +88,12 @@ async def test_only_the_newest_timer_of_a_key_counts() -> None:
         times.append(clock())
         return wanted[len(times) - 1]
 
-    async with running(work) as loop:
-        loop.add("a")
+    async with running(work) as queue:
+        queue.add("a")
         await eventually("the first time", lambda: len(times) == 1)
-        loop.add("a")
+        queue.add("a")
         await eventually("the timer", lambda: len(times) == 3)
-        assert loop.idle
+        assert queue.idle
 
 
 def test_pauses_double_up_to_the_longest() -> None:
@@ -121,9 +122,9 @@ async def test_only_a_fault_of_ours_is_logged_with_its_trace(
             failed = True
             raise error
 
-    async with running(fail_once) as loop:
-        loop.add("a")
-        await eventually("the second try", lambda: failed and loop.idle)
+    async with running(fail_once) as queue:
+        queue.add("a")
+        await eventually("the second try", lambda: failed and queue.idle)
     (record,) = [each for each in caplog.records if "could not reconcile" in each.message]
     assert (record.levelno, bool(record.exc_info)) == (level, traced)
     assert str(error) in record.message

@@ -52,10 +52,10 @@ def test_what_was_deleted_does_not_come_back() -> None:
     assert not cache.put_pod(pod())[0]
 
 
-def test_what_was_wrongly_believed_deleted_comes_back_when_it_was_seen() -> None:
+def test_an_object_that_was_seen_after_its_deletion_comes_back() -> None:
     cache = ClusterCache()
     cache.drop_pod("default-runner-0", "uid-0")
-    cache.recall("uid-0")
+    cache.allow("uid-0")
     assert cache.put_pod(pod())[0]
 
 

@@ -31,7 +31,7 @@ def templated(**spec: Any) -> Any:
 
 
 def test_the_pod_is_the_template_with_the_runners_own_parts() -> None:
-    made = runner_pod(templated(concurrency=3), "default-runner-4")
+    made = runner_pod(templated(concurrency=3), "default-runner-4", "wherry/main")
     assert made["metadata"]["namespace"] == "wherry"
     assert made["metadata"]["labels"] == {
         "team": "a",
@@ -41,10 +41,13 @@ def test_the_pod_is_the_template_with_the_runners_own_parts() -> None:
     }
     assert made["metadata"]["annotations"]["b"] == "c"
     assert made["spec"]["restartPolicy"] == "Never"
-    variables = {each["name"]: each["value"] for each in made["spec"]["containers"][1]["env"]}
+    env = made["spec"]["containers"][1]["env"]
+    variables = {each["name"]: each.get("value") or each["valueFrom"] for each in env}
     assert variables == {
         "REDIS_HOST": "r",
         "WHERRY_RUNNER_NAME": "default-runner-4",
+        "WHERRY_RUNNER_UID": {"fieldRef": {"fieldPath": "metadata.uid"}},
+        "WHERRY_RELEASE": "wherry/main",
         "WHERRY_POOL": "default",
         "WHERRY_CONCURRENCY": "3",
     }
@@ -54,15 +57,23 @@ def test_the_pod_is_the_template_with_the_runners_own_parts() -> None:
 def test_the_template_itself_is_not_changed() -> None:
     seen = templated()
     before = template_hash(seen)
-    runner_pod(seen, "default-runner-0")
+    runner_pod(seen, "default-runner-0", "")
     assert template_hash(seen) == before
     assert template_hash(templated(concurrency=9)) != before
+    assert template_hash(seen, "wherry/main") != before
+
+
+def test_a_pod_without_a_release_has_none_from_its_template() -> None:
+    seen = templated()
+    seen.spec.template.spec["containers"][1]["env"].append({"name": "WHERRY_RELEASE", "value": "x"})
+    made = runner_pod(seen, "default-runner-0", "")
+    assert "WHERRY_RELEASE" not in {each["name"] for each in made["spec"]["containers"][1]["env"]}
 
 
 def test_a_template_without_a_runner_is_refused_with_advice() -> None:
     seen = pool(template={"spec": {"containers": [{"name": "main"}]}})
     with pytest.raises(UnusableTemplateError, match='no container named "runner"'):
-        runner_pod(seen, "default-runner-0")
+        runner_pod(seen, "default-runner-0", "")
 
 
 def raw_pod(**status: Any) -> dict[str, Any]:

@@ -19,9 +19,11 @@ RELEASE = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9.]{0,61}[a-z0-
 
 
 class RedisSettings(BaseSettings):
-    """Where Redis is."""
+    """Where Redis is, and which keys in it are this release's."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
     host: Annotated[str, Field(validation_alias="REDIS_HOST")] = "localhost"
     """Host name or address."""

@@ -65,7 +65,9 @@ ROWS: Final[Sequence[Row]] = (
         "Now",
         (
             _stat("Waiting", f"sum(wherry_queue_depth{{{NS}}})", "Jobs that are ready to run."),
-            _stat("Running", f"sum(wherry_claimed_jobs{{{NS}}})", "Jobs that runners are working on."),
+            _stat(
+                "Running", f"sum(wherry_claimed_jobs{{{NS}}})", "Jobs that runners are working on."
+            ),
             _stat(
                 "Longest wait",
                 f"max(wherry_queue_oldest_age_seconds{{{NS}}})",

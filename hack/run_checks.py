@@ -1,7 +1,7 @@
-"""Run the project's checks in order, with the time that each takes.
+"""Run the project's checks in order and print how long each takes.
 
-Run: python3 hack/run_checks.py [CHECK ...]; without a name, all. Needs only Python 3.11:
-the checks before ``lint`` install what the others need.
+Run: python3 hack/run_checks.py [CHECK ...]. Without a name it runs all of them. Needs only Python
+3.11: the check ``venv`` installs the packages for the others.
 """
 
 import argparse
@@ -20,26 +20,31 @@ LOCALCLUSTER = ["python3", "-m", "localcluster"]
 
 @dataclass(frozen=True)
 class Check:
-    """One step of the checks."""
+    """One check: commands that must all succeed."""
 
     name: str
     commands: tuple[list[str], ...]
     on_failure: str
-    """What a person does about it."""
+    """What to do when a command fails. Commands in it work as typed, in the repository's root."""
 
 
 CHECKS = (
-    Check("venv", (["hack/make_venv.sh"],), "read the message above; Python 3.11+ is needed"),
+    Check(
+        "venv",
+        (["hack/make_venv.sh"],),
+        "Read the message above. Python 3.11 or newer is required.",
+    ),
     Check(
         "lint",
         ([PYTHON, "-m", "ruff", "check"], [PYTHON, "-m", "ruff", "format", "--check"]),
-        "run: make format",
+        "Run: make format",
     ),
-    Check("types", ([PYTHON, "-m", "mypy"],), "mend the types that mypy names"),
+    Check("types", ([PYTHON, "-m", "mypy"],), "Fix the types that mypy names above."),
     Check(
         "layers",
         ([".venv/bin/lint-imports"],),
-        "core imports no component, and components never import each other",
+        "Remove the import named above: core imports no component, and components do not import "
+        "each other.",
     ),
     Check(
         "generated",
@@ -49,61 +54,66 @@ CHECKS = (
             [PYTHON, "hack/generate_chart.py", "--check", "--without-helm"],
             [PYTHON, "hack/generate_settings_page.py", "--check"],
         ),
-        "run: make generate",
+        "Run: make generate",
     ),
     Check(
         "packages",
         ([*LOCALCLUSTER, "packages", "--set", "tests"],),
-        "install the named packages by hand",
+        "Install the packages named above by hand.",
     ),
     Check(
         "unit",
         ([*PYTEST, "-n", "2", "tests/unit", "--ignore", "tests/unit/chart"],),
-        "run one test: pytest tests/unit -k NAME",
+        "Run one test: .venv/bin/python -m pytest tests/unit -k NAME",
     ),
     Check(
         "web",
         (["npm", "--prefix", "web", "ci", "--silent"], ["npm", "--prefix", "web", "test"]),
-        "go on in web/ with: npm test",
+        "Run them again: npm --prefix web test",
     ),
     Check(
         "supply-chain",
         ([PYTHON, "-m", "supply_chain"],),
-        "take another version of what is named, or say in hack/supply_chain why it may stay",
+        "Use another version of the package named above, or allow it in hack/supply_chain with a "
+        "reason.",
     ),
     Check(
         "assets",
         ([*LOCALCLUSTER, "assets"],),
-        "read the end of the build log named above; run it again, it goes on where it stopped",
+        "Read the end of the build log named above. Another run continues where this one stopped.",
     ),
-    Check("chart", ([*PYTEST, "-n", "2", "tests/unit/chart"],), "render it: helm template"),
+    Check(
+        "chart",
+        ([*PYTEST, "-n", "2", "tests/unit/chart"],),
+        "Run one test: .venv/bin/python -m pytest tests/unit/chart -k NAME",
+    ),
     Check(
         "integration",
         ([*PYTEST, "-n", "3", "--dist", "loadfile", "tests/integration"],),
-        "logs of the servers lie in the folder that pytest names",
+        "The logs of the servers are in the folder that pytest names above.",
     ),
     Check(
         "chaos",
-        # One schedule for all: `make chaos` looks for what a new one finds.
+        # A fixed schedule, so that the check is repeatable; `make chaos` tries new ones.
         ([*PYTEST, "tests/chaos", "--seed", "113982"],),
-        "logs of the servers lie in the folder that pytest names; see docs/faults.md",
+        "The logs of the servers are in the folder that pytest names above; see docs/faults.md.",
     ),
     Check(
         "browser",
         ([*PYTEST, "tests/browser"],),
-        "pictures and logs lie in the folder that pytest names",
+        "The logs of the servers are in the folder that pytest names above.",
     ),
     Check(
         "e2e",
         ([*PYTEST, "--timeout", "1800", "tests/e2e"],),
-        "look with: make up, then kubectl get pods -A",
+        "Read the state of the pods above. For a cluster to look at: make up",
     ),
 )
 
 
 def run(check: Check) -> int:
     """Run one check; return its exit status."""
-    # The environment's own Node comes first, so that everybody runs the locked one.
+    # The Node in .venv comes first, so that every machine runs the locked version.
     programs = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = os.environ | {"PYTHONPATH": "hack", "PATH": programs}
     for command in check.commands:
@@ -117,13 +127,16 @@ def main() -> int:
     """Run the chosen checks until one fails; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "checks", nargs="*", metavar="CHECK", help=f"of: {' '.join(check.name for check in CHECKS)}"
+        "checks",
+        nargs="*",
+        metavar="CHECK",
+        help=f"one of: {' '.join(check.name for check in CHECKS)}",
     )
     names = parser.parse_args().checks
     all_names = [check.name for check in CHECKS]
     if unknown := set(names) - set(all_names):
         parser.error(
-            f"there is no check {', '.join(sorted(unknown))}; there are: {' '.join(all_names)}"
+            f"there is no check {', '.join(sorted(unknown))}. Use one of: {' '.join(all_names)}"
         )
     wanted = names or all_names
     chosen = [check for check in CHECKS if check.name in wanted or check.name == "venv"]
@@ -140,7 +153,7 @@ def main() -> int:
             f"{time.monotonic() - before:.1f}s",
             flush=True,
         )
-    print(f"\nall of {len(chosen)} checks passed in {time.monotonic() - started:.0f}s", flush=True)
+    print(f"\nall {len(chosen)} checks passed in {time.monotonic() - started:.0f}s", flush=True)
     return 0
 
 

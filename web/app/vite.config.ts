@@ -6,9 +6,9 @@ const source = (path: string) =>
   fileURLToPath(new URL(`../packages/use-download/src/${path}`, import.meta.url));
 
 /**
- * The built page lies in the API's package, so that an installation of the API needs no Node. Its
- * file names are fixed: while a release is rolled out, an old process can still serve the new
- * page's files, and the API makes browsers ask whether they have changed.
+ * The built page is part of the API's package, so that an installation of the API needs no Node. Its
+ * file names are fixed: during a rollout an old process can then serve the files of the new page.
+ * Browsers revalidate them on every load.
  */
 export default defineConfig({
   plugins: [react()],

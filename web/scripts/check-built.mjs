@@ -1,4 +1,4 @@
-/** Fails when the page in the API's package is not what the sources here make. */
+/** Fail when the built page in the API's package does not match the sources. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,10 +18,10 @@ try {
     try {
       same = readFileSync(join(fresh, name)).equals(readFileSync(join(kept, name)));
     } catch {
-      same = false; // It is in one of the two folders only.
+      same = false; // The file exists in only one of the two folders.
     }
     if (same) continue;
-    console.error(`api/wherry_api/static/${name} is out of date: run npm run build in web/`);
+    console.error(`api/wherry_api/static/${name} is out of date. Run: npm --prefix web run build`);
     process.exitCode = 1;
   }
   if (!process.exitCode) console.log(`the built page is up to date (${names.size} files)`);

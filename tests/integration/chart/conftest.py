@@ -66,28 +66,38 @@ class Admin:
     def apply_pool(
         self, folder: Path, patience_seconds: float = 60
     ) -> subprocess.CompletedProcess[str]:
-        """Do what the operator's pod does before the operator starts, with its very token.
+        """Run the operator pod's init container as a process, with the operator's token.
 
-        Raises TimeoutError with what it said when it does not end.
+        Raises TimeoutError with its output when it does not exit in time.
         """
         config_map = self.get("configmap", "wherry-pool-default")
-        for name, text in config_map["data"].items():
-            (folder / name).write_text(text, encoding="utf-8")
-        token = self.kubectl("create", "token", "wherry-operator")
-        (folder / "token").write_text(token, encoding="utf-8")
-        authority = self.plane.state / "pki" / "ca.crt"
-        (folder / "ca.crt").write_bytes(authority.read_bytes())
-        host, _, port = self.plane.url.removeprefix("https://").partition(":")
+        (folder / "pool.json").write_text(config_map["data"]["pool.json"], encoding="utf-8")
+        cluster = {
+            "server": self.plane.url,
+            "certificate-authority": str(self.plane.state / "pki" / "ca.crt"),
+        }
+        kubeconfig = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "test", "cluster": cluster}],
+            "users": [
+                {
+                    "name": "operator",
+                    "user": {"token": self.kubectl("create", "token", "wherry-operator").strip()},
+                }
+            ],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "operator"}}],
+            "current-context": "test",
+        }
+        (folder / "kubeconfig").write_text(json.dumps(kubeconfig), encoding="utf-8")
         environment = os.environ | {
-            "ACCOUNT_FOLDER": str(folder),
+            "KUBECONFIG": str(folder / "kubeconfig"),
             "POOL_FILE": str(folder / "pool.json"),
             "OWNER_CONFIG_MAP": "wherry-pool-default",
-            "KUBERNETES_SERVICE_HOST": host,
-            "KUBERNETES_SERVICE_PORT": port,
         }
         try:
             return subprocess.run(
-                [sys.executable, str(folder / "apply_pool.py")],
+                [sys.executable, "-m", "wherry_operator", "apply-pool"],
                 env=environment,
                 capture_output=True,
                 text=True,

@@ -82,7 +82,7 @@ def test_a_missing_crd_is_waited_for_and_named(admin: Admin, tmp_path: Path) -> 
     admin.install({"crds": {"enabled": False}})
     with pytest.raises(TimeoutError) as stopped:
         admin.apply_pool(tmp_path, patience_seconds=5)
-    assert "are the CRDs installed? (crds.enabled)" in str(stopped.value)
+    assert "Install the CRDs (crds.enabled)." in str(stopped.value)
     assert str(stopped.value).count("not applied yet") == 1
 
 

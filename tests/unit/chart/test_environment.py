@@ -125,6 +125,17 @@ def test_credentials_come_from_secrets() -> None:
     assert names == {"own-s3"}
 
 
+def test_redis_keys_carry_the_release() -> None:
+    """Runners get the variable from the operator, not from the chart."""
+    found = pods({})
+    for program, release in (
+        ("api", "wherry/wherry"),
+        ("operator", "wherry/wherry"),
+        ("runner", None),
+    ):
+        assert environment(found[program], program).get("WHERRY_RELEASE") == release
+
+
 def test_a_url_replaces_the_other_redis_settings() -> None:
     variables = environment(pods(VARIANTS["redis url"])["api"], "api")
     assert variables["WHERRY_REDIS_URL"]

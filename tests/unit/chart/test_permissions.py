@@ -14,6 +14,7 @@ OPERATOR_JOBS = {
     *(f"{verb} {JOBS}" for verb in ("get", "list", "watch", "create", "patch", "delete")),
     f"patch {JOBS}/status",
     "create events.k8s.io/events",
+    "list events.k8s.io/events",
     "patch events.k8s.io/events",
 }
 API_JOBS = {f"{verb} {JOBS}" for verb in ("get", "list", "create", "patch")}

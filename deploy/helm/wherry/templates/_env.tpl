@@ -79,6 +79,12 @@ has the same name twice. */ -}}
       fieldPath: metadata.namespace
 {{- end -}}
 
+{{- /* For API and operator. The operator passes the release on to the runners that it starts, so that an
+operator of an older version never starts runners with other Redis keys than its own. */ -}}
+{{- define "wherry.releaseEnv" -}}
+{{- include "wherry.variable" (dict "name" "WHERRY_RELEASE" "value" (printf "%s/%s" .Release.Namespace .Release.Name)) -}}
+{{- end -}}
+
 {{- /* Tenant namespaces, for API and operator. */ -}}
 {{- define "wherry.tenantEnv" -}}
 {{- include "wherry.variable" (dict "name" "WHERRY_TENANT_NAMESPACES" "value" (ternary "*" (include "wherry.tenantNamespaces" . | fromJsonArray | join ",") .Values.clusterWide)) -}}

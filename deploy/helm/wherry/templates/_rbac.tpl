@@ -14,7 +14,7 @@
   verbs: [patch]
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create, list, patch]
 {{- end -}}
 
 {{- define "wherry.jobRules.runner" -}}

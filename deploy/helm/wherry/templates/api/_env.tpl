@@ -3,6 +3,7 @@
 {{- $auth := $api.auth -}}
 {{ include "wherry.commonEnv" (dict "root" . "component" "api") | trim }}
 {{ include "wherry.tenantEnv" . }}
+{{ include "wherry.releaseEnv" . }}
 {{ include "wherry.variable" (dict "name" "WHERRY_HTTP_HOST" "value" $api.host) }}
 {{ include "wherry.variable" (dict "name" "WHERRY_HTTP_PORT" "value" 3000) }}
 {{ include "wherry.variable" (dict "name" "WHERRY_METRICS_PORT" "value" $api.metricsPort) }}

@@ -12,8 +12,10 @@ from tests.harness.waiting import eventually
 from tests.integration.api.conftest import MakeApi, RunningApi
 from wherry_api.services import job_resources
 from wherry_core.job_snapshot import snapshot_of
-from wherry_core.redis import job_states
+from wherry_core.redis import job_states, runner_registry
 from wherry_core.redis.client import Redis
+from wherry_core.redis.runner_registry import RunnerId
+from wherry_core.resources.retried_job import retried_job
 
 INITIATE = "/v1/download/initiate"
 
@@ -134,6 +136,11 @@ async def test_other_errors_are_problems_too(wherry: RunningApi) -> None:
     wrong = await client.put("/v1/download/abc")
     assert_problem(wrong, 405, "method-not-allowed")
     assert wrong.headers["allow"] == "DELETE, GET"
+    for method in ("GET", "HEAD", "PUT"):
+        refused = await client.request(method, INITIATE)
+        assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+    problem = assert_problem(await client.get(INITIATE), 405, "method-not-allowed")
+    assert "Send a POST" in problem["detail"]
     for page in ("/docs", "/openapi.json"):
         assert "GET" in (await client.put(page)).headers["allow"]
     assert_problem(await client.get("/v1/download?limit=0"), 422, "invalid-request")
@@ -197,6 +204,18 @@ async def test_cancelling_twice(wherry: RunningApi, api: Api, namespace: str) ->
     assert_problem(await wherry.client.delete("/v1/download/unknown"), 404, "job-not-found")
 
 
+async def test_a_cancel_reaches_the_runner_without_an_operator(
+    wherry: RunningApi, api: Api, redis: Redis, namespace: str
+) -> None:
+    job = await create_job(api, namespace, ["1"])
+    await patch_status(api, job, phase="Processing", runner="default-0", runnerUID="the-uid")
+    runner = RunnerId("default-0", "the-uid")
+    assert not (await runner_registry.heartbeat(redis, "default", runner, [job.key])).stop
+    assert (await wherry.client.delete(f"/v1/download/{job.metadata.name}")).status_code == 204
+    orders = await runner_registry.heartbeat(redis, "default", runner, [job.key])
+    assert orders.stop == {job.key}
+
+
 async def test_an_ended_job_is_not_cancelled(wherry: RunningApi, api: Api, namespace: str) -> None:
     job = await create_job(api, namespace, ["1"])
     await patch_status(api, job, phase="Failed")
@@ -226,6 +245,20 @@ async def test_retrying(wherry: RunningApi, api: Api, namespace: str) -> None:
     assert new["spec"]["archiveName"] == "my.zip"
     assert new["spec"]["priority"] == 3
     assert new["spec"]["cancel"] is False
+
+
+async def test_a_retry_is_the_job_of_the_annotation(
+    wherry: RunningApi, api: Api, namespace: str
+) -> None:
+    job = await create_job(api, namespace, ["1"])
+    failed = await patch_status(api, job, phase="Failed")
+    # What the operator creates for the annotation wherry.dev/retry.
+    annotated = retried_job(failed.metadata, failed.spec)
+    await api.create(JOBS, namespace, annotated)
+    answer = await wherry.client.post(f"/v1/download/{job.metadata.name}/retry")
+    assert answer.json()["jobId"] == annotated["metadata"]["name"]
+    jobs = (await wherry.client.get("/v1/download")).json()["jobs"]
+    assert len(jobs) == 2
 
 
 async def test_listing(wherry: RunningApi, api: Api, namespace: str) -> None:

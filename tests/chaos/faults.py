@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from typing import Any, Final
 
 from localcluster.stores import start_store
 from tests.chaos.persistence import persist
 from tests.chaos.schedule import Kind, Strike
-from tests.chaos.world import Replica, World
-from tests.harness.api import JOBS
+from tests.chaos.world import CHANGING, FILES, Replica, World
+from tests.harness.api import JOBS, POOLS, ApiError, Resource
+from tests.harness.clocks import clock_environment
 from tests.harness.fault_proxy import Fault, FaultProxy, Rule
+from tests.harness.newer_release import unreadable_job, unreadable_pool
 from tests.harness.pod_process import PodProcess
 from tests.harness.tcp_proxy import Link, TcpProxy
 from tests.harness.waiting import TooLateError
@@ -38,6 +40,9 @@ WRITE_POINTS: Final = [
 FAULT_POINT: Final = "WHERRY_FAULT_POINT"
 POINT_PATIENCE_SECONDS: Final = 12.0
 RESTART_SECONDS: Final = 0.5
+CLOCK_OFF_SECONDS: Final = 120
+OPEN: Final = frozenset({None, "Queued", "Processing"})
+ANY: Final = OPEN | {"Completed", "Failed", "Cancelled"}
 
 
 def _pick(things: list[Any], chance: float) -> Any:
@@ -194,6 +199,17 @@ def _parted_runner(link: Callable[[Any], TcpProxy]) -> "Inject":
     return inject
 
 
+async def runner_clock_off(world: World, strike: Strike) -> None:
+    """A runner is lost, and for a while new ones start on a node whose clock is off."""
+    clock = clock_environment(CLOCK_OFF_SECONDS if strike.chance < 0.5 else -CLOCK_OFF_SECONDS)
+    world.node.environment |= clock
+    if victim := _runner(world, strike):
+        victim.send(signal.SIGKILL)
+    await asyncio.sleep(strike.seconds)
+    for name in clock:
+        world.node.environment.pop(name, None)
+
+
 async def redis_flushed(world: World, strike: Strike) -> None:
     del strike
     await world.redis.flush()
@@ -219,28 +235,71 @@ async def store_restarted(world: World, strike: Strike) -> None:
         await asyncio.to_thread(start_store, world.store.kind, world.store.state)
 
 
-async def _open_job(world: World, strike: Strike) -> str | None:
+async def source_replaced(world: World, strike: Strike) -> None:
+    """Other bytes, possibly none, are stored under the key of a source file."""
+    file_id = _pick(list(CHANGING), strike.chance)
+    body = f"{file_id} as of {strike.at}\n".encode() * int(strike.chance * 60)
+    async with world.store_lock:
+        await world.bucket.put_files({file_id: body})
+
+
+async def _chosen_job(world: World, strike: Strike, phases: Container[str | None]) -> str | None:
     found = await persist(lambda: world.api.list_all(JOBS, world.namespace))
     names = [
         each["metadata"]["name"]
         for each in found
-        if each.get("status", {}).get("phase") in {None, "Queued", "Processing"}
+        if each.get("status", {}).get("phase") in phases
+        and f"{world.namespace}/{each['metadata']['name']}" not in world.unreadable
     ]
     return _pick(sorted(names), strike.chance) if names else None
 
 
 async def _patch_job(world: World, name: str, **spec: Any) -> None:
-    await persist(lambda: world.api.patch(JOBS, world.namespace, name, {"spec": spec}))
+    try:
+        await persist(lambda: world.api.patch(JOBS, world.namespace, name, {"spec": spec}))
+    except ApiError as error:
+        # Another fault may have deleted it meanwhile.
+        if error.status != 404:
+            raise
 
 
 async def job_cancelled(world: World, strike: Strike) -> None:
-    if name := await _open_job(world, strike):
+    if name := await _chosen_job(world, strike, OPEN):
         world.may_be_cancelled.add(f"{world.namespace}/{name}")
         await _patch_job(world, name, cancel=True)
 
 
+async def job_deleted(world: World, strike: Strike) -> None:
+    if name := await _chosen_job(world, strike, ANY):
+        world.deleted.add(f"{world.namespace}/{name}")
+        await persist(lambda: world.api.delete(JOBS, world.namespace, name))
+
+
+async def job_deleted_unseen(world: World, strike: Strike) -> None:
+    async with world.no_operator():
+        await job_deleted(world, strike)
+
+
+async def resource_unreadable(world: World, strike: Strike) -> None:
+    """A job and a pool appear that this release cannot read, as in the middle of an upgrade."""
+    del strike
+    name = f"unreadable-{len(world.unreadable)}"
+    world.unreadable.add(f"{world.namespace}/{name}")
+    await _create(world, JOBS, unreadable_job(name, list(FILES)[:2]))
+    await _create(world, POOLS, unreadable_pool(name))
+
+
+async def _create(world: World, plural: str, body: Resource) -> None:
+    try:
+        await persist(lambda: world.api.create(plural, world.namespace, body))
+    except ApiError as error:
+        # A request whose answer was lost has created it.
+        if error.status != 409:
+            raise
+
+
 async def job_suspended(world: World, strike: Strike) -> None:
-    if name := await _open_job(world, strike):
+    if name := await _chosen_job(world, strike, OPEN):
         await _patch_job(world, name, suspend=True)
         await asyncio.sleep(strike.seconds)
         await _patch_job(world, name, suspend=False)
@@ -265,6 +324,7 @@ FAULTS: Final[dict[Kind, Inject]] = {
     Kind.RUNNER_EVICTED: _on_a_runner(PodProcess.evict),
     Kind.RUNNER_OUT_OF_MEMORY: _on_a_runner(PodProcess.oom_kill),
     Kind.RUNNER_VANISHED: runner_vanished,
+    Kind.RUNNER_CLOCK_OFF: runner_clock_off,
     Kind.RUNNER_WITHOUT_REDIS: _parted_runner(lambda links: links.redis),
     Kind.RUNNER_WITHOUT_API: _parted_runner(lambda links: links.api),
     Kind.RUNNER_WITHOUT_STORE: _parted_runner(lambda links: links.store),
@@ -273,6 +333,10 @@ FAULTS: Final[dict[Kind, Inject]] = {
     Kind.REDIS_FAILED_OVER: redis_failed_over,
     Kind.REDIS_AWAY: redis_away,
     Kind.STORE_RESTARTED: store_restarted,
+    Kind.SOURCE_REPLACED: source_replaced,
     Kind.JOB_CANCELLED: job_cancelled,
+    Kind.JOB_DELETED: job_deleted,
+    Kind.JOB_DELETED_UNSEEN: job_deleted_unseen,
     Kind.JOB_SUSPENDED: job_suspended,
+    Kind.RESOURCE_UNREADABLE: resource_unreadable,
 }

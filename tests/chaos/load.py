@@ -9,7 +9,7 @@ from typing import Final
 import httpx
 
 from tests.chaos.persistence import persist
-from tests.chaos.world import FILES, MISSING, World
+from tests.chaos.world import CHANGING, FILES, MISSING, World
 from tests.harness.api import JOBS
 from tests.harness.waiting import TooLateError
 from wherry_core.resources import TERMINAL_PHASES, Phase
@@ -17,6 +17,7 @@ from wherry_core.resources import TERMINAL_PHASES, Phase
 COMPLETES: Final = frozenset({Phase.COMPLETED})
 FAILS: Final = frozenset({Phase.FAILED})
 MISSING_SHARE: Final = 0.03
+DELETED: Final = "deleted"
 SINGLE_SHARE: Final = 0.1
 """Jobs of one file: the object itself is the result."""
 POST_PATIENCE_SECONDS: Final = 180.0
@@ -45,7 +46,10 @@ def wishes(seed: int, count: int, seconds: float) -> tuple[Wish, ...]:
     made = []
     for number in range(count):
         share = chooser.random()
-        files = chooser.sample(sorted(FILES), 1 if share < SINGLE_SHARE else chooser.randint(2, 4))
+        # The result of a single file is the file itself, which must not change after the end.
+        single = share < SINGLE_SHARE
+        known = sorted(set(FILES) - set(CHANGING)) if single else sorted(FILES)
+        files = chooser.sample(known, 1 if single else chooser.randint(2, 4))
         if share > 1 - MISSING_SHARE:
             files.append(MISSING)
         made.append(Wish(chooser.uniform(0, seconds), f"{seed}-{number}", tuple(files)))
@@ -88,16 +92,20 @@ async def ask_for_all(world: World, all_wishes: tuple[Wish, ...]) -> dict[str, f
 
 
 async def phases(world: World) -> dict[str, int]:
-    """Return how many jobs there are in each phase."""
+    """Return how many jobs there are in each phase, and how many were deleted ("deleted")."""
     counts: dict[str, int] = {}
+    missing = set(world.deleted)
     for each in await world.api.list_all(JOBS, world.namespace):
-        phase = str(each.get("status", {}).get("phase"))
-        counts[phase] = counts.get(phase, 0) + 1
-    return counts
+        key = f"{world.namespace}/{each['metadata']['name']}"
+        missing.discard(key)
+        if key not in world.unreadable:
+            phase = str(each.get("status", {}).get("phase"))
+            counts[phase] = counts.get(phase, 0) + 1
+    return counts | ({DELETED: len(missing)} if missing else {})
 
 
 async def all_ended(world: World, count: int) -> Mapping[str, int]:
-    """Wait until ``count`` jobs have ended; return how many are in each phase.
+    """Wait until ``count`` jobs have ended or were deleted; return how many are in each phase.
 
     However slow the machine is, some job must end every now and then. Raises TooLateError with
     the phases that were seen last when none does for STANDSTILL_SECONDS.
@@ -106,7 +114,7 @@ async def all_ended(world: World, count: int) -> Mapping[str, int]:
     ended, since = 0, loop.time()
     while True:
         found = await persist(lambda: phases(world))
-        now = sum(found.get(phase, 0) for phase in TERMINAL_PHASES)
+        now = sum(found.get(phase, 0) for phase in (*TERMINAL_PHASES, DELETED))
         if now == count:
             return found
         if now != ended:

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     RUNNER_EVICTED = "runner evicted"
     RUNNER_OUT_OF_MEMORY = "runner out of memory"
     RUNNER_VANISHED = "runner's pod vanished with its node"
+    RUNNER_CLOCK_OFF = "runner started on a node whose clock is two minutes off"
     RUNNER_WITHOUT_REDIS = "runner parted from Redis"
     RUNNER_WITHOUT_API = "runner parted from the API server"
     RUNNER_WITHOUT_STORE = "runner parted from the store"
@@ -33,8 +34,12 @@ class Kind(StrEnum):
     REDIS_FAILED_OVER = "Redis failed over to a stale replica"
     REDIS_AWAY = "Redis away"
     STORE_RESTARTED = "store restarted"
+    SOURCE_REPLACED = "source file replaced by other bytes"
     JOB_CANCELLED = "job cancelled"
+    JOB_DELETED = "job deleted"
+    JOB_DELETED_UNSEEN = "job deleted while no operator runs"
     JOB_SUSPENDED = "job suspended, and resumed"
+    RESOURCE_UNREADABLE = "job and pool of a newer release created"
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,14 @@ SHORT: Final = Lengths(freeze=(1, 20), parting=(2, 8), redis_away=(2, 6))
 LONG: Final = Lengths(freeze=(2, 120), parting=(2, 45), redis_away=(5, 60))
 """For the heartbeat timeout of 30 s that the operator has by itself."""
 
-RARE: Final = {Kind.RUNNER_OUT_OF_MEMORY: 2, Kind.API_SERVER_RESTARTED: 4}
-"""Kinds that strike only so often. OutOfMemory is the job's own failure, and it has but three
-attempts; a restarting API server stops everything for seconds."""
+RARE: Final = {
+    Kind.RUNNER_OUT_OF_MEMORY: 2,
+    Kind.API_SERVER_RESTARTED: 4,
+    Kind.SOURCE_REPLACED: 2,
+}
+"""The most strikes of a kind. Running out of memory and a source that changes while it is read are
+failures of the job itself, and a job has three attempts; a restarting API server stops everything
+for seconds."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,12 @@ import pytest
 from localcluster.stores import Store
 from tests.chaos.faults import FAULTS
 from tests.chaos.load import all_ended, ask_for_all, wishes
-from tests.chaos.rest import nothing_left
+from tests.chaos.rest import answers_for, deletions_known, nothing_left
 from tests.chaos.schedule import Kind, Lengths, Strike, schedule
 from tests.chaos.world import Times, World, running_world
 from tests.harness.cluster import Cluster
 from tests.harness.model import broken_promises
+from tests.harness.newer_release import newer_crds
 from tests.harness.recording import gather_facts, writes_when_quiet
 from tests.harness.redis_pair import RedisPair
 from wherry_core.resources import Phase
@@ -70,9 +72,11 @@ async def test_no_job_is_lost_doubled_or_left_over(
     operator = {"WHERRY_ARCHIVE_SWEEP_SECONDS": SWEEP, "WHERRY_ORPHAN_AGE_SECONDS": ORPHAN_AGE}
     started = time.monotonic()
     try:
-        async with running_world(
-            cluster, own_redis, own_store, tmp_path, times, operator=operator
-        ) as world:
+        async with AsyncExitStack() as stack:
+            stack.enter_context(newer_crds(cluster, tmp_path))
+            world = await stack.enter_async_context(
+                running_world(cluster, own_redis, own_store, tmp_path, times, operator=operator)
+            )
             async with asyncio.TaskGroup() as group:
                 asking = group.create_task(ask_for_all(world, wishes(seed, job_count, seconds)))
                 group.create_task(_strike(world, strikes))
@@ -80,6 +84,7 @@ async def test_no_job_is_lost_doubled_or_left_over(
             phases = await all_ended(world, job_count)
             _print_figures(world, time.monotonic() - started, dict(phases))
             await nothing_left(world)
+            await deletions_known(world)
             quiet = await writes_when_quiet(world.audit_log, world.namespace)
             cancelled = frozenset({Phase.CANCELLED})
             ends = {
@@ -87,7 +92,14 @@ async def test_no_job_is_lost_doubled_or_left_over(
                 for key, found in asked.items()
             }
             facts = await gather_facts(
-                world.api, world.namespace, world.bucket, world.history, ends, quiet
+                world.api,
+                world.namespace,
+                world.bucket,
+                world.history,
+                ends,
+                quiet,
+                deleted=world.deleted,
+                answers=await answers_for(world, ends),
             )
         broken = broken_promises(facts)
         assert not broken, "\n".join(broken)

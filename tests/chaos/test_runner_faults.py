@@ -1,4 +1,4 @@
-"""A runner that was frozen, or parted from one of its servers, never completes what others do."""
+"""A runner that is frozen, cut off or without a pod completes nothing that others complete."""
 
 import asyncio
 import signal
@@ -22,7 +22,8 @@ from wherry_core.resources import DownloadJob, Phase
 
 SHORT_FREEZE, REAL_FREEZE = 20.0, 120.0
 GRACE_SECONDS = 600
-"""The operator deletes a silent runner's pod; so long its node takes to end a frozen process."""
+"""Grace period of the pod: its node ends a frozen process only after it."""
+LATER_JOBS = 4
 
 
 async def job_of(world: World, name: str) -> DownloadJob:
@@ -38,11 +39,18 @@ async def taken_job(world: World) -> tuple[str, PodProcess]:
         lambda found: found.status.phase is Phase.PROCESSING,
     )
     runner = world.node.process(str(job.status.runner))
-    await eventually(
-        "the runner to hear that its claim was taken",
-        lambda: f"attempt begins job={job.key}" in runner.log_file.read_text(),
-    )
+    await runner.wait_logged(f"attempt begins job={job.key} ")
     return name, runner
+
+
+async def completed(world: World, name: str) -> DownloadJob:
+    """Wait until a job is completed and return it."""
+    return await eventually(
+        "the job to be completed",
+        lambda: job_of(world, name),
+        lambda found: found.status.phase is Phase.COMPLETED,
+        within=180,
+    )
 
 
 async def judge(world: World, name: str) -> None:
@@ -80,11 +88,7 @@ async def test_a_runner_frozen_and_fenced_completes_nothing_when_it_wakes(
         length = REAL_FREEZE if real_lengths else SHORT_FREEZE
         await asyncio.sleep(max(0.0, began + length - time.monotonic()))
         frozen.send(signal.SIGCONT)
-        await eventually(
-            "the frozen runner to notice",
-            lambda: "attempt ended: fenced" in frozen.log_file.read_text(),
-            within=60,
-        )
+        await frozen.wait_logged("attempt ended: fenced", within=60)
         assert (await job_of(world, name)).status == done.status
         await judge(world, name)
 
@@ -111,11 +115,48 @@ async def test_a_job_completes_once_when_its_runner_is_parted(
         link.set(how)
         await asyncio.sleep(times.heartbeat_timeout + 10)
         link.set(Link.WHOLE)
-        await eventually(
-            "the job to be completed",
-            lambda: job_of(world, name),
-            lambda found: found.status.phase is Phase.COMPLETED,
-            within=180,
-        )
+        await completed(world, name)
         await asyncio.sleep(5)
         await judge(world, name)
+
+
+@pytest.mark.timeout(600)
+async def test_a_runner_whose_pod_was_force_deleted_never_works_again(
+    cluster: Cluster, own_redis: RedisPair, own_store: Store, tmp_path: Path, times: Times
+) -> None:
+    slow = Times(times.heartbeat_timeout, times.lease, times.sweep, delay_ms=(3_000, 3_000))
+    async with running_world(
+        cluster,
+        own_redis,
+        own_store,
+        tmp_path,
+        slow,
+        replicas=1,
+        parted_runners=False,
+        maxRunners=1,
+    ) as world:
+        first, old = await taken_job(world)
+
+        # Its node is unreachable, so that its process goes on after the pod is gone.
+        await world.node.cut_off(old.name)
+
+        done = await completed(world, first)
+        assert done.status.attempt == 2
+        # The pool's only runner leaves when it is idle: the old process could take the next jobs.
+        await eventually(
+            "the runner of the second attempt to leave",
+            lambda: world.api.list_all("pods", world.namespace),
+            lambda pods: not pods,
+            within=60,
+        )
+        later = [
+            await post(world.client, Wish(0, f"later-{number}", tuple(FILES)[:2]))
+            for number in range(LATER_JOBS)
+        ]
+        for name in later:
+            assert (await completed(world, name)).status.attempt == 1
+        assert old.logged("attempt begins") == 1
+        assert old.logged("attempt ended: completed") == 0
+        asked = {f"{world.namespace}/{name}": COMPLETES for name in (first, *later)}
+        facts = await gather_facts(world.api, world.namespace, world.bucket, world.history, asked)
+    assert broken_promises(facts) == []

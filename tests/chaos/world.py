@@ -19,12 +19,15 @@ from tests.harness.cluster import Cluster
 from tests.harness.etcd_history import history_in_etcd
 from tests.harness.fault_proxy import FaultProxy, fault_proxy
 from tests.harness.history import JobHistory
+from tests.harness.model import Answers
 from tests.harness.process_node import ProcessNode, process_node
 from tests.harness.processes import ComponentProcess, ProcessGroup, fetch, health_variables
 from tests.harness.redis_pair import RedisPair
 from tests.harness.waiting import eventually
 
-FILES: Final = {str(number): f"file {number}\n".encode() * 40 for number in range(20)}
+CHANGING: Final = ("18", "19")
+"""Files whose bytes a fault may replace; the second one is empty at first."""
+FILES: Final = {str(number): f"file {number}\n".encode() * 40 for number in range(19)} | {"19": b""}
 MISSING: Final = "no-such-file"
 
 
@@ -78,7 +81,11 @@ class World:
     crashes: list[str] = field(default_factory=list)
     """Ends that nobody asked for, with the last words."""
     may_be_cancelled: set[str] = field(default_factory=set)
-    """Jobs (``namespace/name``) that somebody cancelled."""
+    """Jobs (``namespace/name``) that were cancelled."""
+    deleted: set[str] = field(default_factory=set)
+    """Jobs that were deleted."""
+    unreadable: set[str] = field(default_factory=set)
+    """Jobs of a newer release."""
     operator_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever ends operators."""
     api_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -120,6 +127,25 @@ class World:
                             f"{each.process.last_words()}"
                         )
                         each.process.start()
+
+    @asynccontextmanager
+    async def no_operator(self) -> AsyncIterator[None]:
+        """Kill all operators, and start them again when the context closes."""
+        async with self.operator_lock:
+            for each in self.replicas:
+                each.process.kill()
+            try:
+                yield
+            finally:
+                for each in self.replicas:
+                    each.process.start()
+
+    async def answers(self, job: str) -> Answers:
+        """Return how the API answers for a job, given by ``namespace/name`` or by name."""
+        name = job.rpartition("/")[2]
+        status = await self.client.get(f"/v1/download/status/{name}")
+        download = await self.client.get(f"/v1/download/{name}")
+        return Answers(status.status_code, download.status_code)
 
     async def set_pool(self, **spec: Any) -> None:
         """Change the pool."""
@@ -249,6 +275,7 @@ async def running_world(
         stack.callback(group.close)
         environment = {
             "WHERRY_NAMESPACE": namespace,
+            "WHERRY_RELEASE": f"{namespace}/wherry",
             "WHERRY_LEASE_SECONDS": str(times.lease),
             "WHERRY_HEARTBEAT_TIMEOUT_SECONDS": str(times.heartbeat_timeout),
             "WHERRY_SWEEP_SECONDS": str(times.sweep),

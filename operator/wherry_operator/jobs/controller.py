@@ -1,128 +1,136 @@
 """One job: observe, decide, carry out."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Final
 
-from wherry_core.resources import Phase
-from wherry_operator import clock
+from wherry_core.kubernetes.client import KubernetesClient
+from wherry_core.kubernetes.errors import ConflictError, NotFoundError
+from wherry_core.kubernetes.paths import jobs_path
+from wherry_operator import metrics
 from wherry_operator.intake.cache import ClusterCache
+from wherry_operator.intake.ingest import ClusterIntake
 from wherry_operator.intake.job_view import JobView
 from wherry_operator.intake.pod_view import Loss
 from wherry_operator.jobs import traces as job_traces
-from wherry_operator.jobs.decision import plan_job
+from wherry_operator.jobs.completions import Completions
 from wherry_operator.jobs.executor import JobExecutor
-from wherry_operator.jobs.plan import JobPlan, JobRules, Note, ObservedJob, QueueChange
-from wherry_operator.jobs.policies.waiting import wants_note
+from wherry_operator.jobs.explanations import ExplanationBudget, StaleExplanations
+from wherry_operator.jobs.lost_runners import LostRunners
+from wherry_operator.jobs.plan import JobPlan, JobRules, ObservedJob, QueueChange
+from wherry_operator.jobs.policies import plan_job
 from wherry_operator.jobs.tenant_limit import TenantLimit
-from wherry_operator.jobs.waiting_notes import WaitingNotes
-from wherry_operator.kubernetes_api import KubernetesApi, NotFoundError, pods_path
+from wherry_operator.leadership import Leadership
+from wherry_operator.reconciler import WorkQueue
+
+CONFLICT_TRIES: Final = 8
+"""Tries in a row of a decision whose job somebody else keeps changing."""
+SHORTEST_PAUSE_SECONDS: Final = 0.01
 
 
 @dataclass
 class JobController:
     """Reconciles jobs by key (``namespace/name``)."""
 
-    api: KubernetesApi
+    kubernetes: KubernetesClient
     cache: ClusterCache
+    intake: ClusterIntake
     executor: JobExecutor
+    completions: Completions
     rules: JobRules
     tenant_limit: TenantLimit
-    namespace: str
-    """Namespace of the runner pods."""
-    heartbeat_timeout: float
-    silent_runners: Callable[[], frozenset[str]]
-    may_act: Callable[[], bool]
-    take_pod: Callable[[dict[str, Any]], object]
-    plan_pool: Callable[[str], None]
-    notes: WaitingNotes
-    completed: set[str] = field(default_factory=set)
-    """Jobs that were seen to become Completed and have not been announced yet."""
-
-    def forget_announced(self, until: datetime | None) -> None:
-        """Drop the completions that another replica has announced: those before ``until``."""
-        if until is None:
-            return
-        moment = until.replace(microsecond=0)
-        ends = {key: self._completion_time(key) for key in self.completed}
-        self.completed.intersection_update(
-            key for key, ended in ends.items() if ended and ended >= moment
-        )
-
-    def _completion_time(self, key: str) -> datetime | None:
-        view = self.cache.jobs.get(key)
-        return view.job.status.completion_time if view else None
+    lost_runners: LostRunners
+    stale: StaleExplanations
+    leadership: Leadership
+    pools: WorkQueue
+    budget: ExplanationBudget = field(default_factory=ExplanationBudget)
 
     async def reconcile(self, key: str) -> float | None:
-        """Do what is to be done about a job; return when to look again, in seconds."""
+        """Do what has to be done about a job; return the seconds until the next decision."""
         view = self.cache.jobs.get(key)
-        if view is None or not self.may_act():
-            self.notes.end_turn(key)
+        if view is None or not self.leadership.may_act():
+            self.budget.release(key)
             return None
         with job_traces.within(view):
             return await self._reconcile(view)
 
     async def _reconcile(self, view: JobView) -> float | None:
-        plan = plan_job(self._observe(view, await self._loss(view)), clock.now())
-        was_in_queue = self.executor.index.place_of(view.key) is not None
+        for tries_left in reversed(range(CONFLICT_TRIES)):
+            try:
+                return await self._decide_once(view)
+            except ConflictError:
+                # At once, because a decision that waits in the queue again may be outdated again.
+                metrics.STATUS_CONFLICTS.inc()
+                if tries_left == 0:
+                    raise
+            except NotFoundError as error:
+                if not error.concerns(view.job.metadata.name):
+                    raise
+                self.intake.drop_job(view.key, view.uid)
+                return None
+            newest = await self._read_again(view)
+            if newest is None:
+                return None
+            view = newest
+        return None
+
+    async def _decide_once(self, view: JobView) -> float | None:
+        observed = self._observe(view, await self.lost_runners.loss(view))
+        was_in_queue = self.executor.index.entry_of(view.key) is not None
+        plan = self._within_budget(view, plan_job(observed))
         await self.executor.execute(view, plan)
-        self._note(view.key, plan)
+        if plan.explanation is not None and plan.status is not None:
+            self.budget.written(view.key, time.monotonic())
         if plan.queue is QueueChange.PUT and not was_in_queue:
-            self.plan_pool(view.pool)
-        if view.key in self.completed and view.job.status.phase is Phase.COMPLETED:
-            self.completed.discard(view.key)
-            await self.executor.announce_completion(view)
-        if plan.look_again is None:
-            return None
-        return max(0.01, (plan.look_again - clock.now()).total_seconds())
-
-    def wants_note(self, key: str) -> bool:
-        """Return whether a waiting job is to be told why it waits, or to be told otherwise."""
-        view = self.cache.jobs.get(key)
-        return view is not None and wants_note(self._observe(view, None), clock.now())
-
-    def _note(self, key: str, plan: JobPlan) -> None:
-        if plan.note is Note.WANTED:
-            self.notes.ask(key)
-        elif plan.note is Note.NONE:
-            self.notes.end_turn(key)
-        elif not self.wants_note(key):
-            # Else the write came too late: the next decision makes it, or finds it needless.
-            self.notes.told(key, time.monotonic())
+            self.pools.add(view.pool)
+        if self.completions.pending(view):
+            await self.completions.announce(view)
+        return self._seconds_until_next(plan)
 
     def _observe(self, view: JobView, loss: Loss | None) -> ObservedJob:
         pool = self.cache.pools.get(view.pool)
         return ObservedJob(
             job=view.job,
             files=view.files,
+            now=self.kubernetes.clock.now(),
             rules=self.rules,
             pool_exists=pool is not None,
             loss=loss,
             held=self.tenant_limit.holds(view),
             pool=pool.pool if pool else None,
-            redis_away=self.notes.redis_away,
-            may_explain=self.notes.has_turn(view.key),
+            redis_unavailable=self.stale.redis_unavailable,
         )
 
-    async def _loss(self, view: JobView) -> Loss | None:
-        runner = view.claimed_by
-        if runner is None:
+    def _within_budget(self, view: JobView, plan: JobPlan) -> JobPlan:
+        """Return ``plan`` with its explanation written now, or later when the budget is used up."""
+        explanation = plan.explanation
+        if explanation is None:
+            self.budget.release(view.key)
+            return plan
+        pause = self.budget.seconds_until_allowed(
+            view.key, time.monotonic(), first=explanation.first
+        )
+        if pause <= 0:
+            return replace(plan, status=explanation.status, event=plan.event or explanation.event)
+        moment = self.kubernetes.clock.now() + timedelta(seconds=pause)
+        return replace(plan, requeue_at=min(moment, plan.requeue_at or moment))
+
+    def _seconds_until_next(self, plan: JobPlan) -> float | None:
+        if plan.requeue_at is None:
             return None
-        pod = self.cache.pods.get(runner)
-        if pod is None:
-            # The job's watch may be ahead of the pods' watch, so absence is asked for.
-            try:
-                self.take_pod(await self.api.request("GET", pods_path(self.namespace, runner)))
-            except NotFoundError:
-                return Loss("RunnerGone", f"The runner {runner} is gone.")
-            pod = self.cache.pods.get(runner)
-        if pod is not None and pod.ended:
-            return pod.end
-        if runner in self.silent_runners():
-            return Loss(
-                "RunnerSilent",
-                f"The runner {runner} was not heard of for {self.heartbeat_timeout:g} seconds.",
+        pause = (plan.requeue_at - self.kubernetes.clock.now()).total_seconds()
+        return max(SHORTEST_PAUSE_SECONDS, pause)
+
+    async def _read_again(self, view: JobView) -> JobView | None:
+        """Return the newest view of a job, or None when it is gone."""
+        metadata = view.job.metadata
+        try:
+            return self.intake.take_job(
+                await self.kubernetes.request("GET", jobs_path(metadata.namespace, metadata.name))
             )
-        return None
+        except NotFoundError as error:
+            if not error.concerns(metadata.name):
+                raise
+            self.intake.drop_job(view.key, view.uid)
+            return None

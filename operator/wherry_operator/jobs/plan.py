@@ -1,32 +1,14 @@
-"""What should happen to a job: a pure decision over what was observed, at one moment."""
+"""What is observed of a job, and the plan that its policies make of it. Plain data only."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
-from typing import Any, Final
 
-from wherry_core.resources import DownloadJob, DownloadJobStatus, Phase, RunnerPool
+from wherry_core.resources import DownloadJob, DownloadJobStatus, RunnerPool
 from wherry_operator.event_recorder import Event
 from wherry_operator.intake.pod_view import Loss
-
-
-class QueueChange(Enum):
-    """What to do with the job's place in the queue."""
-
-    LEAVE = "leave"
-    PUT = "put"
-    TAKE_OUT = "take out"
-
-
-class Note(Enum):
-    """Whether the plan tells why the job waits."""
-
-    NONE = "none"
-    WANTED = "wanted"
-    """There is something to tell; it waits for its turn."""
-    WRITTEN = "written"
-    """The plan's status tells it."""
+from wherry_operator.policies import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +19,10 @@ class JobRules:
     failed_ttl: int = 3_600
     dead_letter_ttl: int = 604_800
     lost_attempts_limit: int = 10
-    retry_pauses: tuple[int, ...] = (1, 5, 15)
+    backoff: tuple[int, ...] = (1, 5, 15)
+    """Pauses after the first, the second and every later failed attempt."""
     explain_after: float = 30
-    """How long a job waits before it tells why."""
+    """How long a job waits before its condition Waiting says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,127 +31,64 @@ class ObservedJob:
 
     job: DownloadJob
     files: int
-    """Files asked for, each id counted once."""
+    """Number of different file ids."""
+    now: datetime
+    """The present time of the API server's clock, which all times in resources follow."""
     rules: JobRules = JobRules()
     pool_exists: bool = True
     loss: Loss | None = None
     """How the runner of the current attempt was lost; None while it lives."""
     held: bool = False
-    """True when the job's tenant has as many jobs in work as it may."""
+    """True when the job's tenant has as many jobs in work as it may have."""
     pool: RunnerPool | None = None
-    """The job's pool, which tells why its jobs wait."""
-    redis_away: bool = False
-    may_explain: bool = False
-    """True when it is the job's turn to be told why it waits."""
+    """The job's pool, whose conditions say why its jobs wait."""
+    redis_unavailable: bool = False
+
+
+class QueueChange(Enum):
+    """What to do with the job's entry in the queue."""
+
+    LEAVE = "leave"
+    PUT = "put"
+    TAKE_OUT = "take out"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A status that says why the job waits. It is written when the budget of such writes allows."""
+
+    status: DownloadJobStatus
+    first: bool
+    """True when the job's status has given no reason so far."""
+    event: Event | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class JobPlan:
-    """What to do; the empty plan does nothing."""
+    """What to do with a job. The plan without arguments does nothing."""
 
-    reason: str
+    reason: str = "NothingToDo"
     """Why, as one CamelCase word."""
     message: str = ""
     """Why, as a sentence for a person."""
     status: DownloadJobStatus | None = None
     """The status to write, or None to leave it."""
+    explanation: Explanation | None = None
+    """Set only when ``status`` is None: a status to write with lower urgency."""
     queue: QueueChange = QueueChange.LEAVE
-    stop_runner: str | None = None
-    """Runner to ask to stop working on the job."""
+    stop_runner: bool = False
+    """Ask the runner of the current attempt to stop working on the job."""
     labels: Mapping[str, str | None] = field(default_factory=dict)
     annotations: Mapping[str, str | None] = field(default_factory=dict)
     event: Event | None = None
-    note: Note = Note.NONE
-    retry_number: int | None = None
-    """Make a new job of this one, as the retry with this number."""
-    tidy: bool = False
-    """Remove what earlier attempts left in the store."""
+    retry: bool = False
+    """Create the job that retries this one. Labels and annotations are written only after that."""
+    clean_up: bool = False
+    """Remove what attempts left in the store that did not complete the job."""
     delete: bool = False
-    """Delete the job's archive, then the job."""
-    look_again: datetime | None = None
-    """When time alone may change the decision."""
+    """Delete the job and, after it, its archive."""
+    requeue_at: datetime | None = None
+    """When to decide again although nothing was observed to change."""
 
 
-Policy = Callable[[ObservedJob, datetime], JobPlan | None]
-"""Looks at a job; returns what to do, or None to let the next policy decide."""
-
-NOTHING: Final = JobPlan(reason="NothingToDo")
-
-
-def lifetime(job: DownloadJob, rules: JobRules) -> timedelta:
-    """Return for how long an ended job is kept."""
-    if (given := job.spec.ttl_seconds_after_finished) is not None:
-        return timedelta(seconds=given)
-    if job.status.phase is Phase.COMPLETED:
-        return timedelta(seconds=rules.completed_ttl)
-    dead = condition_is_true(job.status, "DeadLettered")
-    return timedelta(seconds=rules.dead_letter_ttl if dead else rules.failed_ttl)
-
-
-def expiry(job: DownloadJob, rules: JobRules) -> datetime | None:
-    """Return when an ended job is to be deleted; None while it has not ended."""
-    if not job.ended:
-        return None
-    ended = job.status.completion_time or job.metadata.creation_timestamp
-    return ended + lifetime(job, rules) if ended else None
-
-
-def active_deadline(job: DownloadJob) -> datetime | None:
-    """Return when a started job fails, however many attempts are left; None without a limit."""
-    seconds, started = job.spec.active_deadline_seconds, job.status.start_time
-    return started + timedelta(seconds=seconds) if seconds and started else None
-
-
-def queue_deadline(job: DownloadJob) -> datetime | None:
-    """Return when a waiting job fails for want of a runner; backoff does not count as waiting."""
-    status = job.status
-    if status.phase is not Phase.QUEUED or job.spec.suspend:
-        return None
-    since = status.queued_time or job.metadata.creation_timestamp
-    if since and status.next_attempt_time:
-        since = max(since, status.next_attempt_time)
-    return since + timedelta(seconds=job.spec.queue_timeout_seconds) if since else None
-
-
-def explain_moment(job: DownloadJob, rules: JobRules) -> datetime | None:
-    """Return when a queued job is to tell why it waits; a short backoff is no waiting."""
-    status = job.status
-    if status.phase is not Phase.QUEUED or job.spec.suspend:
-        return None
-    since = status.queued_time or job.metadata.creation_timestamp
-    if since is None:
-        return None
-    pause, due = timedelta(seconds=rules.explain_after), status.next_attempt_time
-    return since + pause if due is None or since + pause < due else due + pause
-
-
-def condition_is_true(status: DownloadJobStatus, kind: str) -> bool:
-    """Return whether ``status`` has the condition ``kind`` with the status True."""
-    return any(each.type == kind and each.status == "True" for each in status.conditions)
-
-
-def next_moment(observed: ObservedJob, now: datetime) -> datetime | None:
-    """Return the next moment at which time alone may change the decision."""
-    job = observed.job
-    moments = [
-        expiry(job, observed.rules),
-        None if job.ended else active_deadline(job),
-        queue_deadline(job),
-        job.status.next_attempt_time if job.status.phase is Phase.QUEUED else None,
-        explain_moment(job, observed.rules),
-    ]
-    return min((moment for moment in moments if moment and moment > now), default=None)
-
-
-def status_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON merge patch (RFC 7396) that turns ``old`` into ``new``; empty if equal."""
-    patch: dict[str, Any] = {name: None for name in old if name not in new}
-    for name, value in new.items():
-        before = old.get(name)
-        if before == value:
-            continue
-        if isinstance(before, Mapping) and isinstance(value, Mapping):
-            patch[name] = status_patch(before, value)
-        else:
-            patch[name] = value
-    return patch
+JobPolicy = Policy[ObservedJob, JobPlan]

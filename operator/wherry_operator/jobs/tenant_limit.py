@@ -1,73 +1,82 @@
 """How many jobs of one tenant may be in the queue or run at the same time."""
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
 from wherry_operator.intake.job_view import JobView
+from wherry_operator.reconciler import WorkQueue
 
 LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 Order = tuple[int, datetime, str]
+"""Jobs of a higher priority come first, and older ones before newer ones."""
 
 
 class TenantLimit:
-    """Holds back the jobs of tenants that have enough in work, and lets them follow in order.
+    """Holds back the jobs of tenants that have enough in work, and releases them in order.
 
-    A job is in work from when it enters the queue until it ends or pauses. Kept in memory only:
-    after a restart the jobs that are in work come first, for they are claimed already.
+    A job is in work from its entry into the queue until it ends or is suspended. This is kept in
+    memory only. After a restart, jobs that are claimed count first, because they run already.
     """
 
-    def __init__(self, limit: int, release: Callable[[str], None]) -> None:
+    def __init__(self, limit: int, jobs: WorkQueue) -> None:
+        """``limit`` 0 stands for no limit."""
         self._limit = limit
-        self._release = release
+        self._jobs = jobs
         self._in_work: dict[str, set[str]] = {}
-        self._held: dict[str, list[Order]] = {}
-        self._held_jobs: set[str] = set()
+        self._held: dict[str, Order] = {}
+        self._heaps: dict[str, list[Order]] = {}
+        """By tenant; entries that are not in ``_held`` are outdated."""
 
     def holds(self, view: JobView) -> bool:
         """Return whether the job must wait outside the queue."""
-        return self._limit > 0 and view.key in self._held_jobs
+        return view.key in self._held
 
-    def held(self, keys: set[str]) -> int:
-        """Return how many of ``keys`` are held back."""
-        return len(self._held_jobs & keys) if self._held_jobs else 0
+    def held_of(self, keys: Iterable[str]) -> set[str]:
+        """Return those of ``keys`` that are held back."""
+        return self._held.keys() & keys if self._held else set()
 
     def update(self, view: JobView, *, wants_work: bool) -> None:
-        """Take in how a job stands: waiting for or in work, or not."""
+        """Record whether a job waits for work or is in work, or neither."""
         if self._limit == 0:
             return
         tenant, key = view.job.metadata.namespace, view.key
         in_work = self._in_work.setdefault(tenant, set())
         if not wants_work:
-            self._held_jobs.discard(key)
+            self._held.pop(key, None)
             if key in in_work:
                 in_work.discard(key)
-                self._let_next(tenant)
-            if not in_work and not self._held.get(tenant):
-                self._in_work.pop(tenant, None)
-            return
-        if key in in_work or key in self._held_jobs:
-            if view.claimed_by is not None and key in self._held_jobs:
-                self._held_jobs.discard(key)
-                in_work.add(key)
-            return
-        if view.claimed_by is not None or len(in_work) < self._limit:
+                self._release_next(tenant)
+            if not in_work and tenant not in self._heaps:
+                del self._in_work[tenant]
+        elif view.claimed_by is not None:
+            self._held.pop(key, None)
             in_work.add(key)
+        elif key in in_work:
             return
-        self._held_jobs.add(key)
-        since = view.job.status.queued_time or view.job.metadata.creation_timestamp or LONG_AGO
-        heapq.heappush(self._held.setdefault(tenant, []), (-view.job.spec.priority, since, key))
+        elif key in self._held or len(in_work) >= self._limit:
+            self._hold(tenant, view)
+        else:
+            in_work.add(key)
 
-    def _let_next(self, tenant: str) -> None:
-        waiting = self._held.get(tenant, [])
+    def _hold(self, tenant: str, view: JobView) -> None:
+        since = view.job.status.queued_time or view.job.metadata.creation_timestamp or LONG_AGO
+        order = (-view.job.spec.priority, since, view.key)
+        if self._held.get(view.key) != order:
+            self._held[view.key] = order
+            heapq.heappush(self._heaps.setdefault(tenant, []), order)
+
+    def _release_next(self, tenant: str) -> None:
+        waiting = self._heaps.get(tenant, [])
         in_work = self._in_work[tenant]
         while waiting and len(in_work) < self._limit:
-            _, _, key = heapq.heappop(waiting)
-            if key in self._held_jobs:
-                self._held_jobs.discard(key)
+            order = heapq.heappop(waiting)
+            key = order[2]
+            if self._held.get(key) == order:
+                del self._held[key]
                 in_work.add(key)
-                self._release(key)
+                self._jobs.add(key)
         if not waiting:
-            self._held.pop(tenant, None)
+            self._heaps.pop(tenant, None)

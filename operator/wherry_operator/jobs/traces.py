@@ -1,26 +1,25 @@
-"""The operator's part of a job's trace: each wait in the queue, and at the end the whole job."""
+"""The operator's spans of a job's trace: each wait in the queue, and finally the whole job."""
 
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from wherry_core import tracing
 from wherry_core.resources import DownloadJobStatus, Phase
-from wherry_operator import clock
 from wherry_operator.intake.job_view import JobView
 
 WHOLE_SECOND: Final = timedelta(seconds=1)
-"""Kubernetes times have no fractions: what ended in a second may have ended at its end."""
+"""Kubernetes times have no fractions, so the end may be up to a second later."""
 
 
 def within(view: JobView) -> AbstractContextManager[None]:
-    """Let logs in the body carry the job's trace."""
+    """Give logs in the body the job's trace."""
     metadata = view.job.metadata
     return tracing.within(tracing.of_job(metadata.uid, metadata.annotations))
 
 
 def trace_wait(view: JobView) -> None:
-    """Trace the wait of a job that was claimed just now."""
+    """Record the span of a wait in the queue that a claim has just ended."""
     if not tracing.on():
         return
     metadata, status = view.job.metadata, view.job.status
@@ -35,11 +34,11 @@ def trace_wait(view: JobView) -> None:
     )
 
 
-def trace_job(view: JobView, status: DownloadJobStatus, message: str = "") -> None:
-    """Trace the whole of a job that ended with ``status``."""
+def trace_job(view: JobView, status: DownloadJobStatus, now: datetime, message: str = "") -> None:
+    """Record the span of a job that ended with ``status``, from its creation."""
     if not tracing.on():
         return
-    metadata, now = view.job.metadata, clock.now()
+    metadata = view.job.metadata
     ended = min(now, (status.completion_time or now) + WHOLE_SECOND)
     tracing.record_job(
         metadata.uid,

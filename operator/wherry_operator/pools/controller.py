@@ -1,142 +1,129 @@
 """One pool: observe, decide, carry out."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Container
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
 
-from wherry_operator import clock
+from wherry_core.kubernetes.client import KubernetesClient
 from wherry_operator.cluster_metrics import PoolFigures
-from wherry_operator.intake.cache import ClusterCache, PoolJobs, PoolView
-from wherry_operator.intake.pod_view import PodView
-from wherry_operator.jobs.plan import status_patch
+from wherry_operator.intake.cache import ClusterCache, PoolView
+from wherry_operator.intake.job_view import JobView
+from wherry_operator.jobs.deadlines import could_run
 from wherry_operator.jobs.tenant_limit import TenantLimit
-from wherry_operator.pools.decision import plan_pool
-from wherry_operator.pools.executor import LEAVE_SECONDS, STATUS_SECONDS, PoolExecutor, dated
+from wherry_operator.leadership import Leadership
+from wherry_operator.pools.executor import (
+    LEAVE_SECONDS,
+    STATUS_SECONDS,
+    PoolExecutor,
+    status_change,
+)
 from wherry_operator.pools.memory import PeakWindow, PoolMemory
-from wherry_operator.pools.plan import ObservedPool, PoolPlan, desired_runners, has_capacity
+from wherry_operator.pools.plan import ObservedPool, PoolPlan, has_capacity
+from wherry_operator.pools.policies import plan_pool
+from wherry_operator.pools.policies.demand import desired_runners
 from wherry_operator.repair.queue_index import QueueIndex
+from wherry_operator.runners.runner_watch import RunnerWatch
+
+RETRY_SECONDS: Final = 1.0
+"""Pause before runners that could not be asked to leave are asked again."""
+SHORTEST_PAUSE_SECONDS: Final = 0.05
 
 
 @dataclass
 class PoolController:
     """Reconciles pools by name."""
 
+    kubernetes: KubernetesClient
     cache: ClusterCache
     index: QueueIndex
     executor: PoolExecutor
     tenant_limit: TenantLimit
-    silent_runners: Callable[[], frozenset[str]]
-    may_act: Callable[[], bool]
+    runners: RunnerWatch
+    leadership: Leadership
     memories: dict[str, PoolMemory] = field(default_factory=dict)
 
     async def reconcile(self, name: str) -> float | None:
-        """Do what is to be done about a pool; return when to look again, in seconds."""
+        """Do what has to be done about a pool; return the seconds until the next decision."""
         view = self.cache.pools.get(name)
-        if view is None or not self.may_act():
+        if view is None or not self.leadership.may_act():
             self.memories.pop(name, None)
             return None
-        memory = self._memory(name)
+        memory = self.memories.setdefault(name, PoolMemory(peak=PeakWindow(time.monotonic())))
         observed = self._observe(view, memory)
         plan = plan_pool(observed)
         await self.executor.execute(view, observed, plan, memory)
         memory.figures = figures_of(observed, plan)
-        return self._look_again(view, observed, plan, memory)
+        return self._seconds_until_next(view, observed, plan, memory)
 
-    def forget_drains(self) -> None:
-        """Forget who was asked to leave: Redis has lost the marks, or may have."""
+    def evict_drains(self) -> None:
+        """Drop the record of who was asked to leave, because Redis may have lost the marks."""
         for memory in self.memories.values():
             memory.draining.clear()
-
-    def note_draining(self, pool: str, runners: set[str]) -> None:
-        """Take in who is asked to leave already, as Redis tells after a restart."""
-        memory = self._memory(pool)
-        for pod in self.cache.pods_of(pool):
-            if pod.name in runners:
-                memory.draining.setdefault(pod.uid, time.monotonic())
-
-    def _memory(self, name: str) -> PoolMemory:
-        return self.memories.setdefault(name, PoolMemory(peak=PeakWindow(time.monotonic())))
-
-    def _observe(self, view: PoolView, memory: PoolMemory) -> ObservedPool:
-        name, now = view.pool.metadata.name, time.monotonic()
-        jobs, pods = self.cache.jobs_of(name), self.cache.pods_of(name)
-        paused = self._pausing(jobs)
-        waiting = len(jobs.queued) - paused - self.tenant_limit.held(jobs.queued)
-        claimed = {runner: len(keys) for runner, keys in jobs.by_runner.items()}
-        self._judge_starts(pods, claimed, memory, now)
-        living = {pod.uid for pod in pods}
-        memory.draining = {uid: at for uid, at in memory.draining.items() if uid in living}
-        draining = frozenset(pod.name for pod in pods if pod.uid in memory.draining)
-        observed = ObservedPool(
-            pool=view.pool,
-            pods=tuple(pods),
-            waiting=max(0, waiting),
-            claimed=claimed,
-            draining=draining,
-            silent=self.silent_runners(),
-            start_allowance=memory.guard.allowance(now),
-            start_failure=memory.guard.reason,
-            index_up=self.index.up,
-        )
-        alive = sum(has_capacity(observed, pod) for pod in pods)
-        desired = desired_runners(view.pool, observed.waiting, sum(claimed.values()))
-        memory.peak.note(now, desired)
-        peak = memory.peak.peak(now, view.pool.spec.idle_seconds, alive)
-        return ObservedPool(
-            **{name: getattr(observed, name) for name in observed.__slots__ if name != "needed"},
-            needed=peak,
-        )
-
-    def _pausing(self, jobs: PoolJobs) -> int:
-        moment, count = clock.now(), 0
-        for key in jobs.parked:
-            view = self.cache.jobs.get(key)
-            if view is None:
-                continue
-            due = view.job.status.next_attempt_time
-            count += view.job.spec.suspend or (due is not None and due > moment)
-        return count
-
-    @staticmethod
-    def _judge_starts(
-        pods: list[PodView], claimed: dict[str, int], memory: PoolMemory, now: float
-    ) -> None:
-        for pod in pods:
-            if pod.name in claimed and not pod.ended:
-                memory.worked.add(pod.uid)
-                memory.guard.worked()
-            if memory.failed_at_start(pod):
-                why = pod.end.message if pod.end else "It ended with an error."
-                memory.guard.failed(now, f"The runner {pod.name} took no job. {why}")
-            if pod.ended:
-                memory.judged.add(pod.uid)
-        living = {pod.uid for pod in pods}
-        memory.judged &= living
-        memory.worked &= living
-
-    def _look_again(
-        self, view: PoolView, observed: ObservedPool, plan: PoolPlan, memory: PoolMemory
-    ) -> float | None:
-        now, moments = time.monotonic(), []
-        if plan.status is not None and status_patch(
-            view.pool.status.to_wire(), dated(view.pool.status, plan.status).to_wire()
-        ):
-            moments.append(memory.status_written + STATUS_SECONDS - now)
-        if any(has_capacity(observed, pod) for pod in observed.pods):
-            change = memory.peak.next_change(now, view.pool.spec.idle_seconds)
-            if change is not None:
-                moments.append(change)
-            elif observed.needed > plan.desired or plan.drain:
-                moments.append(1.0)
-        if memory.guard.failures and observed.start_allowance == 0:
-            moments.append(memory.guard.not_before - now)
-        if memory.draining:
-            moments.append(min(memory.draining.values()) + LEAVE_SECONDS - now)
-        return max(0.05, min(moments)) if moments else None
 
     def figures(self) -> dict[str, PoolFigures]:
         """Return what the last decision about each pool saw, for the metrics."""
         return {name: memory.figures for name, memory in self.memories.items() if memory.figures}
+
+    def _observe(self, view: PoolView, memory: PoolMemory) -> ObservedPool:
+        name, now = view.pool.metadata.name, time.monotonic()
+        jobs, pods = self.cache.jobs_of(name), self.cache.pods_of(name)
+        claimed = {runner: len(keys) for runner, keys in jobs.by_runner.items()}
+        memory.record_pods(pods, claimed, self.runners.draining(name), now)
+        held = self.tenant_limit.held_of(jobs.queued)
+        doubtful = [self.cache.jobs[key] for key in jobs.parked | held if key in self.cache.jobs]
+        observed = ObservedPool(
+            pool=view.pool,
+            pods=tuple(pods),
+            waiting=runnable_jobs(len(jobs.queued), doubtful, held, self.kubernetes.clock.now()),
+            claimed=claimed,
+            draining=frozenset(pod.name for pod in pods if pod.uid in memory.draining),
+            unresponsive=self.runners.unresponsive,
+            start_allowance=memory.guard.allowance(now),
+            start_failure=memory.guard.reason,
+            index_up=self.index.up,
+            release=self.executor.release,
+        )
+        capacity = sum(has_capacity(observed, pod) for pod in pods)
+        desired = desired_runners(view.pool, observed.waiting, sum(claimed.values()))
+        memory.peak.note(now, desired)
+        peak = memory.peak.peak(now, view.pool.spec.idle_seconds, capacity)
+        return replace(observed, needed=peak)
+
+    def _seconds_until_next(
+        self, view: PoolView, observed: ObservedPool, plan: PoolPlan, memory: PoolMemory
+    ) -> float | None:
+        now, pauses = time.monotonic(), []
+        if plan.status is not None and status_change(
+            view.pool.status, plan.status, self.kubernetes.clock.now()
+        ):
+            pauses.append(memory.status_written + STATUS_SECONDS - now)
+        if plan.drain or plan.retire:
+            pauses.append(RETRY_SECONDS)
+        if any(has_capacity(observed, pod) for pod in observed.pods):
+            change = memory.peak.next_change(now, view.pool.spec.idle_seconds)
+            if change is not None:
+                pauses.append(change)
+            elif observed.needed > plan.desired:
+                pauses.append(RETRY_SECONDS)
+        if memory.guard.failures and observed.start_allowance == 0:
+            pauses.append(memory.guard.not_before - now)
+        if memory.draining:
+            pauses.append(min(memory.draining.values()) + LEAVE_SECONDS - now)
+        return max(SHORTEST_PAUSE_SECONDS, min(pauses)) if pauses else None
+
+
+def runnable_jobs(
+    queued: int, doubtful: Collection[JobView], held: Container[str], now: datetime
+) -> int:
+    """Return how many of ``queued`` jobs could run now.
+
+    Only the ``doubtful`` ones among them are looked at: those that are suspended, back off, or are
+    held back by their tenant's limit. All others could run.
+    """
+    certain = queued - len(doubtful)
+    return certain + sum(could_run(view.job, held=view.key in held, now=now) for view in doubtful)
 
 
 def figures_of(observed: ObservedPool, plan: PoolPlan) -> PoolFigures:

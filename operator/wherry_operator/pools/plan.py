@@ -1,7 +1,7 @@
-"""What should happen to a pool: a pure decision over what was observed, at one moment."""
+"""What is observed of a pool, and the plan that its policies make of it. Plain data only."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -9,6 +9,11 @@ import orjson
 
 from wherry_core.resources import RunnerPool, RunnerPoolStatus
 from wherry_operator.intake.pod_view import PodView
+from wherry_operator.policies import Policy
+
+RUNNER_INFIX: Final = "-runner-"
+NO_LIMIT: Final = 1_000
+"""An allowance that limits nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,70 +23,63 @@ class ObservedPool:
     pool: RunnerPool
     pods: tuple[PodView, ...] = ()
     waiting: int = 0
-    """Jobs that could run now."""
+    """Number of jobs that could run now."""
     claimed: Mapping[str, int] = field(default_factory=dict)
     """Number of claimed jobs by runner."""
     draining: frozenset[str] = frozenset()
-    """Runners that were asked to leave, and will take no more jobs."""
-    silent: frozenset[str] = frozenset()
+    """Runners that were asked to leave and take no more jobs."""
+    unresponsive: frozenset[str] = frozenset()
     """Running runners whose heartbeat has stopped."""
     needed: int = 0
-    """The most runners that were desired at any time within the last idleSeconds."""
-    start_allowance: int = 1_000
+    """The largest number of runners that was desired within the last idleSeconds."""
+    start_allowance: int = NO_LIMIT
     """Runners that may be started now, given how earlier starts went."""
     start_failure: str | None = None
-    """Why runners that were started lately ended at once, or could not be created."""
+    """Why recently started runners ended at once, or could not be created."""
     index_up: bool = True
-    """True while Redis answers: without it nobody can be asked to leave."""
+    """True while Redis is available: without it no runner can be asked to leave."""
+    release: str = ""
+    """Release of the keys in Redis."""
 
     @property
     def template_hash(self) -> str:
-        """The hash of the pool's template as it is now."""
-        return template_hash(self.pool)
+        """The hash of the pool's present template."""
+        return template_hash(self.pool, self.release)
 
 
 @dataclass(frozen=True, slots=True)
 class PoolPlan:
-    """What to do with a pool's runners. Policies add to it one after the other."""
+    """What to do with a pool's runners. The plan without arguments does nothing."""
 
     desired: int = 0
     start: tuple[str, ...] = ()
     """Names of runner pods to create."""
     drain: tuple[str, ...] = ()
-    """Runners to ask to leave, if they are idle at that moment."""
+    """Runners to ask to leave, provided that they are idle at that moment."""
     retire: tuple[str, ...] = ()
-    """Busy runners to ask to take no more jobs and to leave when they are idle."""
+    """Runners to ask to take no more jobs and to leave when they are idle."""
     delete: tuple[PodView, ...] = ()
-    """Pods that have ended, or that no job can depend on any more."""
+    """Pods that have ended, or that no job depends on any more."""
     status: RunnerPoolStatus | None = None
     reasons: tuple[tuple[str, str], ...] = ()
-    """Why: a CamelCase word and a sentence, of each policy that changed something."""
+    """Why: one CamelCase word and a sentence for each policy that changed something."""
 
 
-PoolPolicy = Callable[[ObservedPool, PoolPlan], PoolPlan]
-"""Looks at a pool and at the plan so far; returns the plan with its own part added."""
-
-RUNNER_INFIX: Final = "-runner-"
+PoolPolicy = Policy[ObservedPool, PoolPlan]
 
 
-def template_hash(pool: RunnerPool) -> str:
-    """Return a short hash of everything that shapes a runner pod of ``pool``."""
+def template_hash(pool: RunnerPool, release: str = "") -> str:
+    """Return a short hash of everything that determines the runner pods of ``pool``.
+
+    ``release`` is that of the keys in Redis, which the pods are given.
+    """
     shape = {
         "template": pool.spec.template.model_dump(mode="json"),
         "concurrency": pool.spec.concurrency,
+        "release": release,
     }
     text = orjson.dumps(shape, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).hexdigest()[:10]
-
-
-def desired_runners(pool: RunnerPool, waiting: int, claimed: int) -> int:
-    """Return how many runners the jobs ask for, within the pool's bounds."""
-    spec = pool.spec
-    asked = -(-(waiting + claimed) // spec.concurrency)
-    if spec.paused:
-        asked = -(-claimed // spec.concurrency)
-        return min(asked, spec.max_runners)
-    return max(min(asked, spec.max_runners), spec.min_runners)
 
 
 def occupies(pod: PodView) -> bool:
@@ -91,7 +89,8 @@ def occupies(pod: PodView) -> bool:
 
 def has_capacity(observed: ObservedPool, pod: PodView) -> bool:
     """Return whether ``pod`` takes jobs, now or once it has started."""
-    return occupies(pod) and pod.name not in observed.draining and pod.name not in observed.silent
+    leaves = pod.name in observed.draining or pod.name in observed.unresponsive
+    return occupies(pod) and not leaves
 
 
 def free_names(observed: ObservedPool, count: int) -> tuple[str, ...]:

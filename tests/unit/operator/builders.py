@@ -1,4 +1,4 @@
-"""Builders of jobs, pools and pods for tests of decisions; the clock stands still."""
+"""Builders of jobs, pools and pods for tests of decisions. The clock stands still."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,8 @@ from wherry_core.resources import (
     RunnerPool,
 )
 from wherry_operator.intake.pod_view import Loss, PodView
-from wherry_operator.jobs.plan import JobRules, ObservedJob
+from wherry_operator.jobs.plan import JobPlan, JobPolicy, JobRules, ObservedJob
+from wherry_operator.policies import Stop
 from wherry_operator.pools.plan import ObservedPool, template_hash
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -37,7 +38,7 @@ def job(
     metadata: Mapping[str, Any] | None = None,
     **status: Any,
 ) -> DownloadJob:
-    """Return a job that nobody has seen yet; keywords are fields of its status."""
+    """Return a new job; keywords are fields of its status."""
     return DownloadJob.model_validate(
         {
             "metadata": {
@@ -56,7 +57,7 @@ def job(
 
 
 def queued(**changes: Any) -> DownloadJob:
-    """Return a job that waits since 10 s."""
+    """Return a job that has waited for 10 s."""
     defaults: dict[str, Any] = {
         "phase": Phase.QUEUED,
         "attempt": 1,
@@ -68,7 +69,7 @@ def queued(**changes: Any) -> DownloadJob:
 
 
 def processing(**changes: Any) -> DownloadJob:
-    """Return a job that a runner works on since 5 s."""
+    """Return a job that a runner claimed 5 s ago."""
     defaults: dict[str, Any] = {
         "phase": Phase.PROCESSING,
         "runner": RUNNER,
@@ -105,8 +106,17 @@ def failure(attempt: int = 1, *, retryable: bool = True, infrastructure: bool = 
 
 
 def observed(seen: DownloadJob, **changes: Any) -> ObservedJob:
-    """Return what is observed of a job whose pool is there."""
-    return ObservedJob(job=seen, files=2, rules=JobRules(), **changes)
+    """Return what is observed of a job whose pool exists."""
+    return ObservedJob(**{"job": seen, "files": 2, "rules": JobRules(), "now": NOW, **changes})
+
+
+def ask(policy: JobPolicy, seen: ObservedJob) -> JobPlan | None:
+    """Return the plan of one policy, or None when it has nothing to say.
+
+    A policy that stops without adding anything returns the empty plan.
+    """
+    answer = policy(seen, JobPlan())
+    return answer.plan if isinstance(answer, Stop) else answer
 
 
 LOST = Loss("RunnerGone", "The runner default-runner-0 is gone.")
@@ -114,7 +124,7 @@ OUT_OF_MEMORY = Loss("OutOfMemory", "Too much memory.", infrastructure=False)
 
 
 def pool(**spec: Any) -> RunnerPool:
-    """Return a pool of runners that take 5 jobs each, 10 at the most."""
+    """Return a pool of at most 10 runners that take 5 jobs each."""
     return RunnerPool.model_validate(
         {
             "metadata": {"name": "default", "namespace": "wherry", "uid": "u", "generation": 1},
@@ -127,7 +137,7 @@ def pool(**spec: Any) -> RunnerPool:
 
 
 def pod(slot: int = 0, **changes: Any) -> PodView:
-    """Return a ready runner pod of the pool's present template, made 100 s ago."""
+    """Return a ready runner pod of the pool's present template, created 100 s ago."""
     values: dict[str, Any] = {
         "name": f"default-runner-{slot}",
         "uid": f"uid-{slot}",
@@ -147,12 +157,12 @@ def pod(slot: int = 0, **changes: Any) -> PodView:
 
 
 def pending(slot: int = 0, **changes: Any) -> PodView:
-    """Return a runner pod that does not run yet."""
+    """Return a runner pod that has not started yet."""
     return pod(slot, **{"phase": "Pending", "ready": False, **changes})
 
 
 def gone(slot: int = 0, **changes: Any) -> PodView:
-    """Return a runner pod that has left in order."""
+    """Return a runner pod that has ended without an error."""
     values: dict[str, Any] = {"phase": "Succeeded", "ready": False, "end": LOST, **changes}
     return pod(slot, **values)
 

@@ -1,30 +1,32 @@
-"""The time that a job may take from its first start."""
+"""The time that a job may take from its first start: ``activeDeadlineSeconds``."""
 
-from datetime import datetime
-
+from wherry_core.resources.names import JobReason
 from wherry_operator.event_recorder import Event
-from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange, active_deadline
-from wherry_operator.jobs.policies.changes import failed, left_something
+from wherry_operator.jobs.deadlines import active_deadline
+from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange
+from wherry_operator.jobs.status_changes import failed, must_clean_up
+from wherry_operator.policies import Stop
 
-REASON = "DeadlineExceeded"
 
-
-def fail_at_deadline(observed: ObservedJob, now: datetime) -> JobPlan | None:
-    """Fail a job that has taken longer than its spec allows, with all its attempts."""
-    job = observed.job
+def fail_at_deadline(observed: ObservedJob, _plan: JobPlan) -> Stop[JobPlan] | None:
+    """Fail a job that has taken longer than its spec allows, all its attempts counted."""
+    job, now = observed.job, observed.now
     deadline = active_deadline(job)
-    if job.ended or deadline is None or deadline > now:
+    if deadline is None or deadline > now:
         return None
+    reason = JobReason.DEADLINE_EXCEEDED
     message = (
-        f"The job took longer than the {job.spec.active_deadline_seconds} seconds "
-        "that activeDeadlineSeconds allows."
+        f"The job took longer than its activeDeadlineSeconds of {job.spec.active_deadline_seconds}."
+        " Create a new job with a longer deadline or fewer files."
     )
-    return JobPlan(
-        reason=REASON,
-        message=message,
-        status=failed(job, now, REASON, message),
-        queue=QueueChange.TAKE_OUT,
-        stop_runner=job.status.runner,
-        event=Event(REASON, message, warning=True),
-        tidy=left_something(job),
+    return Stop(
+        JobPlan(
+            reason=reason,
+            message=message,
+            status=failed(job, now, reason, message),
+            queue=QueueChange.TAKE_OUT,
+            stop_runner=job.status.runner is not None,
+            event=Event(reason, message, warning=True),
+            clean_up=must_clean_up(job),
+        )
     )

@@ -1,16 +1,18 @@
-"""An attempt that its runner reported as failed."""
+"""Attempts that failed: the backoff before the next one, and the end when none is left."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from wherry_core.resources import DownloadJob, Failure, Phase
+from wherry_core.resources.names import JobReason
 from wherry_operator.event_recorder import Event
 from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange
-from wherry_operator.jobs.policies.changes import failed, queued_again, whole_second_after
+from wherry_operator.jobs.status_changes import failed, queued_again, whole_second_after
+from wherry_operator.policies import Stop
 
 
 def reported_failure(job: DownloadJob) -> Failure | None:
-    """Return the failure that the runner of the current attempt left, or None."""
+    """Return the failure that the runner of the current attempt has reported, or None."""
     status = job.status
     if status.phase is not Phase.PROCESSING or status.runner is not None or not status.failures:
         return None
@@ -18,29 +20,29 @@ def reported_failure(job: DownloadJob) -> Failure | None:
     return newest if newest.attempt == status.attempt and not newest.infrastructure else None
 
 
-def judge_failed_attempt(observed: ObservedJob, now: datetime) -> JobPlan | None:
-    """Try again after a pause, or fail the job when it must not or may not be tried again."""
+def judge_failed_attempt(observed: ObservedJob, _plan: JobPlan) -> Stop[JobPlan] | None:
+    """Queue the job again after a pause, or fail it when no further attempt is allowed."""
     failure = reported_failure(observed.job)
-    return None if failure is None else after_failure(observed, failure, now)
+    return None if failure is None else Stop(after_failure(observed, failure))
 
 
-def after_failure(observed: ObservedJob, failure: Failure, now: datetime) -> JobPlan:
-    """Return the plan after an attempt that the job itself is to blame for.
+def after_failure(observed: ObservedJob, failure: Failure) -> JobPlan:
+    """Return the plan after an attempt that failed because of the job itself.
 
-    ``failure`` is in the job's list of failures already, or is put there by the plan.
+    The job's list of failures already ends with ``failure``.
     """
-    job = observed.job
+    job, now = observed.job, observed.now
     count = job.status.failed_attempts + 1
     changes: dict[str, Any] = {"failed_attempts": count}
-    stop = job.status.runner
+    stop_runner = job.status.runner is not None
     if not failure.retryable:
         return JobPlan(
             reason=failure.reason,
             message=failure.message,
             status=failed(job, now, failure.reason, failure.message, **changes),
-            stop_runner=stop,
-            event=Event("Failed", f"{failure.reason}: {failure.message}", warning=True),
-            tidy=True,
+            stop_runner=stop_runner,
+            event=Event(JobReason.FAILED, f"{failure.reason}: {failure.message}", warning=True),
+            clean_up=True,
         )
     if count > job.spec.backoff_limit:
         message = f"Attempt {job.status.attempt} was the last one. {failure.message}"
@@ -48,23 +50,24 @@ def after_failure(observed: ObservedJob, failure: Failure, now: datetime) -> Job
             reason=failure.reason,
             message=message,
             status=failed(job, now, failure.reason, message, dead_letter=True, **changes),
-            stop_runner=stop,
-            event=Event("DeadLettered", f"{failure.reason}: {message}", warning=True),
-            tidy=True,
+            stop_runner=stop_runner,
+            event=Event(JobReason.DEAD_LETTERED, f"{failure.reason}: {message}", warning=True),
+            clean_up=True,
         )
-    pauses = observed.rules.retry_pauses
+    pauses = observed.rules.backoff
     pause = pauses[min(count, len(pauses)) - 1]
     due = whole_second_after(now + timedelta(seconds=pause))
+    attempt = f"Attempt {job.status.attempt} failed"
+    following = f"The next one starts in {pause} s."
     return JobPlan(
-        reason="AttemptFailed",
-        message=f"Attempt {job.status.attempt} failed; the next one starts in {pause} s.",
+        reason=JobReason.ATTEMPT_FAILED,
+        message=f"{attempt}. {following}",
         status=queued_again(job.status, now, next_attempt_time=due, **changes),
         queue=QueueChange.TAKE_OUT,
-        stop_runner=stop,
+        stop_runner=stop_runner,
         event=Event(
-            "AttemptFailed",
-            f"Attempt {job.status.attempt} failed ({failure.reason}: {failure.message}); "
-            f"the next one starts in {pause} s.",
+            JobReason.ATTEMPT_FAILED,
+            f"{attempt} ({failure.reason}: {failure.message}). {following}",
             warning=True,
         ),
     )

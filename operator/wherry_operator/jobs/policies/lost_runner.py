@@ -1,17 +1,19 @@
-"""An attempt whose runner is gone: evicted, failed, or not heard of any more."""
+"""Attempts whose runner was lost: evicted, failed, deleted or unresponsive."""
 
-from datetime import datetime
+from dataclasses import replace
 
 from wherry_core.resources import Failure, Phase
+from wherry_core.resources.names import JobReason
 from wherry_operator.event_recorder import Event
 from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange
-from wherry_operator.jobs.policies.changes import failed, queued_again, with_failure
 from wherry_operator.jobs.policies.failed_attempt import after_failure
+from wherry_operator.jobs.status_changes import failed, queued_again, with_failure
+from wherry_operator.policies import Stop
 
 
-def replace_lost_runner(observed: ObservedJob, now: datetime) -> JobPlan | None:
-    """Queue the job for another runner, under a budget apart from the job's own failures."""
-    job, loss = observed.job, observed.loss
+def replace_lost_runner(observed: ObservedJob, _plan: JobPlan) -> Stop[JobPlan] | None:
+    """Queue the job for another runner. Lost attempts have a limit of their own."""
+    job, loss, now = observed.job, observed.loss, observed.now
     if job.status.phase is not Phase.PROCESSING or job.status.runner is None or loss is None:
         return None
     failure = Failure(
@@ -25,36 +27,41 @@ def replace_lost_runner(observed: ObservedJob, now: datetime) -> JobPlan | None:
     failures = with_failure(job.status, failure)
     if not loss.infrastructure:
         status = job.status.model_copy(update={"failures": failures})
-        blamed = observed.job.model_copy(update={"status": status})
-        return after_failure(
-            ObservedJob(job=blamed, files=observed.files, rules=observed.rules), failure, now
-        )
+        blamed = job.model_copy(update={"status": status})
+        return Stop(after_failure(replace(observed, job=blamed), failure))
     lost = job.status.lost_attempts + 1
     limit = observed.rules.lost_attempts_limit
     if lost > limit:
-        message = f"The job lost its runner {lost} times, more often than the limit of {limit}."
-        return JobPlan(
-            reason=loss.reason,
-            message=message,
-            status=failed(
-                job,
-                now,
-                loss.reason,
-                message,
-                dead_letter=True,
-                failures=failures,
-                lost_attempts=lost,
-            ),
-            stop_runner=job.status.runner,
-            event=Event("DeadLettered", f"{message} {loss.message}", warning=True),
-            tidy=True,
+        message = f"The job lost its runner {lost} times. The limit is {limit}."
+        status = failed(
+            job,
+            now,
+            loss.reason,
+            message,
+            dead_letter=True,
+            failures=failures,
+            lost_attempts=lost,
+        )
+        return Stop(
+            JobPlan(
+                reason=loss.reason,
+                message=message,
+                status=status,
+                stop_runner=job.status.runner is not None,
+                event=Event(JobReason.DEAD_LETTERED, f"{message} {loss.message}", warning=True),
+                clean_up=True,
+            )
         )
     can_start = observed.pool_exists and not observed.held and not job.spec.suspend
-    return JobPlan(
-        reason=loss.reason,
-        message=loss.message,
-        status=queued_again(job.status, now, failures=failures, lost_attempts=lost),
-        queue=QueueChange.PUT if can_start else QueueChange.LEAVE,
-        stop_runner=job.status.runner,
-        event=Event(loss.reason, f"{loss.message} Another runner starts over.", warning=True),
+    return Stop(
+        JobPlan(
+            reason=loss.reason,
+            message=loss.message,
+            status=queued_again(job.status, now, failures=failures, lost_attempts=lost),
+            queue=QueueChange.PUT if can_start else QueueChange.LEAVE,
+            stop_runner=job.status.runner is not None,
+            event=Event(
+                loss.reason, f"{loss.message} Another runner starts the job again.", warning=True
+            ),
+        )
     )

@@ -1,32 +1,37 @@
-"""The time that a job may wait for a runner."""
+"""The time that a job may wait for a runner: ``queueTimeoutSeconds``."""
 
-from datetime import datetime
-
+from wherry_core.resources.names import JobCondition, JobReason
 from wherry_operator.event_recorder import Event
-from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange, queue_deadline
-from wherry_operator.jobs.policies.changes import failed, left_something
+from wherry_operator.jobs.deadlines import queue_deadline
+from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange
+from wherry_operator.jobs.status_changes import failed, find_condition, must_clean_up
+from wherry_operator.policies import Stop
 
-REASON = "QueueTimeout"
 
-
-def fail_after_waiting(observed: ObservedJob, now: datetime) -> JobPlan | None:
+def fail_after_waiting(observed: ObservedJob, _plan: JobPlan) -> Stop[JobPlan] | None:
     """Fail a job that no runner took within its queueTimeoutSeconds."""
-    job = observed.job
+    job, now = observed.job, observed.now
     deadline = queue_deadline(job)
     if deadline is None or deadline > now:
         return None
-    message = f"No runner took the job within {job.spec.queue_timeout_seconds} seconds."
-    told = next((each for each in job.status.conditions if each.type == "Waiting"), None)
+    reason = JobReason.QUEUE_TIMEOUT
+    message = (
+        f"No runner took the job within its queueTimeoutSeconds of "
+        f"{job.spec.queue_timeout_seconds}."
+    )
+    waiting = find_condition(job.status, JobCondition.WAITING)
     if not observed.pool_exists:
         message += f" There is no pool named {job.spec.pool}."
-    elif told is not None and told.status == "True":
-        # The reason alone: this message reaches the one who asked, the pool's words need not.
-        message += f" The last reason for waiting was {told.reason}."
-    return JobPlan(
-        reason=REASON,
-        message=message,
-        status=failed(job, now, REASON, message),
-        queue=QueueChange.TAKE_OUT,
-        event=Event(REASON, message, warning=True),
-        tidy=left_something(job),
+    elif waiting is not None:
+        # Only the reason: the user of the API reads this, and need not know the cluster's details.
+        message += f" The last reason for waiting was {waiting.reason}."
+    return Stop(
+        JobPlan(
+            reason=reason,
+            message=message,
+            status=failed(job, now, reason, message),
+            queue=QueueChange.TAKE_OUT,
+            event=Event(reason, message, warning=True),
+            clean_up=must_clean_up(job),
+        )
     )

@@ -1,23 +1,27 @@
-"""A job that waits is in the queue, as soon as it is due."""
-
-from datetime import datetime
+"""Waiting jobs are in the queue as soon as a runner may take them."""
 
 from wherry_core.resources import Phase
-from wherry_operator.jobs.plan import NOTHING, JobPlan, ObservedJob, QueueChange
+from wherry_core.resources.names import JobReason
+from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange
+from wherry_operator.policies import Stop
 
 
-def queue_when_due(observed: ObservedJob, now: datetime) -> JobPlan | None:
-    """Put a waiting job into the queue, unless it pauses or its tenant has enough in work."""
+def queue_when_due(observed: ObservedJob, plan: JobPlan) -> Stop[JobPlan] | None:
+    """Put a waiting job into the queue, unless it backs off or its tenant is at its limit."""
     job = observed.job
     if job.status.phase is not Phase.QUEUED:
         return None
     due = job.status.next_attempt_time
-    if due is not None and due > now:
-        return NOTHING
+    if due is not None and due > observed.now:
+        return Stop(plan)
     if observed.held:
-        return JobPlan(
-            reason="TenantLimit",
-            message="The tenant has as many jobs in work as it may.",
-            queue=QueueChange.TAKE_OUT,
+        return Stop(
+            JobPlan(
+                reason=JobReason.TENANT_LIMIT,
+                message="The tenant has as many jobs in work as it may have.",
+                queue=QueueChange.TAKE_OUT,
+            )
         )
-    return JobPlan(reason="Waiting", message="The job waits for a runner.", queue=QueueChange.PUT)
+    return Stop(
+        JobPlan(reason="Waiting", message="The job waits for a runner.", queue=QueueChange.PUT)
+    )

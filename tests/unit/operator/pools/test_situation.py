@@ -1,4 +1,4 @@
-"""Why the jobs of a pool wait, by the pool's own words."""
+"""Why the jobs of a pool wait, by its spec and its conditions."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.operator.builders import observed_pool, pending, pod, pool
 from wherry_core.resources import RunnerPool
-from wherry_operator.pools.decision import plan_pool
+from wherry_operator.pools.policies import plan_pool
 from wherry_operator.pools.situation import why_jobs_wait
 
 

@@ -2,14 +2,16 @@
 
 import pytest
 
-from tests.unit.operator.builders import NOW, job, observed, queued
+from tests.unit.operator.builders import NOW, ask, job, observed, queued
 from wherry_core.resources import Phase
-from wherry_operator.jobs.plan import QueueChange, condition_is_true
+from wherry_core.resources.names import JobCondition
+from wherry_operator.jobs.plan import QueueChange
 from wherry_operator.jobs.policies.admission import admit
+from wherry_operator.jobs.status_changes import condition_is_true
 
 
 def test_a_new_job_is_queued_for_its_first_attempt() -> None:
-    plan = admit(observed(job()), NOW)
+    plan = ask(admit, observed(job()))
     assert plan
     assert plan.status
     assert (plan.status.phase, plan.status.attempt) == (Phase.QUEUED, 1)
@@ -22,7 +24,7 @@ def test_a_new_job_is_queued_for_its_first_attempt() -> None:
 def test_a_job_that_cannot_start_yet_is_queued_but_not_in_the_queue(
     hindrance: dict[str, bool],
 ) -> None:
-    plan = admit(observed(job(), **hindrance), NOW)
+    plan = ask(admit, observed(job(), **hindrance))
     assert plan
     assert plan.status
     assert plan.status.phase is Phase.QUEUED
@@ -30,12 +32,12 @@ def test_a_job_that_cannot_start_yet_is_queued_but_not_in_the_queue(
 
 
 def test_a_job_made_suspended_says_so_and_stays_out() -> None:
-    plan = admit(observed(job(spec={"suspend": True})), NOW)
+    plan = ask(admit, observed(job(spec={"suspend": True})))
     assert plan
     assert plan.status
-    assert condition_is_true(plan.status, "Suspended")
+    assert condition_is_true(plan.status, JobCondition.SUSPENDED)
     assert plan.queue is QueueChange.LEAVE
 
 
 def test_a_known_job_is_left_to_others() -> None:
-    assert admit(observed(queued()), NOW) is None
+    assert ask(admit, observed(queued())) is None

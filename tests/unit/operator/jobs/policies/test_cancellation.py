@@ -4,8 +4,8 @@ import pytest
 
 from tests.unit.operator.builders import (
     NOW,
-    RUNNER,
     ago,
+    ask,
     condition,
     job,
     observed,
@@ -20,17 +20,17 @@ CANCEL = {"cancel": True}
 
 
 @pytest.mark.parametrize(
-    ("seen", "runner"),
+    ("seen", "has_runner"),
     [
-        (job(spec=CANCEL), None),
-        (queued(spec=CANCEL), None),
-        (processing(spec=CANCEL), RUNNER),
-        (processing(spec=CANCEL, runner=None), None),
-        (queued(spec={**CANCEL, "suspend": True}), None),
+        (job(spec=CANCEL), False),
+        (queued(spec=CANCEL), False),
+        (processing(spec=CANCEL), True),
+        (processing(spec=CANCEL, runner=None), False),
+        (queued(spec={**CANCEL, "suspend": True}), False),
     ],
 )
-def test_a_job_is_cancelled_wherever_it_stands(seen: DownloadJob, runner: str | None) -> None:
-    plan = cancel(observed(seen), NOW)
+def test_a_job_is_cancelled_in_every_phase(seen: DownloadJob, has_runner: bool) -> None:
+    plan = ask(cancel, observed(seen))
     assert plan
     assert plan.status
     assert plan.status.phase is Phase.CANCELLED
@@ -38,31 +38,31 @@ def test_a_job_is_cancelled_wherever_it_stands(seen: DownloadJob, runner: str | 
     assert plan.status.runner is None
     assert plan.status.files.total == 2
     assert plan.queue is QueueChange.TAKE_OUT
-    assert plan.stop_runner == runner
+    assert plan.stop_runner is has_runner
 
 
 @pytest.mark.parametrize(
-    ("seen", "tidy"),
+    ("seen", "clean_up"),
     [
         (queued(spec=CANCEL), False),
         (queued(spec=CANCEL, start_time=ago(9)), True),
         (processing(spec=CANCEL), False),
     ],
 )
-def test_leftovers_are_removed_unless_a_runner_does_it(seen: DownloadJob, tidy: bool) -> None:
-    plan = cancel(observed(seen), NOW)
+def test_leftovers_are_removed_unless_a_runner_does_it(seen: DownloadJob, clean_up: bool) -> None:
+    plan = ask(cancel, observed(seen))
     assert plan
-    assert plan.tidy is tidy
+    assert plan.clean_up is clean_up
 
 
 def test_other_jobs_are_not_cancelled() -> None:
-    assert cancel(observed(processing()), NOW) is None
+    assert ask(cancel, observed(processing())) is None
 
 
-def test_what_held_the_job_holds_it_no_more() -> None:
+def test_conditions_that_held_the_job_become_false() -> None:
     seen = queued(spec=CANCEL, conditions=(condition("Suspended"), condition("Waiting")))
-    plan = cancel(observed(seen), NOW)
+    plan = ask(cancel, observed(seen))
     assert plan
     assert plan.status
-    told = [(each.type, each.status, each.reason) for each in plan.status.conditions]
-    assert told == [("Suspended", "False", "Cancelled"), ("Waiting", "False", "Cancelled")]
+    found = [(each.type, each.status, each.reason) for each in plan.status.conditions]
+    assert found == [("Suspended", "False", "Cancelled"), ("Waiting", "False", "Cancelled")]

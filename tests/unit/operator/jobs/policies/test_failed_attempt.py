@@ -2,11 +2,12 @@
 
 import pytest
 
-from tests.unit.operator.builders import NOW, ahead, failure, observed, processing
+from tests.unit.operator.builders import NOW, ahead, ask, failure, observed, processing
 from wherry_core.resources import DownloadJob, Phase
-from wherry_operator.jobs.plan import QueueChange, condition_is_true
-from wherry_operator.jobs.policies.changes import whole_second_after
+from wherry_core.resources.names import JobCondition
+from wherry_operator.jobs.plan import QueueChange
 from wherry_operator.jobs.policies.failed_attempt import judge_failed_attempt
+from wherry_operator.jobs.status_changes import condition_is_true, whole_second_after
 
 
 def failed_attempt(number: int, *, retryable: bool = True, **changes: object) -> DownloadJob:
@@ -21,7 +22,7 @@ def failed_attempt(number: int, *, retryable: bool = True, **changes: object) ->
 
 @pytest.mark.parametrize(("attempt", "pause"), [(1, 1), (2, 5)])
 def test_a_failed_attempt_is_followed_by_another_after_a_pause(attempt: int, pause: int) -> None:
-    plan = judge_failed_attempt(observed(failed_attempt(attempt)), NOW)
+    plan = ask(judge_failed_attempt, observed(failed_attempt(attempt)))
     assert plan
     assert plan.status
     assert plan.status.phase is Phase.QUEUED
@@ -35,34 +36,34 @@ def test_a_failed_attempt_is_followed_by_another_after_a_pause(attempt: int, pau
 
 
 def test_the_third_failed_attempt_is_the_last() -> None:
-    plan = judge_failed_attempt(observed(failed_attempt(3)), NOW)
+    plan = ask(judge_failed_attempt, observed(failed_attempt(3)))
     assert plan
     assert plan.status
     assert plan.status.phase is Phase.FAILED
     assert plan.status.completion_time == NOW
-    assert condition_is_true(plan.status, "Failed")
-    assert condition_is_true(plan.status, "DeadLettered")
+    assert condition_is_true(plan.status, JobCondition.FAILED)
+    assert condition_is_true(plan.status, JobCondition.DEAD_LETTERED)
     assert plan.reason == "StoreUnavailable"
     assert "Attempt 3 was the last one" in plan.message
 
 
 def test_what_cannot_succeed_is_not_tried_again_and_is_no_dead_letter() -> None:
-    plan = judge_failed_attempt(observed(failed_attempt(1, retryable=False)), NOW)
+    plan = ask(judge_failed_attempt, observed(failed_attempt(1, retryable=False)))
     assert plan
     assert plan.status
     assert plan.status.phase is Phase.FAILED
-    assert not condition_is_true(plan.status, "DeadLettered")
+    assert not condition_is_true(plan.status, JobCondition.DEAD_LETTERED)
 
 
 def test_no_retries_are_allowed_by_a_limit_of_zero() -> None:
-    plan = judge_failed_attempt(observed(failed_attempt(1, spec={"backoffLimit": 0})), NOW)
+    plan = ask(judge_failed_attempt, observed(failed_attempt(1, spec={"backoffLimit": 0})))
     assert plan
     assert plan.status
     assert plan.status.phase is Phase.FAILED
 
 
 def test_more_retries_than_pauses_repeat_the_longest_pause() -> None:
-    plan = judge_failed_attempt(observed(failed_attempt(7, spec={"backoffLimit": 9})), NOW)
+    plan = ask(judge_failed_attempt, observed(failed_attempt(7, spec={"backoffLimit": 9})))
     assert plan
     assert plan.status
     assert plan.status.next_attempt_time == ahead(15)
@@ -78,7 +79,7 @@ def test_more_retries_than_pauses_repeat_the_longest_pause() -> None:
     ],
 )
 def test_other_states_are_left_to_others(other: DownloadJob) -> None:
-    assert judge_failed_attempt(observed(other), NOW) is None
+    assert ask(judge_failed_attempt, observed(other)) is None
 
 
 def test_a_pause_is_never_shorter_than_said() -> None:

@@ -6,22 +6,24 @@ import pytest
 
 from tests.unit.operator.builders import (
     LOST,
-    NOW,
     OUT_OF_MEMORY,
     RUNNER,
     ago,
     ahead,
+    ask,
     failure,
     observed,
     processing,
 )
 from wherry_core.resources import Phase
-from wherry_operator.jobs.plan import QueueChange, condition_is_true
+from wherry_core.resources.names import JobCondition
+from wherry_operator.jobs.plan import QueueChange
 from wherry_operator.jobs.policies.lost_runner import replace_lost_runner
+from wherry_operator.jobs.status_changes import condition_is_true
 
 
 def test_a_lost_runner_costs_no_attempt_of_the_jobs_own() -> None:
-    plan = replace_lost_runner(observed(processing(), loss=LOST), NOW)
+    plan = ask(replace_lost_runner, observed(processing(), loss=LOST))
     assert plan
     assert plan.status
     assert plan.status.phase is Phase.QUEUED
@@ -32,20 +34,20 @@ def test_a_lost_runner_costs_no_attempt_of_the_jobs_own() -> None:
     newest = plan.status.failures[-1]
     assert (newest.infrastructure, newest.runner, newest.attempt) == (True, RUNNER, 1)
     assert plan.queue is QueueChange.PUT
-    assert plan.stop_runner == RUNNER
+    assert plan.stop_runner
 
 
 def test_too_many_lost_runners_end_the_job_as_a_dead_letter() -> None:
-    plan = replace_lost_runner(observed(processing(lost_attempts=10), loss=LOST), NOW)
+    plan = ask(replace_lost_runner, observed(processing(lost_attempts=10), loss=LOST))
     assert plan
     assert plan.status
     assert plan.status.phase is Phase.FAILED
-    assert condition_is_true(plan.status, "DeadLettered")
+    assert condition_is_true(plan.status, JobCondition.DEAD_LETTERED)
     assert "11 times" in plan.message
 
 
 def test_used_up_memory_counts_as_the_jobs_own_failure() -> None:
-    plan = replace_lost_runner(observed(processing(), loss=OUT_OF_MEMORY), NOW)
+    plan = ask(replace_lost_runner, observed(processing(), loss=OUT_OF_MEMORY))
     assert plan
     assert plan.status
     assert plan.status.phase is Phase.QUEUED
@@ -56,7 +58,7 @@ def test_used_up_memory_counts_as_the_jobs_own_failure() -> None:
 
 def test_the_list_of_failures_is_bounded() -> None:
     many = tuple(failure(number) for number in range(1, 21))
-    plan = replace_lost_runner(observed(processing(failures=many), loss=LOST), NOW)
+    plan = ask(replace_lost_runner, observed(processing(failures=many), loss=LOST))
     assert plan
     assert plan.status
     assert len(plan.status.failures) == 20
@@ -66,21 +68,21 @@ def test_the_list_of_failures_is_bounded() -> None:
 @pytest.mark.parametrize("suspend", [True, False])
 def test_a_suspended_job_does_not_go_back_into_the_queue(suspend: bool) -> None:
     seen = processing(spec={"suspend": suspend})
-    plan = replace_lost_runner(observed(seen, loss=LOST), NOW)
+    plan = ask(replace_lost_runner, observed(seen, loss=LOST))
     assert plan
     assert (plan.queue is QueueChange.PUT) is not suspend
 
 
 def test_a_living_runner_is_left_alone() -> None:
-    assert replace_lost_runner(observed(processing()), NOW) is None
+    assert ask(replace_lost_runner, observed(processing())) is None
 
 
 def test_a_runner_that_reported_already_is_left_to_others() -> None:
-    assert replace_lost_runner(observed(processing(runner=None), loss=LOST), NOW) is None
+    assert ask(replace_lost_runner, observed(processing(runner=None), loss=LOST)) is None
 
 
 def test_times_of_the_first_start_are_kept() -> None:
-    plan = replace_lost_runner(replace(observed(processing()), loss=LOST), NOW)
+    plan = ask(replace_lost_runner, replace(observed(processing()), loss=LOST))
     assert plan
     assert plan.status
     assert plan.status.start_time == ago(5)

@@ -1,4 +1,4 @@
-"""What a waiting job tells: when, why, and when no more."""
+"""The condition Waiting: when it is set, why, and when it ends."""
 
 from typing import Any
 
@@ -18,22 +18,21 @@ from tests.unit.operator.builders import (
     queued,
 )
 from wherry_core.resources import Condition, ConditionStatus, DownloadJob, Phase
-from wherry_operator.jobs.decision import plan_job
-from wherry_operator.jobs.plan import Note, QueueChange
-from wherry_operator.jobs.policies.waiting import wants_note
+from wherry_operator.jobs.plan import JobPlan, QueueChange
+from wherry_operator.jobs.policies import plan_job
 
 LONG = ago(31)
-TURN: dict[str, Any] = {"pool": pool(paused=True), "may_explain": True}
+PAUSED: dict[str, Any] = {"pool": pool(paused=True)}
 
 
 def waiting(reason: str = "PoolPaused", *, value: bool = True) -> Condition:
     return condition("Waiting", value=value).model_copy(update={"reason": reason})
 
 
-def told(seen: DownloadJob, **changes: Any) -> tuple[str, str] | None:
-    """Return status and reason of the condition as the decision writes it, None if it does not."""
-    plan = plan_job(observed(seen, **changes), NOW)
-    conditions = plan.status.conditions if plan.status else ()
+def written(seen: DownloadJob, plan: JobPlan) -> tuple[str, str] | None:
+    """Return status and reason of the condition as ``plan`` writes it, None if it does not."""
+    status = plan.status or (plan.explanation.status if plan.explanation else None)
+    conditions = status.conditions if status else ()
     new = [each for each in conditions if each.type == "Waiting"]
     before = [each for each in seen.status.conditions if each.type == "Waiting"]
     return (new[0].status, new[0].reason) if new != before else None
@@ -44,7 +43,7 @@ def told(seen: DownloadJob, **changes: Any) -> tuple[str, str] | None:
     [
         (queued(queued_time=LONG), {}, "PoolPaused"),
         (queued(queued_time=LONG), {"held": True}, "TenantLimit"),
-        (queued(queued_time=LONG), {"redis_away": True}, "RedisAway"),
+        (queued(queued_time=LONG), {"redis_unavailable": True}, "RedisUnavailable"),
         (queued(queued_time=LONG), {"pool_exists": False, "pool": None}, "PoolNotFound"),
         (queued(queued_time=LONG, next_attempt_time=ahead(5)), {}, "WaitingForRetry"),
         (queued(queued_time=ago(50), next_attempt_time=ago(31)), {}, "PoolPaused"),
@@ -52,13 +51,16 @@ def told(seen: DownloadJob, **changes: Any) -> tuple[str, str] | None:
         (queued(queued_time=LONG, conditions=(waiting(value=False),)), {}, "PoolPaused"),
     ],
 )
-def test_a_job_that_waits_tells_why(
+def test_a_job_that_has_waited_for_some_time_says_why(
     seen: DownloadJob, changes: dict[str, Any], reason: str
 ) -> None:
-    assert told(seen, **{**TURN, **changes}) == ("True", reason)
-    later = plan_job(observed(seen, **{**TURN, **changes, "may_explain": False}), NOW)
-    assert (later.note, later.status) == (Note.WANTED, None)
-    assert wants_note(observed(seen, **{**TURN, **changes}), NOW)
+    """When nothing else is to be written, the write is an explanation of lower urgency."""
+    plan = plan_job(observed(seen, **{**PAUSED, **changes}))
+    assert written(seen, plan) == ("True", reason)
+    assert plan.status is None
+    assert plan.explanation
+    given = any(each.status == "True" for each in seen.status.conditions)
+    assert plan.explanation.first is not given
 
 
 @pytest.mark.parametrize(
@@ -76,34 +78,40 @@ def test_a_job_that_waits_tells_why(
     ],
 )
 def test_nothing_is_written_too_early_or_twice_or_when_it_does_not_wait(seen: DownloadJob) -> None:
-    plan = plan_job(observed(seen, **TURN), NOW)
-    assert (plan.status, plan.note) == (None, Note.NONE)
-    assert not wants_note(observed(seen, **TURN), NOW)
+    plan = plan_job(observed(seen, **PAUSED))
+    assert (plan.status, plan.explanation) == (None, None)
 
 
 def test_the_sentence_says_what_to_do() -> None:
-    plan = plan_job(observed(queued(queued_time=LONG), **TURN), NOW)
-    assert plan.status
-    assert plan.status.conditions[0].message.startswith(
-        "The pool default is paused. To go on: kubectl patch rpool default -n wherry"
+    plan = plan_job(observed(queued(queued_time=LONG), **PAUSED))
+    assert plan.explanation
+    assert plan.explanation.status.conditions[0].message.startswith(
+        "The pool default is paused. To resume it: kubectl patch rpool default -n wherry"
     )
-    assert plan.note is Note.WRITTEN
     assert plan.queue is QueueChange.PUT
-    assert plan.event is None
+    assert (plan.event, plan.explanation.event) == (None, None)
 
 
-def test_it_is_looked_at_again_when_it_has_waited_for_long() -> None:
-    assert plan_job(observed(queued(), **TURN), NOW).look_again == ahead(20)
+def test_a_waiting_job_is_requeued_when_it_should_say_why() -> None:
+    assert plan_job(observed(queued(), **PAUSED)).requeue_at == ahead(20)
     pause = queued(queued_time=NOW, next_attempt_time=ahead(60))
-    assert plan_job(observed(pause, **TURN), NOW).look_again == ahead(30)
+    assert plan_job(observed(pause, **PAUSED)).requeue_at == ahead(30)
     known = queued(queued_time=LONG, conditions=(waiting(),))
-    look_again = plan_job(observed(known, **TURN), NOW).look_again
-    assert look_again
-    assert look_again > ahead(3_000)
+    requeue_at = plan_job(observed(known, **PAUSED)).requeue_at
+    assert requeue_at
+    assert requeue_at > ahead(3_000)
+
+
+def test_a_job_whose_pool_is_deleted_records_an_event_with_its_explanation() -> None:
+    plan = plan_job(observed(queued(), pool_exists=False))
+    assert plan.event is None
+    assert plan.explanation
+    assert plan.explanation.event
+    assert plan.explanation.event.reason == "PoolNotFound"
 
 
 def test_a_new_job_without_a_pool_says_so_in_its_first_write() -> None:
-    plan = plan_job(observed(job(), pool_exists=False), NOW)
+    plan = plan_job(observed(job(), pool_exists=False))
     assert plan.status
     assert plan.status.phase is Phase.QUEUED
     assert plan.status.conditions[0].reason == "PoolNotFound"
@@ -111,9 +119,11 @@ def test_a_new_job_without_a_pool_says_so_in_its_first_write() -> None:
     assert (plan.event.reason, plan.event.warning) == ("PoolNotFound", True)
 
 
-def test_a_condition_that_no_longer_holds_is_put_right_by_any_write() -> None:
+def test_any_write_updates_a_stale_condition() -> None:
     seen = queued(metadata={"generation": 2}, conditions=(waiting("PoolNotFound"),))
-    assert told(seen, pool=pool(maxRunners=0)) == ("True", "MaxRunnersZero")
+    plan = plan_job(observed(seen, pool=pool(maxRunners=0)))
+    assert plan.status
+    assert written(seen, plan) == ("True", "MaxRunnersZero")
 
 
 HELD = (waiting(),)
@@ -132,12 +142,14 @@ HELD = (waiting(),)
     ],
 )
 def test_the_write_that_ends_the_wait_ends_the_condition(seen: DownloadJob, reason: str) -> None:
-    assert told(seen, **TURN) == ("False", reason)
+    plan = plan_job(observed(seen, **PAUSED))
+    assert plan.status
+    assert written(seen, plan) == ("False", reason)
 
 
-def test_an_attempt_that_failed_waits_anew() -> None:
+def test_a_job_whose_attempt_failed_waits_again() -> None:
     seen = processing(runner=None, failures=(failure(),), conditions=(waiting(value=False),))
-    plan = plan_job(observed(seen, **TURN), NOW)
+    plan = plan_job(observed(seen, **PAUSED))
     assert plan.status
     assert plan.status.phase is Phase.QUEUED
     assert plan.status.conditions[0].status == ConditionStatus.FALSE

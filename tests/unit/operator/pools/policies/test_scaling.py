@@ -7,8 +7,9 @@ import pytest
 
 from tests.unit.operator.builders import gone, observed_pool, pending, pod, pool
 from wherry_core.resources import RunnerPool
-from wherry_operator.pools.decision import plan_pool
-from wherry_operator.pools.plan import PoolPlan, desired_runners, free_names
+from wherry_operator.pools.plan import PoolPlan, free_names
+from wherry_operator.pools.policies import plan_pool
+from wherry_operator.pools.policies.demand import desired_runners
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_draining_and_ending_runners_are_no_capacity() -> None:
     assert started(waiting=1, pods=(pod(0),), draining=leaving) == 1
     assert started(waiting=1, pods=(pod(0, terminating=True),)) == 1
     assert started(waiting=1, pods=(gone(0),)) == 1
-    assert started(waiting=1, pods=(pod(0),), silent=frozenset({"default-runner-0"})) == 1
+    assert started(waiting=1, pods=(pod(0),), unresponsive=frozenset({"default-runner-0"})) == 1
     assert started(waiting=1, pods=(pod(0),)) == 0
 
 
@@ -131,7 +132,7 @@ def test_a_lower_maximum_and_a_pause_do_not_wait_for_idle_time(
     assert drained(pool(**spec), pods=(pod(0), pod(1)), needed=9) == leaving
 
 
-def test_nobody_is_asked_to_leave_without_redis() -> None:
+def test_no_runner_is_asked_to_leave_without_redis() -> None:
     assert drained(pods=(pod(0),), index_up=False) == ()
 
 
@@ -139,9 +140,9 @@ def test_draining_runners_are_not_asked_again() -> None:
     assert drained(pods=(pod(0),), draining=frozenset({"default-runner-0"})) == ()
 
 
-def test_ended_and_silent_pods_go_once_no_job_names_them() -> None:
-    silent = frozenset({"default-runner-1"})
-    seen = observed_pool(pods=(gone(0), pod(1), pod(2)), silent=silent)
+def test_ended_and_unresponsive_pods_are_deleted_once_no_job_names_them() -> None:
+    unresponsive = frozenset({"default-runner-1"})
+    seen = observed_pool(pods=(gone(0), pod(1), pod(2)), unresponsive=unresponsive)
     assert [each.name for each in plan_pool(seen).delete] == [
         "default-runner-0",
         "default-runner-1",
@@ -158,28 +159,30 @@ def rollout(**changes: Any) -> PoolPlan:
     return plan_pool(observed_pool(**changes))
 
 
-def test_a_changed_template_replaces_idle_runners_first() -> None:
+def test_a_changed_template_retires_all_old_runners_idle_and_busy() -> None:
+    """No runner of an old template takes another job; jobs that it has are completed."""
+    pods = (pod(0, template_hash=OLD), pod(1, template_hash=OLD), pod(2))
+    plan = rollout(pods=pods, claimed={"default-runner-0": 2})
+    assert plan.retire == ("default-runner-0", "default-runner-1")
+    assert (plan.drain, plan.delete) == ((), ())
+
+
+def test_retired_runners_are_replaced_while_they_finish_their_jobs() -> None:
     pods = (pod(0, template_hash=OLD), pod(1, template_hash=OLD))
-    busy = {"default-runner-0": 2}
-    plan = rollout(pods=pods, claimed=busy)
-    assert (plan.drain, plan.retire) == (("default-runner-1",), ())
+    leaving = frozenset({"default-runner-0", "default-runner-1"})
+    plan = rollout(pods=pods, draining=leaving, waiting=9, claimed={"default-runner-0": 2})
+    assert plan.retire == ()
+    assert plan.start == ("default-runner-2", "default-runner-3")
 
 
-def test_a_busy_runner_is_only_asked_to_take_no_more() -> None:
-    pods = (pod(0, template_hash=OLD), pod(1, template_hash=OLD))
-    plan = rollout(pods=pods, claimed={"default-runner-0": 2, "default-runner-1": 1})
-    assert (plan.drain, plan.retire, plan.delete) == ((), ("default-runner-1",), ())
+def test_surplus_runners_of_an_old_template_are_drained_not_retired() -> None:
+    pods = (pod(0, template_hash=OLD), pod(1))
+    plan = rollout(pods=pods, needed=1)
+    assert (plan.drain, plan.retire) == (("default-runner-0",), ())
 
 
-def test_one_runner_after_the_other_is_replaced() -> None:
-    pods = (pod(0, template_hash=OLD), pod(1, template_hash=OLD))
-    leaving = frozenset({"default-runner-1"})
-    assert rollout(pods=pods, draining=leaving).drain == ()
-    fresh = (pod(0, template_hash=OLD), pending(1))
-    assert rollout(pods=fresh, waiting=9).drain == ()
-    assert rollout(pods=(pod(0, template_hash=OLD), pod(1)), waiting=9).drain == (
-        "default-runner-0",
-    )
+def test_no_runner_is_retired_without_redis() -> None:
+    assert rollout(pods=(pod(0, template_hash=OLD),), index_up=False).retire == ()
 
 
 def test_runners_of_the_present_template_stay() -> None:

@@ -1,4 +1,4 @@
-"""What a pool's status tells, and that it is still when nothing changes."""
+"""The status of a pool, which stays the same when nothing changes."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import pytest
 
 from tests.unit.operator.builders import observed_pool, pending, pod, pool
 from wherry_core.resources import Condition
-from wherry_operator.pools.decision import plan_pool
 from wherry_operator.pools.plan import ObservedPool
+from wherry_operator.pools.policies import plan_pool
 
 
 def conditions(**changes: Any) -> dict[str, Condition]:
@@ -56,8 +56,8 @@ def test_a_pool_at_its_maximum_says_so() -> None:
 
 
 def test_a_pool_that_may_have_no_runner_says_what_to_do() -> None:
-    told = conditions(pool=pool(maxRunners=0), waiting=1)["Available"].message
-    assert "kubectl scale rpool default -n wherry --replicas=10" in told
+    message = conditions(pool=pool(maxRunners=0), waiting=1)["Available"].message
+    assert "kubectl scale rpool default -n wherry --replicas=10" in message
 
 
 def test_a_paused_pool_says_so() -> None:

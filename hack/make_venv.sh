@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv with every locked dependency and the packages of this repository, editable.
-# Does nothing when the lock file has not changed since. Usage: hack/make_venv.sh
+# Create .venv with every locked dependency and the packages of this repository, editable.
+# Do nothing if the lock file has not changed since the last run. Usage: hack/make_venv.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,7 +10,7 @@ if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
   exit 0
 fi
 
-say() { echo "[venv] $*"; }
+log() { echo "[venv] $*"; }
 
 python=""
 for candidate in python3.14 python3.13 python3.12 python3.11 python3; do
@@ -21,24 +21,24 @@ for candidate in python3.14 python3.13 python3.12 python3.11 python3; do
   fi
 done
 if [ -z "$python" ]; then
-  say "Python 3.11 or newer is needed and was not found. On Debian 12: apt-get install python3"
+  log "Python 3.11 or newer was not found. On Debian 12: apt-get install python3"
   exit 1
 fi
 
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    say "installing python3-venv"
+    log "installing python3-venv"
     apt-get install -y -qq python3-venv >/dev/null 2>&1 ||
       { apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; }
   else
-    say "the venv module of $python is missing. On Debian: apt-get install python3-venv"
+    log "the venv module of $python is missing. On Debian: apt-get install python3-venv"
     exit 1
   fi
 fi
 
-say "installing the locked dependencies for $("$python" --version) (a minute or two)"
+log "installing the locked dependencies for $("$python" --version) (a minute or two)"
 "$python" -m venv .venv
 .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e client
 echo "$wanted" >"$stamp"
-say "ready"
+log "ready"

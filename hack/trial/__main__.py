@@ -6,6 +6,7 @@ Run: PYTHONPATH=hack:. python -m trial up [--fast] | down | status
 import argparse
 import asyncio
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ DOWNLOADS = paths.REPOSITORY / ".wherry" / "downloads"
 
 
 def up(*, quick: bool) -> None:
-    """Set everything up, run the first job, and say what there is now. Raises SetupError."""
+    """Set everything up, run the first job, and print what is there. Raises SetupError."""
     traces: jaeger.Jaeger | None = None
     if quick:
         made = fast.up()
@@ -40,19 +41,19 @@ def up(*, quick: bool) -> None:
     files = list(sample_files())
     with step("sample files"):
         put = asyncio.run(store_files(made, files))
-        say.line(f"{put} files put, {len(files) - put} were there")
+        say.line(f"stored {put} files; {len(files) - put} were there already")
     with step("first job"):
         try:
             archive = run_job(made.api_url, files, DOWNLOADS, say.line)
         except JobError as error:
-            raise say.SetupError(f"{error}\nThe logs: {logs}") from error
-        say.line(f"{archive.size} bytes in {archive.path}: unzip -t passes, every byte is right")
-    chart.Tools(made.kubeconfig).work_in_the_namespace()
-    print(farewell(made, files, archive, traces))
+            raise say.SetupError(f"{error}\nThe logs are in: {logs}") from error
+        say.line(f"{archive.path}: {archive.size} bytes; unzip -t passes, every byte matches")
+    chart.Tools(made.kubeconfig).set_default_namespace()
+    print(summary(made, files, archive, traces))
 
 
 async def store_files(made: Cluster, files: list[SampleFile]) -> int:
-    """Put the sample files into the store; return how many were not there yet."""
+    """Store the sample files; return how many were missing."""
     os.environ |= {
         "AWS_ACCESS_KEY_ID": made.store.access_key,
         "AWS_SECRET_ACCESS_KEY": made.store.secret_key,
@@ -73,19 +74,19 @@ async def store_files(made: Cluster, files: list[SampleFile]) -> int:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of what is printed at the end."""
+    """One line of the summary."""
 
     name: str
     text: str
 
 
-def farewell(
+def summary(
     made: Cluster,
     files: list[SampleFile],
     archive: DownloadedArchive,
     traces: jaeger.Jaeger | None,
 ) -> str:
-    """Return the addresses, the lines for kubectl and how to stop."""
+    """Return the addresses, the lines for kubectl and the command that stops the trial."""
     ids = "[70000,70001,70002]"
     lines = [
         Line("Page and API", made.api_url),
@@ -107,13 +108,16 @@ def farewell(
 
 
 def down() -> None:
-    """Stop what `up` started, in either form."""
+    """Stop what `up` started, and delete its data and its downloads."""
     if clusters.present(paths.state_dir()) is None:
-        say.line("nothing was running")
-        return
-    fast.stop_components()
-    clusters.down()
-    say.line("everything is stopped")
+        say.line("nothing is running")
+    else:
+        fast.stop_components()
+        clusters.down()
+        say.line("everything is stopped")
+    if DOWNLOADS.exists():
+        shutil.rmtree(DOWNLOADS)
+        say.line(f"deleted the downloaded archives in {DOWNLOADS}")
 
 
 def main() -> int:
@@ -121,9 +125,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="trial", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     start = commands.add_parser("up", help="set everything up and run a first job")
-    start.add_argument("--fast", action="store_true", help="no node: runners as processes")
-    commands.add_parser("down", help="stop everything, leave nothing behind")
-    commands.add_parser("status", help="say what runs")
+    start.add_argument("--fast", action="store_true", help="without a node: runners are processes")
+    commands.add_parser("down", help="stop everything and delete its data and downloads")
+    commands.add_parser("status", help="show what is running")
     options = parser.parse_args()
     try:
         if options.command == "up":
@@ -136,7 +140,7 @@ def main() -> int:
         say.line(f"FAILED: {error}")
         return 1
     except KeyboardInterrupt:
-        say.line("interrupted; running the same command again goes on from here")
+        say.line("interrupted; run the same command again to continue")
         return 130
     return 0
 

@@ -1,4 +1,4 @@
-"""Install the chart with helm, as an admin does with an external Redis and S3 store."""
+"""Install the chart with Helm, as an admin with an external Redis and S3 store does."""
 
 import json
 import subprocess
@@ -20,20 +20,20 @@ INSTALL_TIMEOUT: Final = "180s"
 
 @dataclass(frozen=True)
 class Tools:
-    """The programs, bound to one cluster."""
+    """kubectl and helm for one cluster."""
 
     kubeconfig: Path
 
     def kubectl(self, *words: str, stdin: str | None = None) -> str:
-        """Run kubectl and return what it printed. Raises SetupError."""
+        """Run kubectl and return its output. Raises SetupError."""
         return self._run("kubectl", words, stdin)
 
     def helm(self, *words: str, stdin: str | None = None) -> str:
-        """Run helm and return what it printed. Raises SetupError."""
+        """Run helm and return its output. Raises SetupError."""
         return self._run("helm", words, stdin)
 
-    def work_in_the_namespace(self) -> None:
-        """Have this kubeconfig mean the release's namespace where a command names none."""
+    def set_default_namespace(self) -> None:
+        """Make the release's namespace the default of this kubeconfig."""
         self.kubectl("config", "set-context", "--current", "--namespace", NAMESPACE)
 
     def _run(self, program: str, words: tuple[str, ...], stdin: str | None) -> str:
@@ -45,7 +45,7 @@ class Tools:
 
 
 def values(cluster: Cluster) -> dict[str, Any]:
-    """Return the chart's values for this cluster: what an admin would write."""
+    """Return the chart's values for this cluster, as an admin would write them."""
     repository, _, tag = cluster.image.rpartition(":")
     return {
         "image": {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"},
@@ -61,7 +61,7 @@ def values(cluster: Cluster) -> dict[str, Any]:
             "sourceBucket": cluster.store.bucket,
             "archiveBucket": cluster.store.bucket,
         },
-        # One node: a second replica would only use its memory.
+        # One node: a second replica would only use more of its memory.
         "operator": {"replicas": 1},
         "api": {
             "replicas": 1,
@@ -72,7 +72,7 @@ def values(cluster: Cluster) -> dict[str, Any]:
 
 
 def secrets(cluster: Cluster) -> list[dict[str, Any]]:
-    """Return the two Secrets that the values name."""
+    """Return the two Secrets that the values refer to."""
     return [
         _secret(REDIS_SECRET, {"redis-password": cluster.redis.password}),
         _secret(
@@ -86,10 +86,10 @@ def secrets(cluster: Cluster) -> list[dict[str, Any]]:
 
 
 def install(cluster: Cluster, overrides: dict[str, Any], progress: Callable[[str], None]) -> None:
-    """Create namespace and Secrets, and install or upgrade the chart; wait until it is ready.
+    """Create the namespace and the Secrets, install or upgrade the chart, and wait for it.
 
-    ``overrides`` are values that replace those of this cluster, by their dotted names.
-    Raises SetupError, with the state of the pods, when it does not become ready.
+    ``overrides`` are further values by their dotted names. Raises SetupError, with the state of
+    the pods, when the release does not become ready.
     """
     tools = Tools(cluster.kubeconfig)
     namespace = {
@@ -111,7 +111,7 @@ def install(cluster: Cluster, overrides: dict[str, Any], progress: Callable[[str
     except say.SetupError as error:
         pods = tools.kubectl("get", "pods", "--namespace", NAMESPACE, "--output", "wide")
         raise say.SetupError(
-            f"{error.sentence}\nThe pods:\n{pods}\nLook with: kubectl --kubeconfig "
+            f"{error.sentence}\nThe pods:\n{pods}\nFor details: kubectl --kubeconfig "
             f"{cluster.kubeconfig} --namespace {NAMESPACE} describe pods"
         ) from error
     progress(tools.helm("status", RELEASE, "--namespace", NAMESPACE).splitlines()[3])

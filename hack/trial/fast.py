@@ -1,7 +1,7 @@
-"""The quick form of the trial: a control plane without a node, everything else as processes.
+"""The quick form of the trial: a control plane without a node, and everything else as processes.
 
-The operator makes real runner pods; the tests' process node plays scheduler and kubelet and runs
-each of them as a process of this machine. Needs neither root nor containers.
+The operator creates real runner pods. The tests' process node stands in for scheduler and kubelet
+and runs each pod as a process of this machine. Needs neither root nor containers.
 """
 
 import json
@@ -25,7 +25,7 @@ COMPONENTS: Final = ("wherry-api", "wherry-operator", "process-node")
 
 @dataclass(frozen=True)
 class Component:
-    """One of Wherry's processes, as the quick form runs it."""
+    """One of Wherry's programs as a process."""
 
     name: str
     command: list[str]
@@ -33,7 +33,7 @@ class Component:
 
 
 def up() -> Cluster:
-    """Start everything, or what is missing of it; return the cluster. Raises SetupError."""
+    """Start everything that is not running; return the cluster. Raises SetupError."""
     cluster = prepare()
     with step("operator, API and process node"):
         start_components(cluster)
@@ -41,7 +41,7 @@ def up() -> Cluster:
 
 
 def prepare() -> Cluster:
-    """Start all but Wherry itself; return the cluster. Raises SetupError."""
+    """Start everything except Wherry itself; return the cluster. Raises SetupError."""
     cluster = clusters.up("process")
     tools = Tools(cluster.kubeconfig)
     with step("custom resources, permissions and the runner pool"):
@@ -56,13 +56,13 @@ def prepare() -> Cluster:
 
 
 def stop_components() -> None:
-    """Stop the processes of the quick form, the API first, so that nothing new begins."""
+    """Stop Wherry's processes, the API first, so that no new job is accepted."""
     for name in COMPONENTS:
         processes.stop(paths.state_dir(), name)
 
 
 def settings(cluster: Cluster) -> dict[str, str]:
-    """Return the environment that all three components share."""
+    """Return the environment of all components."""
     return {
         "REDIS_HOST": cluster.redis.host,
         "REDIS_PORT": str(cluster.redis.port),
@@ -75,13 +75,13 @@ def settings(cluster: Cluster) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": cluster.store.secret_key,
         "WHERRY_NAMESPACE": NAMESPACE,
         "WHERRY_LOG_FORMAT": "text",
-        # Where traces go, for whoever has set it.
+        # Export traces if the caller has configured it.
         **{name: value for name, value in os.environ.items() if name.startswith("OTEL_")},
     }
 
 
 def objects(cluster: Cluster) -> list[dict[str, Any]]:
-    """Return what the chart would have made of namespace, permissions and pool."""
+    """Return the namespace, permissions and pool that the chart would create."""
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": RUNNER_ACCOUNT}
     subject = {"kind": "ServiceAccount", "name": RUNNER_ACCOUNT, "namespace": NAMESPACE}
     runner = {
@@ -130,7 +130,7 @@ def objects(cluster: Cluster) -> list[dict[str, Any]]:
 
 def components(cluster: Cluster) -> tuple[Component, ...]:
     """Return operator, process node and API, in the order in which they start."""
-    # In the quick form all three act as the administrator; the chart gives each its own account.
+    # All components act as the administrator; with the chart each has its own account.
     environment = settings(cluster) | {"KUBECONFIG": str(cluster.kubeconfig)}
     node = [sys.executable, "-m", "tests.harness.process_node"]
     node += ["--kubeconfig", str(cluster.kubeconfig), "--namespace", NAMESPACE]
@@ -149,7 +149,7 @@ def components(cluster: Cluster) -> tuple[Component, ...]:
 
 
 def start_components(cluster: Cluster) -> None:
-    """Start the API, the operator and the process node, or those of them that do not run."""
+    """Start the operator, the process node and the API, unless they run already."""
     for component in components(cluster):
         process = _ensure(paths.state_dir(), component)
     processes.wait_until(
@@ -158,7 +158,7 @@ def start_components(cluster: Cluster) -> None:
 
 
 def answers(url: str) -> bool:
-    """True when a GET of ``url`` is answered with 200."""
+    """Return whether a GET of ``url`` is answered with 200."""
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310
             return bool(answer.status == 200)
@@ -167,15 +167,17 @@ def answers(url: str) -> bool:
 
 
 def _ensure(state: Path, component: Component) -> processes.Process:
-    """Start a process, or find it; another environment starts it anew."""
-    told = [f"{variable}={value}" for variable, value in sorted(component.environment.items())]
+    """Start a process, or return the running one; a changed environment restarts it."""
+    configuration = [
+        f"{variable}={value}" for variable, value in sorted(component.environment.items())
+    ]
     process, _ = processes.ensure(
         state,
         component.name,
         component.command,
         env=component.environment,
         cwd=paths.REPOSITORY,
-        configuration=told,
+        configuration=configuration,
     )
     return process
 

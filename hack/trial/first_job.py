@@ -1,4 +1,4 @@
-"""Run one job through the public API, as a client does, and check what comes back."""
+"""Run one job through the public API, as a client does, and check its archive."""
 
 import hashlib
 import json
@@ -19,12 +19,12 @@ JOB_TIMEOUT_SECONDS = 300.0
 
 
 class JobError(Exception):
-    """The job did not end with the right archive; the message says what was seen."""
+    """The job did not produce the right archive; the message says what was found instead."""
 
 
 @dataclass(frozen=True)
 class DownloadedArchive:
-    """An archive that was fetched and found right."""
+    """An archive that was downloaded and checked."""
 
     job_id: str
     path: Path
@@ -32,15 +32,15 @@ class DownloadedArchive:
     """Bytes."""
     files: int
     events: int
-    """Server-sent events seen on the way."""
+    """Number of server-sent events received."""
 
 
 def run_job(
     api_url: str, files: list[SampleFile], folder: Path, say: Callable[[str], None]
 ) -> DownloadedArchive:
-    """Post the ids of ``files``, follow the stream, fetch the archive and compare every byte.
+    """Submit ``files``, watch the stream, download the archive and compare every byte.
 
-    Raises JobError when anything is not as promised.
+    ``say`` prints the progress. Raises JobError when a result is not as expected.
     """
     with httpx.Client(base_url=api_url, timeout=30) as http:
         answer = http.post("/v1/download/initiate", json={"file_ids": [file.id for file in files]})
@@ -49,8 +49,8 @@ def run_job(
                 f"POST /v1/download/initiate answered {answer.status_code}: {answer.text}"
             )
         job_id = answer.json()["jobId"]
-        say(f"job {job_id} posted with {len(files)} files")
-        events = follow(http, job_id, say)
+        say(f"submitted job {job_id} with {len(files)} files")
+        events = watch(http, job_id, say)
         status = http.get(f"/v1/download/status/{job_id}").json()
         if status["status"] != "completed":
             raise JobError(f"the stream ended, but the status is {status}")
@@ -59,8 +59,8 @@ def run_job(
     return DownloadedArchive(job_id, path, path.stat().st_size, len(files), events)
 
 
-def follow(http: httpx.Client, job_id: str, say: Callable[[str], None]) -> int:
-    """Follow the job's stream until it has ended; return the number of events.
+def watch(http: httpx.Client, job_id: str, say: Callable[[str], None]) -> int:
+    """Read the job's stream until the job has ended; return the number of events.
 
     Raises JobError if the job fails or the stream breaks off.
     """
@@ -86,7 +86,7 @@ def follow(http: httpx.Client, job_id: str, say: Callable[[str], None]) -> int:
 
 
 def server_sent_events(lines: Iterator[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (event name, data) of each event with JSON data.
+    """Yield the name and the JSON data of each event.
 
     Source: HTML Living Standard, 9.2 Server-sent events.
     """
@@ -103,7 +103,7 @@ def server_sent_events(lines: Iterator[str]) -> Iterator[tuple[str, dict[str, An
 
 
 def fetch(http: httpx.Client, job_id: str, folder: Path) -> Path:
-    """Follow the redirect to the presigned URL and write the archive into ``folder``.
+    """Download the archive from its presigned URL into ``folder`` and return its path.
 
     Raises JobError if the API does not redirect or the store does not answer 200.
     """
@@ -127,13 +127,13 @@ def check_archive(path: Path, files: list[SampleFile], size: int) -> None:
     Raises JobError at the first difference.
     """
     if path.stat().st_size != size:
-        raise JobError(f"{path} has {path.stat().st_size} bytes, the status says {size}")
+        raise JobError(f"{path} has {path.stat().st_size} bytes, but the status reports {size}")
     unzip = shutil.which("unzip")
     if unzip is None:
         raise JobError("unzip is not installed: apt-get install unzip")
     tested = subprocess.run([unzip, "-tq", str(path)], capture_output=True, text=True, check=False)
     if tested.returncode != 0:
-        raise JobError(f"unzip -t found the archive wrong: {tested.stdout}{tested.stderr}")
+        raise JobError(f"unzip -t rejects the archive: {tested.stdout}{tested.stderr}")
     with zipfile.ZipFile(path) as archive:
         found = {}
         for name in archive.namelist():
@@ -143,4 +143,4 @@ def check_archive(path: Path, files: list[SampleFile], size: int) -> None:
                 found[name] = hashlib.file_digest(member, "sha256").hexdigest()  # type: ignore[arg-type]
     wanted = sorted(file.digest for file in files)
     if sorted(found.values()) != wanted:
-        raise JobError(f"{path} holds {len(found)} files whose bytes are not those of the sources")
+        raise JobError(f"{path} has {len(found)} files whose bytes differ from the sources")

@@ -1,4 +1,4 @@
-"""Sample files: the same bytes on every machine, so that a downloaded archive can be checked."""
+"""Sample files with the same bytes on every machine, so that an archive can be checked."""
 
 import hashlib
 import random
@@ -19,7 +19,7 @@ class SampleFile:
     """Bytes."""
 
     def content(self) -> bytes:
-        """Return the file's bytes, made from its id."""
+        """Return the file's bytes, generated from its id."""
         return random.Random(self.id).randbytes(self.size)  # noqa: S311
 
     @property
@@ -38,7 +38,7 @@ def sample_files(count: int = 40) -> Iterator[SampleFile]:
 async def put_sample_files(
     client: Any, bucket: str, key_template: str, files: list[SampleFile]
 ) -> int:
-    """Store the files that are not there yet; return how many were put."""
+    """Store the files that are missing; return how many were stored."""
     put = 0
     present: dict[str, int] = {}
     prefix = key_template.partition("{id}")[0]

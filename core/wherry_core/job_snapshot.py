@@ -33,7 +33,7 @@ STATUS_OF_PHASE: Final = {
 
 
 class StoredArchive(ResourceModel):
-    """Where a finished archive lies: enough to sign a URL without the API server."""
+    """Location of a finished archive: enough to presign a URL without the API server."""
 
     bucket: str
     key: str
@@ -41,7 +41,7 @@ class StoredArchive(ResourceModel):
 
 
 class JobSnapshot(ResourceModel):
-    """Everything that a follower of a job needs, at one moment.
+    """Everything that a subscriber needs to know of a job at one moment.
 
     ``(attempt, step)`` orders the snapshots of a job; a terminal one comes after all others.
     """
@@ -68,7 +68,7 @@ class JobSnapshot(ResourceModel):
 
     @property
     def terminal(self) -> bool:
-        """True when nothing comes after this snapshot."""
+        """True when no snapshot comes after this one."""
         return self.status in {JobStatus.COMPLETED, JobStatus.FAILED}
 
     @property
@@ -82,12 +82,12 @@ class JobSnapshot(ResourceModel):
 
 
 def deleted(last: JobSnapshot) -> JobSnapshot:
-    """Return what followers of a job that has not ended are told when its resource is gone."""
+    """Return the terminal snapshot of a job whose resource is gone, made from its newest one."""
     return last.model_copy(update={"status": JobStatus.FAILED, "error": DELETED_MESSAGE})
 
 
 def error_message(job: DownloadJob) -> str | None:
-    """Return why the job did not end well, as a sentence, or None."""
+    """Return why the job failed or was cancelled, as a sentence, or None."""
     if job.status.phase is Phase.CANCELLED:
         return CANCELLED_MESSAGE
     if job.status.phase is not Phase.FAILED:
@@ -99,10 +99,10 @@ def error_message(job: DownloadJob) -> str | None:
 
 
 def snapshot_of(job: DownloadJob, now: datetime | None = None) -> JobSnapshot:
-    """Return the snapshot that the resource itself tells.
+    """Return the snapshot of a resource.
 
-    ``now`` is the time of the reading, by default the wall clock: a resource does not record
-    when its status last changed.
+    ``now`` is the time at which it was read, by default the wall clock, because a resource does
+    not record when its status last changed.
     """
     status = job.status
     read_at = now or datetime.now(UTC)

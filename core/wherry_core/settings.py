@@ -1,4 +1,4 @@
-"""Settings that all components read from the environment, checked at start.
+"""Settings that all components read from the environment and check as they start.
 
 Redis, TTL, URL expiry and the simulated delay keep their well-known names; everything else
 carries the prefix ``WHERRY_``. Store credentials come from the standard AWS variables.
@@ -19,25 +19,25 @@ RELEASE = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9.]{0,61}[a-z0-
 
 
 class RedisSettings(BaseSettings):
-    """Where Redis is, and which keys in it are this release's."""
+    """How to connect to Redis, and the prefix of this release's keys."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", use_attribute_docstrings=True, hide_input_in_errors=True
     )
 
     host: Annotated[str, Field(validation_alias="REDIS_HOST")] = "localhost"
-    """Host name or address."""
+    """Redis host name or address."""
     port: Annotated[int, Field(validation_alias="REDIS_PORT", ge=1, le=65535)] = 6379
-    """TCP port."""
+    """Redis port."""
     password: Annotated[SecretStr | None, Field(validation_alias="REDIS_PASSWORD")] = None
-    """Password, if Redis asks for one."""
+    """Redis password."""
     database: Annotated[int, Field(validation_alias="REDIS_DB", ge=0)] = 0
-    """Database number."""
+    """Redis database number."""
     url: Annotated[SecretStr | None, Field(validation_alias="WHERRY_REDIS_URL")] = None
-    """A redis, rediss, redis+sentinel or redis+cluster URL instead of the four above."""
+    """URL (`redis`, `rediss`, `redis+sentinel`, `redis+cluster`) that replaces the four above."""
     release: Annotated[str, Field(validation_alias="WHERRY_RELEASE", pattern=RELEASE)] = ""
-    """Namespace and name of the release, as in `wherry/main`: all keys in Redis carry it, so that
-    two releases can share a database. Left out, keys carry none; the chart sets it."""
+    """Namespace and name of the release, for example `wherry/main`. All Redis keys contain it, so
+    that two releases can share a database. Empty: keys contain no release. The chart sets it."""
 
     @field_validator("url")
     @classmethod
@@ -48,41 +48,41 @@ class RedisSettings(BaseSettings):
 
     @property
     def parsed_url(self) -> redis_url.RedisUrl | None:
-        """The parts of ``url``; None where the other settings say where Redis is."""
+        """The parsed ``url``, or None if it is not set."""
         return None if self.url is None else redis_url.parse(self.url.get_secret_value())
 
 
 class StoreSettings(BaseSettings):
-    """Where the S3 store is, and what lies where in it."""
+    """The S3 store, and the location of files and archives in it."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     endpoint_url: Annotated[str | None, Field(validation_alias="WHERRY_S3_ENDPOINT_URL")] = None
-    """URL of the store as the pods reach it; left out for AWS."""
+    """URL of the store for the pods. Empty: AWS."""
     public_endpoint_url: Annotated[
         str | None, Field(validation_alias="WHERRY_S3_PUBLIC_ENDPOINT_URL")
     ] = None
-    """URL of the store as downloading clients reach it; left out, the same as the pods'."""
+    """URL of the store for clients, used in presigned URLs. Empty: the same as for the pods."""
     region: Annotated[str, Field(validation_alias="WHERRY_S3_REGION")] = "us-east-1"
-    """Region name that requests are signed for."""
+    """Region for signing requests."""
     addressing_style: Annotated[
         Literal["auto", "path", "virtual"], Field(validation_alias="WHERRY_S3_ADDRESSING_STYLE")
     ] = "auto"
-    """Bucket in the path or in the host name; auto: path where an endpoint URL is set."""
+    """Bucket in the path or in the host name. `auto`: `path` if an endpoint URL is set."""
     source_bucket: Annotated[
         str, Field(validation_alias="WHERRY_SOURCE_BUCKET", min_length=3, max_length=255)
     ]
-    """Bucket that holds the files."""
+    """Bucket with the source files."""
     source_key_template: Annotated[str, Field(validation_alias="WHERRY_SOURCE_KEY_TEMPLATE")] = (
         "files/{id}"
     )
-    """Object key of a file id; `{tenant}` in it stands for the job's namespace."""
+    """Object key of a file id. `{tenant}` is the job's namespace."""
     archive_bucket: Annotated[
         str, Field(validation_alias="WHERRY_ARCHIVE_BUCKET", min_length=3, max_length=255)
     ]
-    """Bucket that takes the archives."""
+    """Bucket for the archives."""
     archive_prefix: Annotated[str, Field(validation_alias="WHERRY_ARCHIVE_PREFIX")] = "archives/"
-    """Key prefix of all archives: nothing is ever written or deleted outside it."""
+    """Key prefix of all archives. Nothing is written or deleted outside it."""
 
     @field_validator("source_key_template")
     @classmethod
@@ -105,7 +105,9 @@ class StoreSettings(BaseSettings):
     def _apart(self) -> "StoreSettings":
         template = self.source_key_template
         if self.source_bucket == self.archive_bucket and template.startswith(self.archive_prefix):
-            raise ValueError("WHERRY_SOURCE_KEY_TEMPLATE must not lie under WHERRY_ARCHIVE_PREFIX")
+            raise ValueError(
+                "WHERRY_SOURCE_KEY_TEMPLATE must not be under WHERRY_ARCHIVE_PREFIX in one bucket"
+            )
         return self
 
     @property
@@ -117,37 +119,43 @@ class StoreSettings(BaseSettings):
 
 
 class LifetimeSettings(BaseSettings):
-    """How long ended jobs and signed URLs live, in seconds."""
+    """TTLs of finished jobs and validity of presigned URLs, in seconds."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     completed: Annotated[int, Field(validation_alias="JOB_TTL_SECONDS", ge=0)] = 86_400
-    """A completed job and its archive, from its end."""
+    """TTL of a completed job and its archive, in seconds."""
     failed: Annotated[int, Field(validation_alias="WHERRY_FAILED_TTL_SECONDS", ge=0)] = 3_600
-    """A failed or cancelled job, from its end."""
+    """TTL of a failed or cancelled job, in seconds."""
     dead_lettered: Annotated[
         int, Field(validation_alias="WHERRY_DEAD_LETTER_TTL_SECONDS", ge=0)
     ] = 604_800
-    """A job that failed with its attempts used up, from its end."""
+    """TTL of a dead-lettered job (all attempts used up), in seconds."""
     presigned_url: Annotated[
         int, Field(validation_alias="PRESIGNED_URL_EXPIRY_SECONDS", ge=1, le=900)
     ] = 900
-    """A signed download URL, from the click; whoever has it has the archive for so long."""
+    """Validity of a presigned download URL, in seconds. Anyone who has the URL can download the
+    archive for that time."""
+
+    @property
+    def longest(self) -> int:
+        """Longest TTL in seconds of a finished job without ttlSecondsAfterFinished."""
+        return max(self.completed, self.failed, self.dead_lettered)
 
 
 class LogSettings(BaseSettings):
-    """How logs look."""
+    """Level and format of logs."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(validation_alias="WHERRY_LOG_LEVEL")
     ] = "info"
-    """Least severity that is written."""
+    """Minimum severity of logged messages."""
     format: Annotated[
         Literal["auto", "json", "text"], Field(validation_alias="WHERRY_LOG_FORMAT")
     ] = "auto"
-    """One JSON object a line, or text for a person; auto: text on a terminal."""
+    """`json`: one object per line; `text`: for people; `auto`: text in a terminal, else JSON."""
 
 
 def load(settings: type[Settings]) -> Settings:
@@ -162,8 +170,8 @@ def load(settings: type[Settings]) -> Settings:
             f"  {_variable(settings, e['loc'])}: {e['msg'].removeprefix('Value error, ')}"
             for e in error.errors(include_input=False)
         ]
-        sys.stderr.write("The environment has settings that Wherry cannot use:\n")
-        sys.stderr.write("\n".join(lines) + "\nSee docs/settings.md for what each one takes.\n")
+        sys.stderr.write("These settings are invalid:\n")
+        sys.stderr.write("\n".join(lines) + "\nSee docs/settings.md for the valid values.\n")
         raise SystemExit(2) from None
 
 

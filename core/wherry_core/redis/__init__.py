@@ -1,1 +1,1 @@
-"""What Wherry keeps in Redis: an index that can be rebuilt, never the truth."""
+"""Everything that Wherry keeps in Redis: an index that can be rebuilt, never the truth."""

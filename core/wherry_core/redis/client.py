@@ -8,8 +8,8 @@ from redis.asyncio.sentinel import Sentinel
 from redis.backoff import ExponentialBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
-from wherry_core.redis.cluster import SoundCluster
-from wherry_core.redis.connections import make_sound
+from wherry_core.redis.cluster import ClusterRedis
+from wherry_core.redis.connections import use_safe_sends
 from wherry_core.redis.keys import Keyspace
 from wherry_core.redis.url import CLUSTER_SCHEME, SENTINEL_SCHEME, RedisUrl
 from wherry_core.settings import RedisSettings
@@ -21,7 +21,7 @@ class SingleRedis(redis.Redis):
     keyspace: Keyspace = Keyspace()
 
 
-Redis = SingleRedis | SoundCluster
+Redis = SingleRedis | ClusterRedis
 CONNECT_TIMEOUT_SECONDS: Final = 2.0
 READ_TIMEOUT_SECONDS: Final = 10.0
 POOL_TIMEOUT_SECONDS: Final = 10.0
@@ -66,7 +66,7 @@ def connect(settings: RedisSettings, *, max_connections: int = 10) -> Redis:
         )
         return _single(single, keyspace)
     if address.scheme == CLUSTER_SCHEME:
-        return SoundCluster(
+        return ClusterRedis(
             list(address.hosts),
             keyspace=keyspace,
             username=address.username,
@@ -81,7 +81,7 @@ def connect(settings: RedisSettings, *, max_connections: int = 10) -> Redis:
 
 
 def _single(pool: redis.ConnectionPool, keyspace: Keyspace) -> SingleRedis:
-    made = cast("SingleRedis", SingleRedis.from_pool(make_sound(pool)))
+    made = cast("SingleRedis", SingleRedis.from_pool(use_safe_sends(pool)))
     made.keyspace = keyspace
     return made
 
@@ -101,8 +101,8 @@ def _sentinel_master(
         **common,
     )
     master.keyspace = keyspace
-    make_sound(master.connection_pool)
-    # A command that needs a new connection waits for these, too.
+    use_safe_sends(master.connection_pool)
+    # A command that needs a new connection waits for these as well.
     for each in sentinel.sentinels:
-        make_sound(each.connection_pool)
+        use_safe_sends(each.connection_pool)
     return master

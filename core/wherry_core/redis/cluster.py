@@ -1,4 +1,4 @@
-"""A Redis Cluster client that waits and fails as Wherry's other Redis clients do."""
+"""A Redis Cluster client that waits and fails as the client of a single server does."""
 
 import asyncio
 from typing import Any, Final
@@ -8,19 +8,19 @@ from redis.exceptions import ConnectionError as ConnectionLostError
 from redis.exceptions import RedisClusterException
 from redis.exceptions import TimeoutError as TooSlowError
 
-from wherry_core.redis.connections import sound
+from wherry_core.redis.connections import with_safe_sends
 from wherry_core.redis.keys import Keyspace
 
 SPARE_CONNECTIONS: Final = 8
-"""Beyond those of commands, for each node: subscriptions, and reading how the cluster looks."""
+"""Connections to each node for subscriptions and for reading the cluster's topology."""
 
 
-class SoundCluster(RedisCluster):
-    """Mends three ways in which redis-py's cluster client surprises callers of its plain one.
+class ClusterRedis(RedisCluster):
+    """Removes three differences between redis-py's cluster client and its plain one.
 
-    It raises an error at once when all connections are in use, where a pool waits. What it raises
-    when it finds no node is no RedisError. It makes its connections without a pool, so that those
-    of :mod:`connections` do not reach them by themselves.
+    When all connections are in use, it raises an error at once, where a pool waits. When it finds
+    no node, it raises an error that is not a RedisError. It creates connections without a pool,
+    so those of :mod:`connections` must be given to it.
     """
 
     def __init__(
@@ -32,9 +32,9 @@ class SoundCluster(RedisCluster):
         wait_seconds: float,
         **options: Any,
     ) -> None:
-        """``addresses`` are some nodes, which tell of the others.
+        """``addresses`` are those of some nodes, from which the client learns the others.
 
-        Of ``max_connections`` commands at once each further one waits up to ``wait_seconds``.
+        A command beyond ``max_connections`` at once waits up to ``wait_seconds``.
         """
         super().__init__(
             startup_nodes=[ClusterNode(host, port) for host, port in addresses],
@@ -42,76 +42,80 @@ class SoundCluster(RedisCluster):
             **options,
         )
         self.keyspace = keyspace
-        self._room = asyncio.Semaphore(max_connections)
+        self._permits = asyncio.Semaphore(max_connections)
         self._wait_seconds = wait_seconds
-        kind = sound(self.connection_kwargs["connection_class"])
-        # The client makes all later nodes from these.
+        kind = with_safe_sends(self.connection_kwargs["connection_class"])
+        # The client passes these to all nodes that it finds later.
         self.connection_kwargs["connection_class"] = kind
         for node in self.startup_nodes:
             node.connection_class = kind
 
     async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
         """Send a command. Raises RedisError."""
-        await self.take_room()
+        await self.acquire_permit()
         try:
             return await super().execute_command(*args, **kwargs)
         except RedisClusterException as error:
-            raise ConnectionLostError(f"The cluster has no node for it: {error}") from error
+            raise ConnectionLostError(
+                f"The cluster has no node for the command: {error}"
+            ) from error
         finally:
-            self.leave_room()
+            self.release_permit()
 
-    async def take_room(self) -> None:
-        """Wait for one of the connections to be free. Raises ConnectionError of redis-py."""
+    async def acquire_permit(self) -> None:
+        """Wait until a connection may be used. Raises ConnectionError of redis-py."""
         try:
             async with asyncio.timeout(self._wait_seconds):
-                await self._room.acquire()
+                await self._permits.acquire()
         except TimeoutError as error:
             raise ConnectionLostError("No connection became free in time.") from error
 
-    def leave_room(self) -> None:
-        """Give a connection back."""
-        self._room.release()
+    def release_permit(self) -> None:
+        """Let the next command use a connection."""
+        self._permits.release()
 
-    def look_again(self) -> None:
-        """Have the next command ask first how the cluster looks."""
+    def refresh_topology(self) -> None:
+        """Make the next command read the cluster's topology first."""
         self._initialize = True
 
     def pipeline(self, transaction: Any | None = None, shard_hint: Any | None = None) -> Any:
         """Return a pipeline whose commands may go to several nodes."""
         del shard_hint
-        return SoundPipeline(self, transaction)  # type: ignore[abstract]
+        return _Pipeline(self, transaction)  # type: ignore[abstract]
 
     def pubsub(self, *args: Any, **kwargs: Any) -> Any:
-        """Return a subscription at the node of its first channel."""
-        return SoundPubSub(self, *args, **kwargs)
+        """Return a subscription to the node of its first channel."""
+        return _PubSub(self, *args, **kwargs)
 
 
-class SoundPipeline(ClusterPipeline):
-    """A pipeline that waits and fails as single commands do."""
+class _Pipeline(ClusterPipeline):
+    """A pipeline that waits and fails as a single command does."""
 
-    cluster_client: SoundCluster
+    cluster_client: ClusterRedis
 
     async def execute(
         self, raise_on_error: bool = True, allow_redirections: bool = True
     ) -> list[Any]:
         """Send all commands. Raises RedisError."""
         cluster = self.cluster_client
-        await cluster.take_room()
+        await cluster.acquire_permit()
         try:
             return await super().execute(raise_on_error, allow_redirections)
         except RedisClusterException as error:
-            raise ConnectionLostError(f"The cluster has no node for it: {error}") from error
+            raise ConnectionLostError(
+                f"The cluster has no node for the command: {error}"
+            ) from error
         finally:
-            cluster.leave_room()
+            cluster.release_permit()
 
 
-class SoundPubSub(ClusterPubSub):
-    """A subscription that finds another node when its own one is gone.
+class _PubSub(ClusterPubSub):
+    """A subscription that moves to another node when its own is lost.
 
-    A message reaches every node of a cluster, whichever it was published at.
+    Every node of a cluster receives all messages, whichever node they were published to.
     """
 
-    cluster: SoundCluster
+    cluster: ClusterRedis
 
     async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
         """Send a command, such as SUBSCRIBE. Raises RedisError."""
@@ -119,7 +123,9 @@ class SoundPubSub(ClusterPubSub):
             await self.cluster.initialize()
             return await super().execute_command(*args, **kwargs)
         except RedisClusterException as error:
-            raise ConnectionLostError(f"The cluster has no node for it: {error}") from error
+            raise ConnectionLostError(
+                f"The cluster has no node for the command: {error}"
+            ) from error
         except (ConnectionLostError, TooSlowError, OSError):
-            self.cluster.look_again()
+            self.cluster.refresh_topology()
             raise

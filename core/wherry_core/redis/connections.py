@@ -1,4 +1,4 @@
-"""Connections to Redis that fail as the rest of Wherry expects it."""
+"""Connections to Redis whose sends can be cancelled and raise errors of redis-py."""
 
 import asyncio
 from typing import Any
@@ -7,22 +7,22 @@ from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.exceptions import ConnectionError as ConnectionLostError
 
 
-class SoundSends(AbstractConnection):
-    """Mends two ways in which redis-py's sending surprises its caller.
+class SafeSends(AbstractConnection):
+    """Works around two faults of redis-py's sends.
 
-    It sends with ``asyncio.wait_for``. Before Python 3.12 that swallows a cancel which comes in
-    the very turn of the event loop in which the send is done (python/cpython#86296): a task that
-    loops would then never end. The count of cancel requests tells.
+    redis-py sends with ``asyncio.wait_for``. Before Python 3.12 that swallows a cancellation which
+    arrives in the iteration of the event loop in which the send completes (python/cpython#86296),
+    so that a task with a loop would never end. The task's count of cancellations reveals it.
 
-    A connection that the server has reset makes uvloop raise RuntimeError when something is
-    written to it, where asyncio raises an OSError, which redis-py knows and tries again after.
+    Under uvloop, a write to a connection that the server has reset raises RuntimeError. asyncio
+    raises OSError, after which redis-py retries.
     """
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         """Send a command.
 
         Raises redis.exceptions.ConnectionError on a closed connection, and CancelledError for
-        every cancel that comes meanwhile.
+        every cancellation that arrives meanwhile.
         """
         task = asyncio.current_task()
         before = task.cancelling() if task else 0
@@ -33,17 +33,17 @@ class SoundSends(AbstractConnection):
                 raise
             raise ConnectionLostError(f"The connection is closed: {error}") from error
         if task and task.cancelling() > before:
-            # The answer will not be read by anybody.
+            # Nothing will read the answer.
             await self.disconnect(nowait=True)
             raise asyncio.CancelledError
 
 
-def sound(kind: type[AbstractConnection]) -> Any:
-    """Return a kind of connection like ``kind`` whose sends are sound."""
-    return type(f"Sound{kind.__name__}", (SoundSends, kind), {})
+def with_safe_sends(kind: type[AbstractConnection]) -> Any:
+    """Return a subclass of ``kind`` with safe sends."""
+    return type(f"Safe{kind.__name__}", (SafeSends, kind), {})
 
 
-def make_sound(pool: ConnectionPool) -> ConnectionPool:
-    """Have ``pool`` make connections of its kind whose sends are sound; return it."""
-    pool.connection_class = sound(pool.connection_class)
+def use_safe_sends(pool: ConnectionPool) -> ConnectionPool:
+    """Make ``pool`` create connections with safe sends; return it."""
+    pool.connection_class = with_safe_sends(pool.connection_class)
     return pool

@@ -1,4 +1,4 @@
-"""The queue: which job a runner takes next."""
+"""The queue of each pool, from which runners take the next job."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from wherry_core.redis.keys import EARLIER
 
 @dataclass(frozen=True)
 class Waiting:
-    """A job taken from the queue, with the score that puts it back in its place."""
+    """A job taken from the queue, with the score that puts it back where it was."""
 
     job: str
     """``namespace/name``."""
@@ -18,7 +18,7 @@ class Waiting:
 
 
 async def enqueue(redis: Redis, pool: str, job: str, priority: int) -> bool:
-    """Put ``job`` (``namespace/name``) into the queue of ``pool``; False if it is there already.
+    """Add ``job`` (``namespace/name``) to the queue of ``pool``; False if it is there already.
 
     A higher priority leaves first; within a priority the tenants (namespaces) take turns.
     """
@@ -36,7 +36,7 @@ async def enqueue(redis: Redis, pool: str, job: str, priority: int) -> bool:
 
 
 async def pop(redis: Redis, pool: str, timeout_seconds: float) -> Waiting | None:
-    """Take the first job of the queue, waiting up to ``timeout_seconds``; None if there is none."""
+    """Take the first job, waiting for one up to ``timeout_seconds``; None if there is none."""
     popped = await redis.bzpopmin([redis.keyspace.queue(pool)], timeout=timeout_seconds)
     if popped is None:
         return None
@@ -44,18 +44,18 @@ async def pop(redis: Redis, pool: str, timeout_seconds: float) -> Waiting | None
 
 
 async def put_back(redis: Redis, pool: str, waiting: Waiting) -> None:
-    """Return a popped job to its place in the queue."""
+    """Put a popped job back where it was in the queue."""
     await redis.zadd(redis.keyspace.queue(pool), {waiting.job: waiting.score}, nx=True)
 
 
 async def remove(redis: Redis, pool: str, jobs: Iterable[str]) -> int:
-    """Take ``jobs`` out of the queue; return how many were in it."""
+    """Remove ``jobs`` from the queue; return how many were in it."""
     members = list(jobs)
     return int(await redis.zrem(redis.keyspace.queue(pool), *members)) if members else 0
 
 
 async def length(redis: Redis, pool: str) -> int:
-    """Return how many jobs wait."""
+    """Return the number of waiting jobs."""
     return int(await redis.zcard(redis.keyspace.queue(pool)))
 
 
@@ -65,16 +65,16 @@ async def members(redis: Redis, pool: str) -> set[str]:
 
 
 async def position(redis: Redis, pool: str, job: str) -> int | None:
-    """Return how many jobs are before ``job``, or None when it is not in the queue."""
+    """Return the number of jobs before ``job``, or None when it is not in the queue."""
     rank = await redis.zrank(redis.keyspace.queue(pool), job)
     return rank if isinstance(rank, int) else None
 
 
 async def share_with_earlier_version(redis: Redis, pool: str) -> None:
-    """Put all waiting jobs also where runners of version 0.1 look for them.
+    """Copy all waiting jobs to the queue that runners of version 0.1 pop from.
 
     The operator calls it every few seconds while such runners live. A job that is taken from one
-    queue stays in the other: whoever takes it there cannot claim it and drops it.
+    queue stays in the other, and a runner that takes it there fails to claim it and drops it.
     """
     own, earlier = redis.keyspace.queue(pool), EARLIER.queue(pool)
     if own != earlier:

@@ -22,9 +22,11 @@ log = logging.getLogger(__name__)
 DELETION_SECONDS: Final = 3_600
 """Seconds for which a deleted job's late snapshots are refused. A runner notices within seconds
 that its job is gone; a frozen one as soon as it runs again."""
-ENDED_MARK_SECONDS: Final = 37 * 86_400
-"""Seconds for which the end of a job is remembered: the longest ttlSecondsAfterFinished, 30 days,
-and a week in which the answer is "expired" and not "unknown"."""
+LONGEST_TTL_SECONDS: Final = 30 * 86_400
+"""The longest ttlSecondsAfterFinished that the CRD accepts."""
+ENDED_MARK_SECONDS: Final = 7 * 86_400
+"""Seconds beyond the longest life of an ended job for which its end is remembered, so that the
+answer is "expired" and not "unknown"."""
 SCAN_BATCH: Final = 500
 
 
@@ -137,11 +139,15 @@ async def scan(redis: Redis, batch: int = SCAN_BATCH) -> AsyncIterator[list[Stat
         yield await _refs(redis, found)
 
 
-async def mark_ended(redis: Redis, snapshot: JobSnapshot) -> None:
-    """Remember when the job of a terminal snapshot ended."""
+async def mark_ended(redis: Redis, snapshot: JobSnapshot, lifetime_seconds: int = 0) -> None:
+    """Remember when the job of a terminal snapshot ended.
+
+    ``lifetime_seconds`` is the longest of the operator's default lifetimes of ended jobs.
+    """
     ended = (snapshot.completed_at or snapshot.updated_at).astimezone(UTC)
     key = redis.keyspace.ended_job(snapshot.namespace, snapshot.name)
-    await redis.set(key, format_time(ended), ex=ENDED_MARK_SECONDS)
+    seconds = max(LONGEST_TTL_SECONDS, lifetime_seconds) + ENDED_MARK_SECONDS
+    await redis.set(key, format_time(ended), ex=seconds)
 
 
 async def ended_at(redis: Redis, namespace: str, name: str) -> str | None:

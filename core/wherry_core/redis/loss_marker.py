@@ -1,4 +1,4 @@
-"""A value by which a Redis that has lost writes is noticed: changed every few seconds."""
+"""A value that the operator changes every few seconds, to notice that Redis lost writes."""
 
 from redis.asyncio.cluster import RedisCluster
 
@@ -6,9 +6,10 @@ from wherry_core.redis.client import Redis
 
 
 async def change(redis: Redis, value: str) -> set[str | None]:
-    """Write ``value`` and return what was there: only the last value, when nothing was lost.
+    """Write ``value``; return the values that it replaces, the last one alone if none was lost.
 
-    Each primary of a cluster has a marker of its own, for each loses writes by itself.
+    Each primary of a cluster has its own marker, because each can lose writes by itself. Raises
+    RedisError.
     """
     before = [await redis.set(key, value, get=True) for key in await _marker_keys(redis)]
     return {None if old is None else str(old) for old in before}

@@ -1,4 +1,4 @@
-"""Every change that Wherry makes in Redis, as Lua scripts: each runs atomically."""
+"""Lua scripts for the changes that several keys or a comparison need: each runs atomically."""
 
 from typing import Final
 
@@ -146,19 +146,19 @@ return 1
 """
 
 DRAW_ALLOWANCE: Final = """
--- Takes requests off a tenant's allowance. KEYS: limit.
--- ARGV: quota, window in microseconds, how many are wanted.
--- Returns how many were granted, how many are left, and microseconds until the next one.
--- The generic cell rate algorithm (ATM Forum, Traffic Management 4.0, section 4.4.2): all that is
--- kept is when the allowance will be whole again. Redis' clock counts, so processes need not agree.
+-- Draws requests from a tenant's allowance. KEYS: limit.
+-- ARGV: quota, window in microseconds, number wanted.
+-- Returns the number granted, the number left, and the microseconds until the next one.
+-- The generic cell rate algorithm (ATM Forum, Traffic Management 4.0, section 4.4.2) stores only
+-- the time at which the allowance is full. It is Redis' time, so that clocks need not agree.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local window = tonumber(ARGV[2])
 local step = window / ARGV[1]
 local whole = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
--- A clock that was set back, or a shorter window than before, refuses nobody for longer than it.
+-- If the clock was set back or the window was shortened, nothing is refused for longer than it.
 whole = math.min(whole, now + window)
--- The time is kept in whole microseconds: a hundredth of a request more than makes up for that.
+-- The time is stored in whole microseconds; a hundredth of a request covers the rounding.
 local left = math.floor((window - (whole - now)) / step + 0.01)
 local granted = math.min(tonumber(ARGV[3]), left)
 if granted > 0 then

@@ -1,4 +1,4 @@
-"""How much a tenant may still do, counted in Redis for all processes together."""
+"""The request allowance of each tenant, counted in Redis for all processes."""
 
 from dataclasses import dataclass
 
@@ -8,20 +8,20 @@ from wherry_core.redis.client import Redis
 
 @dataclass(frozen=True)
 class Drawn:
-    """What came of asking for some of a tenant's allowance."""
+    """The result of a draw on a tenant's allowance."""
 
     granted: int
-    """How many requests were granted: from 0 up to what was asked for."""
+    """Requests granted: from 0 to the number wanted."""
     left: int
-    """How many are left for all processes."""
+    """Requests left for all processes."""
     wait_seconds: float
-    """After how long the next one will be there; 0 when some are left."""
+    """Seconds until the next request is available; 0 when some are left."""
 
 
 async def draw(redis: Redis, tenant: str, *, quota: int, seconds: int, wanted: int) -> Drawn:
-    """Take up to ``wanted`` requests off the allowance of ``quota`` in ``seconds``.
+    """Draw up to ``wanted`` requests from the tenant's allowance of ``quota`` in ``seconds``.
 
-    The allowance is saved up to the quota at most, and comes back evenly. Raises RedisError.
+    The allowance refills evenly and never exceeds the quota. Raises RedisError.
     """
     granted, left, wait = await redis.eval(
         scripts.DRAW_ALLOWANCE,

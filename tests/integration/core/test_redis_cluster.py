@@ -14,7 +14,7 @@ from tests.integration.core.test_cancelled_commands import deaf_moments
 from tests.integration.core.test_job_states import snapshot
 from wherry_core.redis import client as redis_client
 from wherry_core.redis import job_queue, job_states, keys, loss_marker, runner_registry
-from wherry_core.redis.cluster import SoundCluster
+from wherry_core.redis.cluster import ClusterRedis
 from wherry_core.redis.job_queue import Waiting
 from wherry_core.redis.runner_registry import RunnerId
 from wherry_core.settings import RedisSettings
@@ -148,7 +148,7 @@ async def test_an_unreachable_cluster_raises_a_known_error(
 ) -> None:
     settings = RedisSettings.model_validate({"WHERRY_REDIS_URL": server_cluster.url})
     client = redis_client.connect(settings)
-    assert isinstance(client, SoundCluster)
+    assert isinstance(client, ClusterRedis)
     for node in server_cluster.primaries:
         node.kill()
     with pytest.raises(ConnectionLostError):

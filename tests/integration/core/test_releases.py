@@ -145,6 +145,8 @@ async def test_a_job_that_ended_before_the_upgrade_is_known_to_have_ended(named:
 
 
 async def test_the_end_of_a_job_is_remembered_longer_than_any_job_lives(redis: Redis) -> None:
+    key = redis.keyspace.ended_job("team-a", "job-1")
     await job_states.mark_ended(redis, DONE)
-    seconds = await redis.ttl(redis.keyspace.ended_job("team-a", "job-1"))
-    assert seconds > timedelta(days=36).total_seconds()
+    assert await redis.ttl(key) > timedelta(days=36).total_seconds()
+    await job_states.mark_ended(redis, DONE, int(timedelta(days=365).total_seconds()))
+    assert await redis.ttl(key) > timedelta(days=371).total_seconds()

@@ -6,7 +6,7 @@ from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.sentinel import SentinelConnectionPool
 
 from wherry_core.redis.client import connect
-from wherry_core.redis.connections import SoundSends
+from wherry_core.redis.connections import SafeSends
 from wherry_core.redis.keys import Keyspace
 from wherry_core.settings import RedisSettings
 
@@ -58,7 +58,7 @@ async def test_a_cluster_url() -> None:
     assert named == [("c.example", 7000), ("d.example", 6379)]
     kwargs = client.connection_kwargs
     assert (kwargs["username"], kwargs["password"]) == ("me", "p@ss")
-    assert issubclass(kwargs["connection_class"], SoundSends)
+    assert issubclass(kwargs["connection_class"], SafeSends)
     assert all(node.connection_class is kwargs["connection_class"] for node in client.startup_nodes)
 
 

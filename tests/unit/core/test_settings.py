@@ -72,7 +72,7 @@ def test_sources_under_the_archive_prefix_are_refused(
     environment.setenv("WHERRY_SOURCE_KEY_TEMPLATE", "archives/{id}")
     with pytest.raises(SystemExit):
         load(StoreSettings)
-    assert "must not lie under WHERRY_ARCHIVE_PREFIX" in capsys.readouterr().err
+    assert "must not be under WHERRY_ARCHIVE_PREFIX" in capsys.readouterr().err
 
 
 class Prefixed(BaseSettings):

@@ -23,14 +23,14 @@ ALLOWED = ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID")
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Return the application; its parts are made when the server starts it."""
+    """Return the application; its components are created when the server starts."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running(settings) as components:
             app.state.components = components
             yield
-        # Here and not after the server: that ends the process by the signal that it was sent.
+        # Spans are sent here, because the server does not return after a signal.
         await asyncio.to_thread(tracing.shut_down)
 
     app = FastAPI(
@@ -42,7 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
-    # The routes with a fixed word come before the one that takes any job id.
+    # Routes with a fixed word precede the one that matches any job id.
     for module in (initiate, status, stream, jobs, details, download, health):
         app.include_router(module.router)
     static_files.serve(app, index_page.read() | docs_page.read())

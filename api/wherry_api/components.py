@@ -1,4 +1,4 @@
-"""The parts of a running API, made from the settings and taken down again."""
+"""The components of a running API: created from the settings, and closed again."""
 
 import asyncio
 import logging
@@ -54,13 +54,13 @@ REDIS_HOOKS: Final = LinkHooks(
     on_recovered=lambda: DEPENDENCY_UP.labels("redis").set(1),
 )
 CREATES_WAITING: Final = 2_000
-"""Creates that may wait for their turn: about what the API server takes in some seconds."""
+"""Creates that may wait for a slot: about what the API server processes in a few seconds."""
 CREATE_PATIENCE_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True)
 class Components:
-    """What the routes work with."""
+    """The objects that the routes use."""
 
     settings: Settings
     authenticator: Authenticator
@@ -75,7 +75,7 @@ class Components:
     readiness: Readiness
 
     async def drain(self, seconds: float) -> None:
-        """Say that no more requests should come here, and end the streams within ``seconds``."""
+        """Report not ready, and end the streams within ``seconds``."""
         self.readiness.draining = True
         await self.hub.drain(seconds)
 
@@ -97,10 +97,11 @@ async def run_forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Components]:
-    """Make all parts and run what runs in the background.
+    """Create all components and run the background tasks.
 
-    Nothing is asked of Redis, Kubernetes or the store before it is needed: the API starts without
-    them. Raises OSError or ValueError when a file that the settings name cannot be used.
+    Sends nothing to Redis, Kubernetes or the store, so that the API starts without them. Raises
+    OSError or ValueError when a file that the settings name cannot be used, CredentialsError
+    without usable credentials for the cluster.
     """
     api = settings.api
     async with AsyncExitStack() as stack:
@@ -114,7 +115,7 @@ async def running(settings: Settings) -> AsyncIterator[Components]:
         signer = await stack.enter_async_context(object_store.connect(settings.store, public=True))
         store = signer
         if settings.store.public_endpoint_url:
-            # Asked at its inner endpoint: pods need not reach the public one.
+            # Checked at its internal endpoint, because pods may not reach the public one.
             store = await stack.enter_async_context(
                 object_store.connect(settings.store, max_connections=1)
             )

@@ -1,9 +1,9 @@
-"""What the routes ask for: the parts of the API, and who is calling.
+"""FastAPI dependencies of the routes: the components, the job's name, and the caller.
 
-Most routes declare what they need and FastAPI fetches it. Initiate and status, which are called
-most, call the functions here themselves and describe their parameters in routes/parameters.py:
-FastAPI's walk through declared dependencies costs as much as all else that such a request needs.
-None of these is a plain function that FastAPI calls, for it would run each in a thread.
+Most routes declare their dependencies. Initiate and status, the most frequent ones, call the
+functions here themselves and describe their parameters in openapi/parameters.py, because FastAPI's
+resolution of declared dependencies doubles the CPU time of such a request. All dependencies are
+async, because FastAPI runs plain functions in threads.
 """
 
 import re
@@ -18,34 +18,32 @@ from wherry_api.http import problems
 from wherry_api.http.problems import ProblemError, job_not_found
 
 JOB_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-"""What Kubernetes takes as an object's name (RFC 1123 subdomain), but for the length."""
+"""An object's name in Kubernetes (RFC 1123 subdomain), without the limit of its length."""
 MAX_JOB_NAME_LENGTH: Final = 253
 JOB_ID_MEANING: Final = "The job's id"
 TENANT_HEADER: Final = "Wherry-Tenant"
-TENANT_MEANING: Final = (
-    "The tenant (a namespace) that is meant, where the credentials allow several"
-)
+TENANT_MEANING: Final = "The tenant (a namespace), where the credentials allow several"
 MAX_TENANT_LENGTH: Final = 63
 
 
 def components_of(request: Request) -> Components:
-    """Return the parts of the running API."""
+    """Return the components of the running API."""
     found: Components = request.app.state.components
     return found
 
 
 def checked_name(job_id: str) -> str:
-    """Return the job's name; raises ProblemError 404 for an id that no job can have."""
+    """Return the job's name; raises ProblemError 404 for a string that cannot be one."""
     if len(job_id) > MAX_JOB_NAME_LENGTH or not JOB_NAME.fullmatch(job_id):
         raise job_not_found(job_id)
     return job_id
 
 
 def credentials_of(request: Request) -> Credentials:
-    """Return what the request brings along; raises ProblemError 422 for a tenant too long."""
+    """Return the request's credentials; raises ProblemError 422 for a tenant that is too long."""
     tenant = request.headers.get(TENANT_HEADER)
     if tenant is not None and len(tenant) > MAX_TENANT_LENGTH:
-        detail = f"{TENANT_HEADER} may have {MAX_TENANT_LENGTH} characters."
+        detail = f"{TENANT_HEADER} has more than {MAX_TENANT_LENGTH} characters. Send a namespace."
         raise ProblemError(
             problems.INVALID_REQUEST, detail, errors=[{"header": TENANT_HEADER, "detail": detail}]
         )
@@ -55,7 +53,7 @@ def credentials_of(request: Request) -> Credentials:
 
 
 async def caller_of(request: Request, verb: Verb) -> Caller:
-    """Return who is calling a route that names no job; raises ProblemError 403."""
+    """Return the caller of a route that names no job; raises ProblemError 401, 403 or 503."""
     caller = await components_of(request).authenticator.authenticate(credentials_of(request), verb)
     if caller is None:
         raise forbidden(verb)
@@ -63,7 +61,7 @@ async def caller_of(request: Request, verb: Verb) -> Caller:
 
 
 async def owner_of(request: Request, name: str, verb: Verb) -> Caller:
-    """Return who is calling a route that names a job; raises ProblemError 404."""
+    """Return the caller of a route that names a job; raises ProblemError 401, 404 or 503."""
     caller = await components_of(request).authenticator.authenticate(credentials_of(request), verb)
     if caller is None:
         raise job_not_found(name)
@@ -86,10 +84,10 @@ TenantHeader = Annotated[
     str | None,
     Header(alias=TENANT_HEADER, max_length=MAX_TENANT_LENGTH, description=TENANT_MEANING),
 ]
-"""Declared for the document: credentials_of reads it from the request."""
+"""Declared for the OpenAPI document; credentials_of reads it from the request."""
 TicketQuery = Annotated[
     str | None,
-    Query(max_length=64, description="A single-use ticket in place of credentials"),
+    Query(max_length=64, description="A single-use ticket instead of credentials"),
 ]
 
 
@@ -118,7 +116,7 @@ async def owner_or_ticket(
     tenant: TenantHeader = None,
     ticket: TicketQuery = None,
 ) -> Caller:
-    """Return who is calling a route that browsers open by themselves."""
+    """Return the caller of a route that browsers open with a ticket or with credentials."""
     if ticket is not None:
         return await components.tickets.redeem(ticket, name)
     return await owner_of(request, name, Verb.GET)

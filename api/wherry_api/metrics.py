@@ -1,4 +1,4 @@
-"""What the API counts, for Prometheus; served on a port of its own (WHERRY_METRICS_PORT)."""
+"""Metrics of the API, served on a port of their own (WHERRY_METRICS_PORT)."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -13,9 +13,13 @@ REQUEST_SECONDS = Histogram(
     ("route", "method"),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-FAULTS = Counter("wherry_api_faults", "Faults of ours: requests that ended in one", ("route",))
+FAULTS = Counter(
+    "wherry_api_faults",
+    "Requests and background tasks that failed with an unexpected error",
+    ("route",),
+)
 BACKGROUND = "background"
-"""In place of a route: what runs beside the requests."""
+"""Label of background tasks, instead of a route."""
 KUBERNETES_SECONDS = Histogram(
     "wherry_api_kubernetes_request_duration_seconds",
     "Time of a request to the Kubernetes API server",
@@ -30,7 +34,9 @@ JOBS_CREATED = Counter("wherry_api_jobs_created", "Jobs created", ("tenant",))
 REFUSED = Counter("wherry_api_refused", "Requests refused by a limit", ("limit",))
 STREAMS = Gauge("wherry_api_streams", "Open streams")
 STREAM_EVENTS = Counter("wherry_api_stream_events", "Events sent on streams", ("event",))
-STREAMS_DROPPED = Counter("wherry_api_streams_dropped", "Streams dropped: the client was frozen")
+STREAMS_DROPPED = Counter(
+    "wherry_api_streams_dropped", "Streams closed because the client had stalled"
+)
 SUBSCRIPTION_LOST = Counter(
     "wherry_api_subscription_lost", "Times the subscription to Redis was lost"
 )
@@ -38,7 +44,7 @@ FALLBACK_READS = Counter(
     "wherry_api_stream_fallback_reads", "Jobs that streams read from the Kubernetes API"
 )
 
-# Series that are there from the start: the first increase of one that appears with it is not seen.
+# Pre-create the series, because `increase()` misses a counter's first sample.
 for _route in ("unknown", BACKGROUND):
     FAULTS.labels(_route)
 for _limit in ("requests", "streams", "creates", "heads", "bodies"):

@@ -1,4 +1,4 @@
-"""Settings of the API, read from the environment and checked at start."""
+"""Settings of the API, read from the environment and checked at the start."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ ASYMMETRIC_ALGORITHMS = frozenset(
 
 
 class ApiSettings(BaseSettings):
-    """How the API listens, whom it lets in, and how much it does at once."""
+    """Listening addresses, authentication and limits of the API."""
 
     model_config = SettingsConfigDict(
         env_prefix="WHERRY_", frozen=True, extra="ignore", use_attribute_docstrings=True
@@ -34,67 +34,67 @@ class ApiSettings(BaseSettings):
     http_host: str = "127.0.0.1"
     """Address to listen on."""
     http_port: Annotated[int, Field(ge=0, le=65535)] = 3000
-    """TCP port to listen on; 0 takes a free one."""
+    """TCP port to listen on. 0: any free port."""
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
-    """TCP port of Prometheus metrics, apart from the public one; 0: no metrics are served."""
+    """TCP port for Prometheus metrics, separate from the public port. 0: no metrics."""
     public_url: str | None = None
-    """URL under which clients reach the API; set, downloadUrl is absolute, else a path."""
+    """Public URL of the API. If set, downloadUrl is absolute; otherwise it is a path."""
     auth_mode: AuthMode | None = None
-    """Who may call; left out, "none" on a loopback address and a refusal to start elsewhere."""
+    """Authentication mode. Empty: `none` on loopback; elsewhere the API does not start."""
     default_tenant: Annotated[str, Field(pattern=DNS_LABEL, max_length=63)] = "default"
-    """Namespace of all jobs in the auth mode none."""
+    """Auth mode none: namespace of all jobs."""
     tenant_namespaces: CommaList = ()
-    """Namespaces that jobs may be created in, or *; left out, only the default tenant."""
+    """Namespaces in which jobs may be created, or `*`. Empty: only the default tenant."""
     default_pool: Annotated[str, Field(pattern=DNS_LABEL, max_length=63)] = "default"
     """Pool of the jobs that the API creates."""
     cors_origins: CommaList = ()
-    """Origins whose pages may call the API from a browser; left out, none."""
+    """Origins whose pages may call the API from a browser."""
     allowed_hosts: CommaList = ()
-    """Host names to answer for, or *; left out, all, but without auth on loopback only its own."""
+    """Accepted host names, or `*`. Empty: all, or in mode none on loopback, only this machine's."""
 
     max_body_bytes: Annotated[int, Field(ge=1_024, le=67_108_864)] = 3_145_728
-    """Bytes of a request body at the most; the Kubernetes API server takes no more than 3 MiB."""
+    """Maximum bytes of a request body. The Kubernetes API accepts at most 3 MiB."""
     rate_limit_requests: Annotated[int, Field(ge=0)] = 1_200
-    """Requests of a tenant that change or list jobs, in all processes and a window; 0: no limit."""
+    """Rate limit per tenant and window, shared by all processes. 0: no limit."""
     rate_limit_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
-    """Length of that window."""
+    """Seconds of the rate limit's window."""
     estimate_seconds_per_file: Annotated[float, Field(gt=0, le=86_400)] = 2.0
-    """Seconds that a file is thought to take until enough jobs were measured."""
+    """Estimated seconds per file until enough jobs have been measured."""
 
     creates_at_once: Annotated[int, Field(ge=1, le=256)] = 16
-    """Jobs of one process that the Kubernetes API creates at the same time; more wait in turn."""
+    """Concurrent job creations of one process at the Kubernetes API. Others wait in order."""
 
     max_streams: Annotated[int, Field(ge=1)] = 20_000
-    """Open streams of one process at the most."""
+    """Maximum open streams per process."""
     max_streams_per_tenant: Annotated[int, Field(ge=1)] = 10_000
-    """Open streams of one tenant in one process at the most."""
+    """Maximum open streams per tenant and process."""
     stream_heartbeat_seconds: Annotated[float, Field(gt=0, le=3_600)] = 30.0
-    """Pause between two heartbeats on a stream."""
+    """Seconds between heartbeats on a stream."""
     stream_send_timeout_seconds: Annotated[float, Field(gt=0, le=3_600)] = 20.0
-    """A client that takes nothing for so long loses its stream."""
+    """Seconds after which a stalled client is disconnected."""
     stream_fallback_reads_per_second: Annotated[float, Field(gt=0, le=1_000)] = 20.0
-    """Jobs that streams read from the Kubernetes API in a second at the most."""
+    """Maximum jobs per second that streams read from Kubernetes while Redis is unavailable."""
     drain_seconds: Annotated[float, Field(ge=0, le=3_600)] = 10.0
-    """At SIGTERM the open streams are ended one after another within this time."""
+    """Seconds after SIGTERM over which open streams are closed one by one."""
     shutdown_delay_seconds: Annotated[float, Field(ge=0, le=3_600)] = 3.0
-    """At SIGTERM new connections are still taken for so long, until no one sends them here."""
+    """Seconds after SIGTERM for which new connections are still accepted."""
 
     token_audiences: CommaList = ("wherry",)
-    """Auth mode kubernetes: audiences that a token must be made for, one of them."""
+    """Auth mode kubernetes: accepted token audiences."""
     auth_cache_seconds: Annotated[float, Field(ge=0, le=600)] = 30.0
-    """Auth mode kubernetes: how long an answer of the API server is kept."""
+    """Auth mode kubernetes: seconds for which a positive review is cached."""
     oidc_issuer: str | None = None
-    """Auth mode oidc: the issuer, exactly as in the tokens' iss claim."""
+    """Auth mode oidc: issuer, exactly as in the tokens' iss claim."""
     oidc_audience: str | None = None
-    """Auth mode oidc: the audience that a token must be made for."""
+    """Auth mode oidc: required token audience."""
     oidc_jwks_url: str | None = None
-    """Auth mode oidc: URL of the keys; left out, the issuer's discovery document names it."""
+    """Auth mode oidc: URL of the issuer's keys. Empty: from the discovery document."""
     oidc_allow_http: bool = False
-    """Auth mode oidc: take issuer and keys over plain http, from inside a trusted network only."""
+    """Auth mode oidc: allow plain http for issuer and keys, only within a trusted network."""
     oidc_algorithms: CommaList = ("RS256", "ES256")
-    """Auth mode oidc: signature algorithms that are accepted."""
+    """Auth mode oidc: accepted signature algorithms."""
     oidc_tenant_claim: str = "tenant"
-    """Auth mode oidc: claim whose value is the tenant (a namespace)."""
+    """Auth mode oidc: claim with the tenant (a namespace)."""
     api_keys_file: str | None = None
     """Auth mode api-keys: file of hashed keys, usually a mounted Secret."""
 
@@ -125,7 +125,7 @@ class ApiSettings(BaseSettings):
         for origin in value:
             scheme, _, rest = origin.partition("://")
             if scheme not in {"http", "https"} or not rest or "/" in rest or "*" in rest:
-                raise ValueError("name each origin in full, as in https://app.example.com")
+                raise ValueError("use full origins, for example https://app.example.com")
         return value
 
     @field_validator("allowed_hosts")
@@ -133,7 +133,9 @@ class ApiSettings(BaseSettings):
     def _host_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for host in value:
             if "/" in host or ":" in host or ("*" in host and host != "*"):
-                raise ValueError("name each host alone, as in wherry.example.com, or say *")
+                raise ValueError(
+                    "use host names without scheme and port, for example wherry.example.com, or *"
+                )
         return value
 
     @field_validator("public_url")
@@ -148,8 +150,8 @@ class ApiSettings(BaseSettings):
         if self.auth_mode is None and not is_loopback(self.http_host):
             raise ValueError(
                 "WHERRY_AUTH_MODE is not set and WHERRY_HTTP_HOST is not a loopback address: "
-                "choose kubernetes, oidc or api-keys, or set WHERRY_AUTH_MODE=none to let "
-                "everyone in who can reach the port"
+                "set it to kubernetes, oidc or api-keys, or to none to allow everyone who can "
+                "reach the port"
             )
         if self.auth_mode == "oidc" and not (self.oidc_issuer and self.oidc_audience):
             raise ValueError(
@@ -164,7 +166,7 @@ class ApiSettings(BaseSettings):
         return self
 
     def serves(self, tenant: str) -> bool:
-        """Return whether jobs may live in the namespace ``tenant``."""
+        """Return whether the namespace ``tenant`` may contain jobs."""
         if self.auth_mode in {None, "none"} or not self.tenant_namespaces:
             return tenant == self.default_tenant
         return "*" in self.tenant_namespaces or tenant in self.tenant_namespaces
@@ -183,8 +185,8 @@ def is_loopback(host: str) -> bool:
 def provider_url_fault(url: str, *, allow_http: bool) -> str | None:
     """Return why an identity provider's keys must not be read from ``url``, or None.
 
-    Who can answer in the provider's place names the keys, and so makes the tokens: https is a
-    must (OpenID Connect Discovery 1.0, section 4), but for this machine and where it is set.
+    An attacker who can impersonate the provider could supply keys and sign tokens. Therefore https
+    is required (OpenID Connect Discovery 1.0, section 4), except on loopback or if http is allowed.
     """
     try:
         parts = urlsplit(url)
@@ -196,15 +198,15 @@ def provider_url_fault(url: str, *, allow_http: bool) -> str | None:
     if parts.scheme == "https" or allow_http or is_loopback(host):
         return None
     return (
-        "must start with https://: over plain http whoever sits in between can name keys of their "
-        "own and so be anyone. For a provider inside a network that you trust set "
+        "must start with https://, because over plain http an attacker on the network could supply "
+        "keys and impersonate anyone. For a provider inside a trusted network, set "
         "WHERRY_OIDC_ALLOW_HTTP=true"
     )
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that the API reads from the environment."""
+    """All settings of the API."""
 
     api: ApiSettings
     redis: RedisSettings
@@ -214,7 +216,7 @@ class Settings:
 
 
 def load_settings() -> Settings:
-    """Read all settings; ends the process with a clear sentence when one cannot be used."""
+    """Read all settings. Exits with status 2 and a message if one is invalid."""
     return Settings(
         api=load(ApiSettings),
         redis=load(RedisSettings),

@@ -1,12 +1,12 @@
-"""The mode api-keys: long random keys; the file, usually a mounted Secret, holds their hashes.
+"""The mode api-keys: random keys, whose hashes are in a file, usually a mounted Secret.
 
-A line is ``<key id> <tenant> <SHA-256 of the whole key, in hex>``; lines that start with # and
-empty ones count for nothing. A key is ``wherry_<key id>_<secret>``: the id finds the line, so that
-one hash is compared, in constant time. Keys have 256 random bits, so a plain hash is enough:
-there is nothing to guess. To rotate a key add a second line, hand out the new key, then remove
-the first line; a changed file is seen within seconds.
+Each line is ``<key id> <tenant> <SHA-256 of the whole key, in hex>``; empty lines and lines that
+start with # are ignored. A key is ``wherry_<key id>_<secret>``: the id selects the line, and one
+hash is compared in constant time. A key has 256 random bits, so a plain hash suffices. To rotate a
+key, add a line for the new key, distribute it, then remove the old line; a changed file is read
+within seconds.
 
-``python -m wherry_api.auth.api_keys TENANT`` makes a key.
+``python -m wherry_api.auth.api_keys TENANT`` creates a key.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class KeyEntry:
 
 
 def parse(text: str) -> dict[str, KeyEntry]:
-    """Return the entries of a key file by key id; raises ValueError that names the line."""
+    """Return the entries of a key file by key id; raises ValueError with the line's number."""
     entries: dict[str, KeyEntry] = {}
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()
@@ -49,7 +49,7 @@ def parse(text: str) -> dict[str, KeyEntry]:
             continue
         match = LINE.fullmatch(line)
         if match is None or not re.fullmatch(DNS_LABEL, match[2]):
-            raise ValueError(f"line {number} is not: key id, tenant, SHA-256 in hex")
+            raise ValueError(f"line {number} must have a key id, a tenant and a SHA-256 in hex")
         if match[1] in entries:
             raise ValueError(f"line {number} repeats the key id {match[1]}")
         entries[match[1]] = KeyEntry(tenant=match[2], digest=match[3])
@@ -57,17 +57,17 @@ def parse(text: str) -> dict[str, KeyEntry]:
 
 
 def check(entries: Mapping[str, KeyEntry], key: str) -> tuple[str, KeyEntry] | None:
-    """Return the id and the entry of a valid key, or None."""
+    """Return the id and the entry of a valid key, None for any other."""
     match = KEY.fullmatch(key)
     entry = entries.get(match[1]) if match else None
     digest = hashlib.sha256(key.encode()).hexdigest()
-    # Compared even when there is no such id, so that the time tells nothing about ids.
+    # Compared also for unknown ids, so that the time reveals no id.
     equal = hmac.compare_digest(digest, entry.digest if entry else NO_HASH)
     return (match[1], entry) if match and entry and equal else None
 
 
 class ApiKeys:
-    """Looks keys up in the file."""
+    """Checks keys against the file."""
 
     def __init__(self, path: Path, serves: Callable[[str], bool]) -> None:
         self._path = path
@@ -76,13 +76,15 @@ class ApiKeys:
         self._read_at = 0.0
 
     async def authenticate(self, credentials: Credentials, verb: Verb) -> Caller | None:
-        """Return the caller that the key belongs to; None when its tenant is none of ours."""
+        """Return the key's caller; None when the API does not serve its tenant."""
         if not credentials.secret:
             raise unauthenticated("Send an API key as Authorization: Bearer or X-API-Key.")
         await self._reread()
         found = check(self._entries, credentials.secret)
         if found is None:
-            raise unauthenticated("The API key is not valid.")
+            raise unauthenticated(
+                "The API key is not valid. Check it, or ask an administrator for a new key."
+            )
         key_id, entry = found
         if not self._serves(entry.tenant) or credentials.tenant not in {None, entry.tenant}:
             return None
@@ -101,14 +103,14 @@ class ApiKeys:
 
 
 def make_key(tenant: str) -> tuple[str, str]:
-    """Return a new key and the line that lets it in."""
+    """Return a new key and its line for the key file."""
     key_id = secrets.token_hex(6)
     key = f"wherry_{key_id}_{secrets.token_urlsafe(32)}"
     return key, f"{key_id} {tenant} {hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def main() -> None:
-    """Print a new key for the tenant on the command line, and its line for the file."""
+    """Print a new key for the tenant named on the command line, and its line for the file."""
     if len(sys.argv) != 2 or not re.fullmatch(DNS_LABEL, sys.argv[1]):
         raise SystemExit("usage: python -m wherry_api.auth.api_keys TENANT")
     key, line = make_key(sys.argv[1])

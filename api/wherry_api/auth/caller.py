@@ -1,4 +1,4 @@
-"""What all auth modes share."""
+"""The caller of a request, and the contract of all auth modes."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +9,7 @@ from wherry_api.http.problems import ProblemError
 
 
 class Verb(StrEnum):
-    """What a caller wants to do with the tenant's jobs, in the words of Kubernetes' RBAC."""
+    """What a caller does with the tenant's jobs, as a verb of Kubernetes RBAC."""
 
     CREATE = "create"
     GET = "get"
@@ -19,31 +19,31 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a request brings along."""
+    """The credentials in a request."""
 
     secret: str | None
     """The token of ``Authorization: Bearer``, or the value of ``X-API-Key``."""
     tenant: str | None
-    """The header ``Wherry-Tenant``: the namespace that is meant, where one may choose."""
+    """The header ``Wherry-Tenant``: the namespace, where the credentials allow several."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who is calling."""
+    """The authenticated caller."""
 
     tenant: str
     """Namespace whose jobs the caller sees."""
     subject: str
-    """Name for logs; nothing is decided by it."""
+    """Name for logs; no decision depends on it."""
 
 
 class Authenticator(Protocol):
     """One auth mode."""
 
     async def authenticate(self, credentials: Credentials, verb: Verb) -> Caller | None:
-        """Return who is calling, or None when they are known but not allowed ``verb``.
+        """Return the caller, or None when valid credentials do not allow ``verb``.
 
-        Raises ProblemError 401 for missing or wrong credentials, 503 when that cannot be told.
+        Raises ProblemError 401 for missing or invalid credentials, 503 when they cannot be checked.
         """
         ...
 
@@ -56,9 +56,9 @@ def unauthenticated(detail: str) -> ProblemError:
 
 
 def forbidden(verb: Verb) -> ProblemError:
-    """Return a 403: only for routes that name no job, for there a 404 would tell no less."""
+    """Return a 403, for routes that name no job; others answer 404, which reveals no job."""
     return ProblemError(
         problems.FORBIDDEN,
-        f"These credentials do not allow to {'cancel' if verb is Verb.CANCEL else verb.value} "
-        "jobs of this tenant.",
+        f"The credentials do not allow the verb {verb.value!r} on jobs of this tenant. Use other "
+        "credentials, or ask an administrator for access.",
     )

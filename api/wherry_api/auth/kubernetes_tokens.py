@@ -1,8 +1,8 @@
 """The mode kubernetes: tokens of service accounts and users, checked by the API server.
 
-TokenReview says who it is (for our audience only), SubjectAccessReview whether they may do the
-same to DownloadJobs in the tenant's namespace with kubectl. So RBAC is the one place that says
-who may what.
+A TokenReview authenticates the token for Wherry's audience. A SubjectAccessReview then decides
+whether its user may do the same to DownloadJobs in the tenant's namespace with kubectl, so that
+RBAC alone grants access.
 """
 
 import asyncio
@@ -27,15 +27,15 @@ log = logging.getLogger(__name__)
 REVIEW_SECONDS: Final = 10.0
 MAX_ENTRIES: Final = 10_000
 REFUSAL_SECONDS: Final = 5.0
-"""A refusal is kept for less, so that a right that was just granted is soon seen."""
+"""Seconds for which a refusal is cached: short, so that a new grant takes effect soon."""
 MAX_TOKEN_LENGTH: Final = 16_384
 REVIEWS_AT_ONCE: Final = 16
-"""Who floods the API with made-up tokens waits here, and does not flood the API server."""
+"""Concurrent reviews: a flood of invalid tokens must not reach the API server."""
 SERVICE_ACCOUNT: Final = "system:serviceaccount:"
 
 
 class KubernetesTokens:
-    """Asks the API server about tokens and rights."""
+    """Has the API server check tokens and access."""
 
     def __init__(
         self,
@@ -57,25 +57,31 @@ class KubernetesTokens:
         self._slots = asyncio.Semaphore(REVIEWS_AT_ONCE)
 
     async def authenticate(self, credentials: Credentials, verb: Verb) -> Caller | None:
-        """Return the token's user as a caller for the tenant they mean; None: not allowed."""
+        """Return the token's user as a caller for the requested tenant; None when not allowed."""
         token = credentials.secret
         if not token:
             raise unauthenticated(
-                "Send a Kubernetes token for the audience "
-                f"{self._audiences[0]!r} as Authorization: Bearer."
+                f"Send a Kubernetes token for the audience {self._audiences[0]!r} as "
+                "Authorization: Bearer."
             )
         if len(token) > MAX_TOKEN_LENGTH:
-            raise unauthenticated("The token is too long to be one.")
+            raise unauthenticated(
+                f"The token has more than {MAX_TOKEN_LENGTH} characters. Send a Kubernetes token."
+            )
         digest = hashlib.sha256(token.encode()).hexdigest()
         user = await self._user(token, digest)
         if not user:
-            raise unauthenticated("The token is not valid, or not made for this audience.")
+            raise unauthenticated(
+                "The token is not valid for the audience "
+                f"{self._audiences[0]!r}. Create a new one for it."
+            )
         name = str(user.get("username", ""))
         tenant = credentials.tenant or _own_namespace(name)
         if tenant is None:
             raise problems.ProblemError(
                 problems.INVALID_REQUEST,
-                "Name the tenant (a namespace) in the header Wherry-Tenant.",
+                "The token does not determine a tenant. Name it (a namespace) in the header "
+                "Wherry-Tenant.",
                 errors=[{"header": "Wherry-Tenant", "detail": "missing"}],
             )
         if not re.fullmatch(DNS_LABEL, tenant) or not self._serves(tenant):
@@ -94,10 +100,10 @@ class KubernetesTokens:
             "TokenReview",
             {"token": token, "audiences": list(self._audiences)},
         )
-        # An API server that knows no audiences answers without any: then the token was not
-        # checked for ours, and it may have been made for another service.
-        meant = set(status.get("audiences") or ()) & set(self._audiences)
-        user = status.get("user") or {} if status.get("authenticated") and meant else {}
+        # An API server that does not support audiences returns none: the token was not checked for
+        # ours, and may have been issued for another service.
+        matching = set(status.get("audiences") or ()) & set(self._audiences)
+        user = status.get("user") or {} if status.get("authenticated") and matching else {}
         self._users[digest] = user
         return dict(user)
 
@@ -139,20 +145,20 @@ class KubernetesTokens:
                 )
         except UnavailableError as error:
             raise problems.unavailable(
-                "Tokens cannot be checked: the Kubernetes API does not answer."
+                "Tokens cannot be checked because the Kubernetes API does not answer."
             ) from error
         except KubernetesError as error:
             log.error("the API server refuses a %s: %s", kind, error)
             raise problems.unavailable(
-                "Tokens cannot be checked: the API's service account lacks the permission to "
-                f"create a {kind}.",
+                "Tokens cannot be checked because the API's service account may not create a "
+                f"{kind}.",
                 retry_after_seconds=30,
             ) from error
         return dict(answer.get("status") or {})
 
 
 def _own_namespace(user: str) -> str | None:
-    """Return the namespace of a service account, the natural tenant of its tokens."""
+    """Return a service account's namespace, the default tenant of its tokens; None for users."""
     if not user.startswith(SERVICE_ACCOUNT):
         return None
     return user.removeprefix(SERVICE_ACCOUNT).partition(":")[0]

@@ -1,4 +1,4 @@
-"""Choosing the auth mode that the settings name."""
+"""The auth modes, and the choice between them."""
 
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ class Anonymous:
 
 
 def authenticator(settings: ApiSettings, kubernetes: KubernetesClient) -> Authenticator:
-    """Return the authenticator for the mode; raises OSError or ValueError for a bad key file."""
+    """Return the authenticator of the mode; raises OSError or ValueError for a bad key file."""
     if settings.auth_mode == "kubernetes":
         return KubernetesTokens(
             kubernetes, settings.token_audiences, settings.serves, settings.auth_cache_seconds

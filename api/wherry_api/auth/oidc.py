@@ -1,4 +1,4 @@
-"""The mode oidc: JWTs of an identity provider; a claim names the tenant."""
+"""The mode oidc: JWTs of an identity provider, with a claim that names the tenant."""
 
 import asyncio
 import logging
@@ -16,9 +16,9 @@ from wherry_core.settings import DNS_LABEL
 log = logging.getLogger(__name__)
 
 KEYS_SECONDS: Final = 600.0
-"""The provider's keys are read again after so long."""
+"""Seconds after which the provider's keys are read again."""
 UNKNOWN_KEY_SECONDS: Final = 10.0
-"""A token with an unknown key makes them be read earlier, but not more often than this."""
+"""Shortest time between two reads that tokens with unknown keys cause."""
 LEEWAY_SECONDS: Final = 30
 MAX_TOKEN_LENGTH: Final = 16_384
 
@@ -26,7 +26,7 @@ FetchJson = Callable[[str], Awaitable[Mapping[str, Any]]]
 
 
 class SigningKeys:
-    """The provider's public keys (RFC 7517), read again when they rotate."""
+    """The provider's public keys (RFC 7517), with rotation."""
 
     def __init__(
         self,
@@ -45,10 +45,10 @@ class SigningKeys:
         self._reading: asyncio.Task[None] | None = None
 
     async def key(self, key_id: str) -> jwt.PyJWK | None:
-        """Return a key, or None when the provider has none of that id.
+        """Return a key, or None when the provider has no key of that id.
 
-        Raises ProblemError 503 when no keys were ever read. Old keys stay in use while the
-        provider does not answer, and nobody whose key is known waits for it.
+        Old keys stay in use while the provider does not answer, and requests with a known key do
+        not wait for it. Raises ProblemError 503 when no keys were ever read.
         """
         now = self._clock()
         stale = now - self._read_at > KEYS_SECONDS
@@ -58,22 +58,22 @@ class SigningKeys:
             self._tried_at = now
             self._reading = asyncio.get_running_loop().create_task(self._read())
         if unknown and self._reading is not None:
-            # All who wait, wait for one answer; one of them who leaves does not end it.
+            # Shielded: one request that is cancelled must not end the read for the others.
             await asyncio.shield(self._reading)
         if not self._keys:
             raise problems.unavailable(
-                "Tokens cannot be checked: the identity provider does not answer."
+                "Tokens cannot be checked because the identity provider does not answer."
             )
         return self._keys.get(key_id)
 
     async def _read(self) -> None:
         try:
-            # The discovery document is read each time, for it may name another place one day.
+            # Discovery is repeated each time, because the keys' URL may change.
             url = self._url or await self._discovered()
             found = jwt.PyJWKSet.from_dict(dict(await self._fetch(url)))
             keys = {key.key_id: key for key in found.keys if isinstance(key.key_id, str)}
         except (OSError, LookupError, TypeError, ValueError, jwt.PyJWTError) as error:
-            log.warning("the identity provider's keys could not be read: %s", error)
+            log.warning("the identity provider's keys cannot be read: %s", error)
             return
         finally:
             self._reading = None
@@ -109,17 +109,20 @@ class OidcTokens:
         self._serves = serves
 
     async def authenticate(self, credentials: Credentials, verb: Verb) -> Caller | None:
-        """Return the caller that the token names; None when its tenant is none of ours."""
+        """Return the token's caller; None when the API does not serve its tenant."""
         token = credentials.secret
         if not token:
             raise unauthenticated("Send a token of the identity provider as Authorization: Bearer.")
         if len(token) > MAX_TOKEN_LENGTH:
-            raise unauthenticated("The token is too long to be one.")
+            raise unauthenticated(
+                f"The token has more than {MAX_TOKEN_LENGTH} characters. Send a JWT."
+            )
         claims = await self._claims(token)
         tenant = claims.get(self._tenant_claim)
         if not isinstance(tenant, str) or not re.fullmatch(DNS_LABEL, tenant):
             raise unauthenticated(
-                f"The token's claim {self._tenant_claim!r} must name the tenant (a namespace)."
+                f"The token's claim {self._tenant_claim!r} does not name a tenant (a namespace). "
+                "Ask the administrator of the identity provider for it."
             )
         if not self._serves(tenant) or credentials.tenant not in {None, tenant}:
             return None
@@ -129,12 +132,20 @@ class OidcTokens:
         try:
             header = jwt.get_unverified_header(token)
         except jwt.PyJWTError:
-            raise unauthenticated("The token is not a JWT.") from None
+            raise unauthenticated(
+                "The token is not a JWT. Send a token of the identity provider."
+            ) from None
         if header.get("alg") not in self._algorithms:
-            raise unauthenticated(f"The token must be signed with {' or '.join(self._algorithms)}.")
+            raise unauthenticated(
+                "The token is signed with an algorithm that is not accepted. Use "
+                f"{' or '.join(self._algorithms)}."
+            )
         key = await self._keys.key(str(header.get("kid", "")))
         if key is None:
-            raise unauthenticated("The token is signed with a key that the provider does not have.")
+            raise unauthenticated(
+                "The token is signed with a key that the identity provider does not publish. Get a "
+                "new one."
+            )
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -146,7 +157,7 @@ class OidcTokens:
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
         except jwt.ExpiredSignatureError:
-            raise unauthenticated("The token has expired: get a new one.") from None
+            raise unauthenticated("The token has expired. Get a new one.") from None
         except (jwt.PyJWTError, ValueError, TypeError) as error:
-            raise unauthenticated(f"The token is not valid: {error}.") from None
+            raise unauthenticated(f"The token is not valid: {error}. Get a new one.") from None
         return claims

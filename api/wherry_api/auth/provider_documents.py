@@ -1,4 +1,4 @@
-"""Reading what an identity provider publishes: its discovery document and its keys."""
+"""Reads an identity provider's discovery document and keys."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -12,20 +12,20 @@ from wherry_core.http_proxy import proxy_for
 
 TIMEOUT_SECONDS: Final = 5.0
 MAX_BYTES: Final = 1_048_576
-"""Far more than any provider's keys; an answer without end would fill the memory."""
+"""Limit for one document, so that an endless answer does not fill the memory."""
 
 
 async def fetch_json(url: str, *, allow_http: bool = False) -> Mapping[str, Any]:
-    """Return the JSON object at ``url``; raises OSError (TimeoutError included) or ValueError.
+    """Return the JSON object at ``url``. Raises OSError (TimeoutError included) or ValueError.
 
-    Redirects are not followed: they could lead to plain http, or into the cluster's network.
+    Follows no redirect: it could lead to plain http, or into the cluster's network.
     """
     if fault := provider_url_fault(url, allow_http=allow_http):
         raise ValueError(f"{url} is not read: it {fault}")
     target = URL(url)
     try:
-        # Not unpacked: a small answer may hold a large one. The proxy is looked up here, for what
-        # aiohttp reads from the environment includes passwords for the host (netrc).
+        # Not decompressed, because a small answer may expand to a large one. The proxy is looked up
+        # here, because aiohttp would also read passwords for the host from netrc.
         async with (
             aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=TIMEOUT_SECONDS), auto_decompress=False

@@ -1,7 +1,7 @@
-"""Tickets: what a browser puts into the URL where it cannot send a header.
+"""Tickets: single-use credentials in a URL, for requests in which a browser sends no headers.
 
-EventSource and a plain link send no Authorization header, and a long-lived token in a URL ends
-up in logs and histories. A ticket opens one job, once, within a minute.
+EventSource and links send no Authorization header, and a long-lived token in a URL ends up in logs
+and browser histories. A ticket opens one job, once, within a minute.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ TICKET: Final = re.compile(r"[0-9A-Za-z_-]{32}")
 
 
 class Tickets:
-    """Tickets in Redis, by their hashes: who reads Redis cannot use them."""
+    """Tickets in Redis, stored as hashes, which are of no use to a reader of Redis."""
 
     def __init__(self, link: RedisLink) -> None:
         self._link = link
@@ -34,13 +34,15 @@ class Tickets:
                 )
             )
         except RedisUnavailableError as error:
-            raise problems.unavailable("Tickets cannot be kept: Redis does not answer.") from error
+            raise problems.unavailable(
+                "Tickets cannot be issued because Redis does not answer."
+            ) from error
         return ticket
 
     async def redeem(self, ticket: str, name: str) -> Caller:
-        """Return the caller that ``ticket`` stands for, and make it void.
+        """Return the caller of ``ticket``, and delete the ticket.
 
-        Raises ProblemError 401 when it is unknown, used, too old or made for another job, 503
+        Raises ProblemError 401 when it is unknown, used, expired or issued for another job, 503
         when Redis does not answer.
         """
         job = None
@@ -51,12 +53,12 @@ class Tickets:
                 )
             except RedisUnavailableError as error:
                 raise problems.unavailable(
-                    "Tickets cannot be checked: Redis does not answer."
+                    "Tickets cannot be checked because Redis does not answer."
                 ) from error
         tenant, _, named = str(job or "").partition("/")
         if not tenant or named != name:
             raise unauthenticated(
-                "The ticket is used, too old, or made for another job: get a new one."
+                "The ticket is used, expired, or issued for another job. Get a new one."
             )
         return Caller(tenant=tenant, subject="ticket")
 

@@ -1,9 +1,12 @@
-"""For which host names the API answers, and to whose pages where it asks for no credentials.
+"""Checks the Host header and, on a developer's machine, the Origin header.
 
-A page of any site can have its own name point to 127.0.0.1 a moment after it was loaded (DNS
-rebinding): the browser then takes an API on a developer's machine for that site's own. The name
-that it sends in ``Host`` gives that away. And it can send requests without reading the answers:
-there ``Origin`` names the site.
+Any site can point its own name to 127.0.0.1 after its page was loaded (DNS rebinding). The browser
+then takes the API on a developer's machine for that site; the ``Host`` header shows the site's
+name. A page can also send requests without reading the answers; then ``Origin`` shows the site.
+
+Starlette's TrustedHostMiddleware would not do: it answers plain text with status 400, refuses
+probes that come to the pod's address, takes the first of several Host headers, splits IPv6
+addresses at their first colon, and does not know ``Origin``.
 """
 
 from collections.abc import Collection
@@ -19,12 +22,12 @@ from wherry_api.settings import ApiSettings, is_loopback
 
 ANY: Final = "*"
 OPEN_PATHS: Final = frozenset({"/health", "/health/ready"})
-"""Probes come to the pod's own address, and learn nothing of jobs."""
-HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Probes come to the pod's own address, and the answer holds nothing about jobs."""
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def name_of(host: str) -> str:
-    """Return the name or address in a ``Host`` header, in lower case; empty when it has none."""
+    """Return the name or address in a ``Host`` header, in lower case; "" when there is none."""
     try:
         return (urlsplit(f"//{host}").hostname or "").removesuffix(".")
     except ValueError:
@@ -32,12 +35,12 @@ def name_of(host: str) -> str:
 
 
 def is_this_machine(name: str) -> bool:
-    """Return whether ``name`` is never asked of a name server (RFC 6761, section 6.3)."""
+    """Return whether ``name`` always means this machine (RFC 6761, section 6.3)."""
     return is_loopback(name) or name.endswith(".localhost")
 
 
 class AllowedHosts:
-    """Refuses requests that were meant for another host; see :func:`needed`."""
+    """Refuses requests for another host; see :func:`needed`."""
 
     def __init__(
         self, app: ASGIApp, names: Collection[str], origins: Collection[str], *, loopback: bool
@@ -52,7 +55,7 @@ class AllowedHosts:
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
             headers = Headers(scope=scope)
             self._check_host(headers.getlist("host"))
-            if self._loopback and scope["method"] not in HARMLESS:
+            if self._loopback and scope["method"] not in SAFE_METHODS:
                 self._check_origin(headers.get("origin"))
         await self._app(scope, receive, send)
 
@@ -62,12 +65,12 @@ class AllowedHosts:
     def _check_host(self, hosts: list[str]) -> None:
         if len(hosts) == 1 and self._knows(name_of(hosts[0])):
             return
-        told = hosts[0][:80] if hosts else ""
+        sent = hosts[0][:80] if hosts else ""
         ours = [*(["localhost"] if self._loopback else []), *sorted(self._names)]
         raise ProblemError(
             problems.MISDIRECTED,
-            f"The API answers for {', '.join(ours)} and not for {told!r}. If that is a name of its "
-            "own, put it into WHERRY_ALLOWED_HOSTS.",
+            f"The API serves {', '.join(ours)}, not the host {sent!r}. If that is its own name, "
+            "add it to WHERRY_ALLOWED_HOSTS.",
         )
 
     def _check_origin(self, origin: str | None) -> None:
@@ -75,8 +78,8 @@ class AllowedHosts:
             return
         raise ProblemError(
             problems.FORBIDDEN,
-            f"Pages of {origin[:80]!r} may not change jobs here. If they should, put that origin "
-            "into WHERRY_CORS_ORIGINS.",
+            f"Pages of {origin[:80]!r} may not change jobs. To allow it, add that origin to "
+            "WHERRY_CORS_ORIGINS.",
         )
 
 
@@ -85,7 +88,7 @@ def _host_of(origin: str) -> str:
 
 
 def names(settings: ApiSettings) -> frozenset[str]:
-    """Return the names that the settings allow besides those of this machine."""
+    """Return the host names that the settings allow, apart from those of this machine."""
     public = urlsplit(settings.public_url).hostname if settings.public_url else None
     return frozenset(
         {*(host.lower() for host in settings.allowed_hosts), *([public] if public else [])}
@@ -93,10 +96,10 @@ def names(settings: ApiSettings) -> frozenset[str]:
 
 
 def needed(settings: ApiSettings) -> bool:
-    """Return whether names are checked at all.
+    """Return whether names are checked.
 
-    They are where the settings name some, and where everyone who reaches the port is let in
-    because only this machine should.
+    They are when the settings list some, and on a developer's machine, where every request that
+    reaches the port is admitted.
     """
     if ANY in settings.allowed_hosts:
         return False
@@ -104,5 +107,5 @@ def needed(settings: ApiSettings) -> bool:
 
 
 def for_this_machine(settings: ApiSettings) -> bool:
-    """Return whether the API is one on a developer's machine, that asks for no credentials."""
+    """Return whether the API runs on a developer's machine without authentication."""
     return settings.auth_mode in {None, "none"} and is_loopback(settings.http_host)

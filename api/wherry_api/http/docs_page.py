@@ -1,8 +1,8 @@
-"""The page at /docs: the API's description, to read and to try out, in Swagger UI.
+"""The page at /docs: the OpenAPI document in Swagger UI.
 
-The files are those of the npm package swagger-ui-dist in the version below, unchanged, beside a
-document and a script of ours. They lie in this package, so that /docs works where there is no
-internet, and no other host learns who reads it.
+The files are those of the npm package swagger-ui-dist, unchanged, with an HTML file and a script
+of Wherry's own. They are part of this package, so that /docs works without internet access and no
+other host learns who reads it.
 """
 
 from pathlib import Path
@@ -16,12 +16,12 @@ FOLDER: Final = Path(__file__).parents[1] / "swagger_ui"
 POLICY: Final = "; ".join(
     (
         *static_files.CLOSED,
-        # Its style sheet has its icons within.
+        # The icons are in the style sheet.
         "img-src 'self' data:",
     )
 )
 
 
 def read(folder: Path = FOLDER) -> dict[str, StaticFile]:
-    """Return the files by their URL path."""
+    """Return the files by URL path."""
     return static_files.read(folder, document="/docs", below="/docs/", policy=POLICY)

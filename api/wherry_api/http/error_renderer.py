@@ -1,4 +1,4 @@
-"""The one place where errors become answers: problem documents, whatever went wrong."""
+"""Renders every error as a problem document (RFC 9457)."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 def render(error: ProblemError) -> Response:
-    """Return ``error`` as a response."""
+    """Return the response for ``error``."""
     return Response(
         orjson.dumps(error.document()),
         status_code=error.kind.status,
@@ -28,7 +28,7 @@ def render(error: ProblemError) -> Response:
 
 
 def of_validation(error: RequestValidationError) -> ProblemError:
-    """Return the problem for parameters that FastAPI refused."""
+    """Return the problem for parameters that FastAPI rejects."""
     errors = []
     for item in error.errors():
         kind, *path = (str(part) for part in item["loc"])
@@ -41,21 +41,21 @@ def of_validation(error: RequestValidationError) -> ProblemError:
 
 
 def of_http(error: HTTPException) -> ProblemError:
-    """Return the problem for what the framework itself refused."""
+    """Return the problem for an error of the framework."""
     known = {404: problems.NOT_FOUND, 405: problems.METHOD_NOT_ALLOWED}
     kind = known.get(error.status_code) or ProblemType(
         f"http-{error.status_code}", error.status_code, HTTPStatus(error.status_code).phrase
     )
     detail = {
-        404: "There is no such page; /docs lists the routes.",
-        405: "This route does not know the method; the header Allow lists those it does.",
+        404: "No route has this path. The routes are listed at /docs.",
+        405: "This route does not support the method. The Allow header lists those it supports.",
     }.get(error.status_code, str(error.detail))
     headers: Mapping[str, str] = error.headers or {}
     return ProblemError(kind, detail, headers=headers)
 
 
 def allowed_methods(paths: Mapping[str, Mapping[str, Any]], path: str) -> list[str]:
-    """Return the methods of all routes that ``path`` fits; the framework names one route's."""
+    """Return the methods of all routes that match ``path``; the framework knows those of one."""
     if path not in paths:
         fitting = [
             operations
@@ -68,7 +68,7 @@ def allowed_methods(paths: Mapping[str, Mapping[str, Any]], path: str) -> list[s
 
 
 def install(app: FastAPI) -> None:
-    """Let ``app`` answer every error with a problem document."""
+    """Have ``app`` answer every error with a problem document."""
 
     async def on_problem(_: Request, error: Any) -> Response:
         return render(error)
@@ -80,7 +80,7 @@ def install(app: FastAPI) -> None:
         problem = of_http(error)
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             methods = allowed_methods(app.openapi()["paths"], request.url.path)
-            # Files that are served as they are stand in no document: theirs are right already.
+            # Static files are not in the document; the framework's own header is right for them.
             problem.headers["Allow"] = ", ".join(methods) or problem.headers.get("Allow", "")
         return render(problem)
 

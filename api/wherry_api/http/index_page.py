@@ -1,4 +1,4 @@
-"""The page at /: built from web/app into this package, so that an installation needs no Node."""
+"""The page at /, built from web/app into this package: installing Wherry needs no Node.js."""
 
 from pathlib import Path
 from typing import Final
@@ -18,5 +18,5 @@ POLICY: Final = "; ".join(
 
 
 def read(folder: Path = FOLDER) -> dict[str, StaticFile]:
-    """Return the files by their URL path; empty where the page was not built."""
+    """Return the files by URL path; empty when the page was not built."""
     return static_files.read(folder, document="/", below="/", policy=POLICY)

@@ -1,7 +1,8 @@
-"""What happens to every request before and after its route: limits, headers, counting, faults."""
+"""What surrounds every request: limits, response headers, metrics, traces and faults."""
 
 import logging
 import time
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -22,18 +23,18 @@ HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
 )
-PATIENCE: Final = 4
+DROPPED_BODIES: Final = 4
 UNKNOWN_ROUTE: Final = "unknown"
 
 
 def route_of(scope: Scope) -> str:
-    """Return the route's template: a label with job ids in it would grow without bound."""
+    """Return the route's template, because a label with job ids would grow without bound."""
     return str(getattr(scope.get("route"), "path", UNKNOWN_ROUTE))
 
 
 @contextmanager
 def traced_request(scope: Scope, send: Send) -> Iterator[Send]:
-    """Trace a request as a child of what its header traceparent names; yields what sends.
+    """Trace a request as a child of its traceparent header; yield a Send that records the answer.
 
     Names and attributes follow OpenTelemetry's semantic conventions for HTTP servers.
     """
@@ -60,9 +61,9 @@ def traced_request(scope: Scope, send: Send) -> Iterator[Send]:
 
 
 def body_is_lost(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Return whether the parser took the body for the beginning of another protocol.
+    """Return whether the parser takes the body for data of another protocol.
 
-    Some clients ask for HTTP/2 with each request (``Upgrade: h2c``), those with a body included.
+    Some clients send ``Upgrade: h2c`` with every request, also with one that has a body.
     """
     named = dict(headers)
     if b"upgrade" not in named:
@@ -72,14 +73,14 @@ def body_is_lost(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 class Middleware:
-    """The outermost layer; plain ASGI, for a stream must not be wrapped in anything heavier."""
+    """The outermost layer. Plain ASGI, because streams must not pay for a heavier wrapper."""
 
     def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
-        # A connection that is closed while the client still sends is reset, and the answer lost:
-        # so much more is read and thrown away first.
-        self._patience = max_body_bytes * PATIENCE
+        # Closing a connection while the client still sends resets it, and the answer is lost. So
+        # up to this many bytes are read and dropped first.
+        self._drop_up_to = max_body_bytes * DROPPED_BODIES
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -109,13 +110,16 @@ class Middleware:
         except ProblemError as error:
             await render(error)(scope, receive, send_on)
         except ClientDisconnect:
-            log.debug("a client left before its request was whole: %s", route_of(scope))
+            log.debug("a client disconnected before its request was complete: %s", route_of(scope))
         except Exception:
             FAULTS.labels(route_of(scope)).inc()
-            log.exception("a request ended in a fault: %s %s", scope["method"], route_of(scope))
+            request_id = uuid.uuid4().hex
+            log.exception("request %s failed: %s %s", request_id, scope["method"], route_of(scope))
             if status == 0:
                 fault = ProblemError(
-                    problems.INTERNAL_ERROR, "The server made a mistake; its log says which."
+                    problems.INTERNAL_ERROR,
+                    "Internal error. The request id is in the server log.",
+                    requestId=request_id,
                 )
                 await render(fault)(scope, receive, send_on)
 
@@ -123,14 +127,14 @@ class Middleware:
         if sum(len(n) + len(v) for n, v in scope["headers"]) > MAX_HEADER_BYTES:
             raise ProblemError(
                 problems.HEADERS_TOO_LARGE,
-                f"The headers may have {MAX_HEADER_BYTES} bytes in all.",
+                f"The headers have more than {MAX_HEADER_BYTES} bytes. Send fewer or shorter ones.",
                 headers={"Connection": "close"},
             )
         if body_is_lost(scope["headers"]):
             raise ProblemError(
                 problems.MALFORMED_BODY,
-                "The body is not read where the request asks for another protocol: send it without "
-                "the header Upgrade, as HTTP/1.1.",
+                "The body of a request with an Upgrade header cannot be read. Send the request as "
+                "HTTP/1.1 without that header.",
             )
         for name, value in scope["headers"]:
             if name == b"content-length" and int(value) > self._max_body_bytes:
@@ -145,7 +149,7 @@ class Middleware:
             if message["type"] == "http.request":
                 received += len(message.get("body", b""))
                 if received > self._max_body_bytes:
-                    while message.get("more_body") and received <= self._patience:
+                    while message.get("more_body") and received <= self._drop_up_to:
                         message = await receive()
                         received += len(message.get("body", b""))
                     raise self._too_large(received)
@@ -156,8 +160,8 @@ class Middleware:
     def _too_large(self, size: int) -> ProblemError:
         return ProblemError(
             problems.BODY_TOO_LARGE,
-            f"The body may have {self._max_body_bytes} bytes: split the request.",
-            headers={"Connection": "close"} if size > self._patience else {},
+            f"The body has more than {self._max_body_bytes} bytes. Split the request.",
+            headers={"Connection": "close"} if size > self._drop_up_to else {},
         )
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Every problem that the API answers with, as RFC 9457 problem documents."""
+"""The problem types of the API (RFC 9457), and the error that answers with one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class ProblemType:
 
 
 MALFORMED_BODY: Final = ProblemType("malformed-body", 400, "The body is not a JSON object")
-UNAUTHENTICATED: Final = ProblemType("unauthenticated", 401, "Credentials are missing or wrong")
+UNAUTHENTICATED: Final = ProblemType("unauthenticated", 401, "Credentials are missing or invalid")
 FORBIDDEN: Final = ProblemType("forbidden", 403, "Not allowed for this tenant")
-NOT_FOUND: Final = ProblemType("not-found", 404, "There is no such page")
-JOB_NOT_FOUND: Final = ProblemType("job-not-found", 404, "There is no such job")
+NOT_FOUND: Final = ProblemType("not-found", 404, "No such route")
+JOB_NOT_FOUND: Final = ProblemType("job-not-found", 404, "No such job")
 METHOD_NOT_ALLOWED: Final = ProblemType("method-not-allowed", 405, "Method not allowed")
 BODY_TOO_SLOW: Final = ProblemType("body-too-slow", 408, "The body did not arrive in time")
 JOB_NOT_READY: Final = ProblemType("job-not-ready", 409, "The archive is not ready yet")
@@ -36,7 +36,7 @@ TOO_MANY_FILE_IDS: Final = ProblemType("too-many-file-ids", 413, "Too many file 
 UNSUPPORTED_MEDIA_TYPE: Final = ProblemType(
     "unsupported-media-type", 415, "The body must be application/json"
 )
-MISDIRECTED: Final = ProblemType("wrong-host", 421, "The request is meant for another host")
+MISDIRECTED: Final = ProblemType("wrong-host", 421, "The request is for another host")
 INVALID_REQUEST: Final = ProblemType("invalid-request", 422, "The request is not valid")
 KEY_REUSED: Final = ProblemType(
     "idempotency-key-reused", 422, "The idempotency key belongs to another request"
@@ -45,17 +45,17 @@ RATE_LIMITED: Final = ProblemType("rate-limited", 429, "Too many requests")
 QUOTA_EXCEEDED: Final = ProblemType("quota-exceeded", 429, "The tenant has too many jobs")
 TOO_MANY_STREAMS: Final = ProblemType("too-many-streams", 429, "Too many open streams")
 HEADERS_TOO_LARGE: Final = ProblemType("headers-too-large", 431, "The headers are too large")
-INTERNAL_ERROR: Final = ProblemType("internal-error", 500, "The server made a mistake")
-UNAVAILABLE: Final = ProblemType("unavailable", 503, "The service is not available for now")
+INTERNAL_ERROR: Final = ProblemType("internal-error", 500, "Internal error")
+UNAVAILABLE: Final = ProblemType("unavailable", 503, "Temporarily unavailable")
 
 PROBLEM_TYPES: Final = tuple(
     value for value in list(globals().values()) if isinstance(value, ProblemType)
 )
-"""All of them, in the order of their status."""
+"""All problem types, by status."""
 
 
 class ProblemError(Exception):
-    """Answers the request with a problem document; raised anywhere below the routes."""
+    """Raised in routes and services; answers the request with a problem document."""
 
     def __init__(
         self,
@@ -83,14 +83,16 @@ class ProblemError(Exception):
 
 
 def job_not_found(name: str) -> ProblemError:
-    """Return the one answer for unknown jobs and for jobs of other tenants."""
-    return ProblemError(JOB_NOT_FOUND, f"There is no job {name[:80]}.")
+    """Return the same 404 for a job that does not exist and for one of another tenant."""
+    return ProblemError(
+        JOB_NOT_FOUND, f"No job {name[:80]!r} exists for this tenant. Check the job id."
+    )
 
 
 def unavailable(what: str, *, retry_after_seconds: int = 5) -> ProblemError:
-    """Return a 503 that says what is missing and when to try again."""
+    """Return a 503; ``what`` is the sentence that says what is unavailable."""
     return ProblemError(
         UNAVAILABLE,
-        f"{what} Try again in {retry_after_seconds} seconds.",
+        f"{what} Retry in {retry_after_seconds} seconds.",
         headers={"Retry-After": str(retry_after_seconds)},
     )

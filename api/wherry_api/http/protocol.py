@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, within bounds that neither it nor its parser sets."""
+"""uvicorn's HTTP protocol, with limits that neither it nor its parser has."""
 
 from typing import Any, Final
 
@@ -10,17 +10,19 @@ from wherry_api.http.problems import ProblemError
 from wherry_api.metrics import REFUSED
 
 MAX_UNREAD_BYTES: Final = 65_536
-"""Twice what Middleware allows for the headers, so that its sentence is what clients mostly get."""
+"""Twice the middleware's limit for headers, so that clients mostly get the middleware's answer."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Refuses a request line, headers, trailers or chunk extensions that do not end.
+    """Limits the request line, headers, trailers and chunk extensions.
 
-    The parser keeps all of them until they are whole: 50 MB of short headers, sent by anyone,
-    take a gigabyte. So what came since the last piece that was handed on is counted.
+    The parser buffers each of them until it is complete: 50 MB of short headers take a gigabyte.
+    So the bytes since the last parsed piece are counted.
 
-    A request with ``Upgrade`` is answered without one, as RFC 9110, section 7.8 allows. The parser
-    takes what follows its headers for the other protocol, so its connection carries nothing more.
+    An ``Upgrade`` is not performed, as RFC 9110, section 7.8 allows. The parser takes what follows
+    the headers for the other protocol, so the connection is closed after the answer.
+
+    Overrides parts of uvicorn that are not documented, so its version is bounded in pyproject.toml.
     """
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
@@ -28,31 +30,31 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unread = 0
 
     def data_received(self, data: bytes) -> None:
-        """Parse ``data``, unless too much came without an end."""
+        """Parse ``data``; refuse the request when too much of it is incomplete."""
         self._unread += len(data)
         super().data_received(data)
         if self._unread > MAX_UNREAD_BYTES and not self.transport.is_closing():
             self._refuse()
 
     def on_headers_complete(self) -> None:
-        """Begin the request."""
+        """Start the request."""
         self._unread = 0
         super().on_headers_complete()
         if self.parser.should_upgrade():
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of the body."""
+        """Pass a piece of the body on."""
         self._unread = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Take note of the request's end."""
+        """End the request."""
         self._unread = 0
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP; the base class would do so in the middle of a stream."""
+        """Answer data that is not HTTP; the base class would answer in the middle of a stream."""
         if self._answering:
             self.transport.close()
         else:
@@ -64,11 +66,11 @@ class BoundedProtocol(HttpToolsProtocol):
         return cycle is not None and cycle.response_started and not cycle.response_complete
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Leave out two lines in the log for each request of a client that asks for HTTP/2."""
+        """Log nothing, because some clients ask for HTTP/2 with every request."""
 
     def _refuse(self) -> None:
         REFUSED.labels("heads").inc()
-        # An answer that is under way is cut off rather than mixed with another one.
+        # An answer in progress is cut off rather than mixed with another one.
         if not self._answering:
             self.transport.write(_refusal())
         self.transport.close()
@@ -78,7 +80,8 @@ def _refusal() -> bytes:
     answer = render(
         ProblemError(
             problems.HEADERS_TOO_LARGE,
-            f"The request line and the headers may have {MAX_UNREAD_BYTES} bytes in all.",
+            f"The request line and the headers have more than {MAX_UNREAD_BYTES} bytes. Send fewer "
+            "or shorter ones.",
         )
     )
     head = (

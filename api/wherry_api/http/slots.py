@@ -1,9 +1,9 @@
-"""Taking slots: so much at once and no more, and who came first goes first.
+"""Limits how many callers do something at the same time, first come, first served.
 
-The API server works at all requests that it is sent at the same time, and finishes them in no
-order: sent 64 creates at once, it lets some wait three times as long as others, and takes no more
-a second than with 16. In the queue here everyone waits for about the same time. A queue that grows
-without end helps nobody, so those for whom it is too long are told at once.
+The API server processes all requests that it receives at once, in no order: of 64 concurrent
+creates some take three times as long as others, and it completes no more per second than with 16.
+In this queue all wait for about the same time. A request that finds the queue full is refused at
+once, because an endless queue only delays the refusal.
 """
 
 import asyncio
@@ -12,22 +12,22 @@ from contextlib import asynccontextmanager
 
 
 class NoSlotError(Exception):
-    """The queue is full, or the turn did not come in time."""
+    """Raised when the queue is full, or no slot became free in time."""
 
 
 class Slots:
-    """A queue in front of something that is done ``at_once`` times at the most."""
+    """``at_once`` slots, and a queue of up to ``waiting`` callers."""
 
     def __init__(self, at_once: int, *, waiting: int, patience_seconds: float) -> None:
         self._slots = asyncio.Semaphore(at_once)
-        self._places = waiting
+        self._max_waiting = waiting
         self._patience = patience_seconds
         self.waiting = 0
-        """How many wait for their turn."""
+        """Number of callers in the queue."""
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Wait for a turn and hold it; raises NoSlotError."""
+        """Wait for a slot and hold it; raises NoSlotError."""
         if self._slots.locked():
             await self._wait()
         else:
@@ -38,13 +38,13 @@ class Slots:
             self._slots.release()
 
     async def _wait(self) -> None:
-        if self.waiting >= self._places:
-            raise NoSlotError(f"{self.waiting} wait already")
+        if self.waiting >= self._max_waiting:
+            raise NoSlotError(f"{self.waiting} callers wait already")
         self.waiting += 1
         try:
             async with asyncio.timeout(self._patience):
                 await self._slots.acquire()
         except TimeoutError:
-            raise NoSlotError(f"no turn within {self._patience:g} seconds") from None
+            raise NoSlotError(f"no slot became free within {self._patience:g} seconds") from None
         finally:
             self.waiting -= 1

@@ -1,4 +1,9 @@
-"""Files that the API serves as they are: held in memory, each with its policy."""
+"""Static files, held in memory, each with its Content-Security-Policy.
+
+Starlette's StaticFiles would not do: its ETag is made of size and modification time, which are
+equal for different contents in images with fixed times; it does not compress, and reads the disk
+in a thread for each request.
+"""
 
 import gzip
 import hashlib
@@ -19,7 +24,7 @@ HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    # The names are fixed, so browsers ask each time; the answer is mostly a 304.
+    # The names do not change with the content, so browsers revalidate; mostly with a 304.
     "Cache-Control": "no-cache",
     "Vary": "Accept-Encoding",
 }
@@ -32,22 +37,22 @@ CLOSED: Final = (
     "form-action 'none'",
     "frame-ancestors 'none'",
 )
-"""Content-Security-Policy (W3C CSP Level 3) that lets nothing from elsewhere in, nor inline."""
+"""Content-Security-Policy (W3C CSP Level 3) without other hosts and inline code."""
 
 
 @dataclass(frozen=True)
 class StaticFile:
-    """One file, ready to be sent."""
+    """One file, ready to send."""
 
     content: bytes
     compressed: bytes
     media_type: str
     tag: str
     policy: str
-    """Its Content-Security-Policy."""
+    """The Content-Security-Policy header."""
 
     def answer(self, tags: str, encodings: str) -> Response:
-        """Return the response for a request with these If-None-Match and Accept-Encoding."""
+        """Return the response to a request with these If-None-Match and Accept-Encoding headers."""
         headers = {**HEADERS, "Content-Security-Policy": self.policy, "ETag": self.tag}
         if self.tag in (tag.strip().removeprefix("W/") for tag in tags.split(",")):
             return Response(status_code=304, headers=headers)
@@ -58,9 +63,9 @@ class StaticFile:
 
 
 def read(folder: Path, *, document: str, below: str, policy: str) -> dict[str, StaticFile]:
-    """Return the files of ``folder`` by their URL path; empty where there is no such folder.
+    """Return the files of ``folder`` by URL path; empty when the folder does not exist.
 
-    index.html is served at ``document``, the others at ``below`` and their names.
+    index.html is served at ``document``, every other file at ``below`` and its name.
     """
     files: dict[str, StaticFile] = {}
     for file in sorted(folder.glob("*")):
@@ -78,7 +83,7 @@ def read(folder: Path, *, document: str, below: str, policy: str) -> dict[str, S
 
 
 def serve(app: FastAPI, files: Mapping[str, StaticFile]) -> None:
-    """Serve ``files``; they are no part of the API's description."""
+    """Serve ``files``, outside the OpenAPI document."""
 
     async def answer(request: Request) -> Response:
         headers = request.headers

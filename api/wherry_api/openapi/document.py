@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document: FastAPI's, with what it cannot know put in."""
+"""The OpenAPI 3.1 document: FastAPI's, completed with what FastAPI does not know."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from wherry_api.http.error_renderer import MEDIA_TYPE
 from wherry_api.openapi.schemas import Initiate
 from wherry_api.routes.stream import EVENT_MODELS
 
-DESCRIPTION = """Bundles stored files into one archive that is ready to fetch.
+DESCRIPTION = """Bundles stored files into one archive for download.
 
-Post file ids, follow the job by its stream or by polling, then fetch the archive. Errors are
+Post file ids, watch the job by its stream or by polling, then download the archive. Errors are
 problem documents (RFC 9457); docs/api.md lists their types."""
 
 
@@ -50,7 +50,7 @@ def build(app: FastAPI) -> dict[str, Any]:
 
 
 def _only_problems(status: str, response: dict[str, Any]) -> None:
-    """Errors are problem documents, though FastAPI files their schema under plain JSON."""
+    """Move the schema of errors from plain JSON, where FastAPI puts it, to problem documents."""
     content = response.get("content", {})
     if MEDIA_TYPE in content and int(status) >= 400:
         schema = content.pop("application/json", {}).get("schema")

@@ -1,4 +1,4 @@
-"""The parameters of the routes that read them by themselves, for the OpenAPI document."""
+"""Parameters of the routes that read them without FastAPI, for the OpenAPI document."""
 
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ Parameter = dict[str, Any]
 
 
 def header(name: str, description: str, **limits: Any) -> Parameter:
-    """Return a header that may be left out; ``limits`` are JSON schema keywords."""
+    """Return an optional header; ``limits`` are JSON Schema keywords."""
     return {
         "name": name,
         "in": "header",

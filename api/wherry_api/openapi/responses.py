@@ -1,4 +1,4 @@
-"""Which problems a route may answer with, for the OpenAPI document."""
+"""The problems that a route may answer with, for the OpenAPI document."""
 
 from typing import Any, Final
 
@@ -16,11 +16,11 @@ OF_ONE_JOB: Final = (
     problems.RATE_LIMITED,
     problems.UNAVAILABLE,
 )
-"""What every route that names one job may answer with."""
+"""Problems of every route that names one job."""
 
 
 def answers(*kinds: ProblemType) -> dict[int | str, dict[str, Any]]:
-    """Return the ``responses`` of a route for ``kinds``, with an example of each."""
+    """Return the ``responses`` of a route that may answer with ``kinds``, with examples."""
     by_status: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
         response = by_status.setdefault(
@@ -44,7 +44,7 @@ def answers(*kinds: ProblemType) -> dict[int | str, dict[str, Any]]:
         if kind.status in {429, 503}:
             response["headers"] = {
                 "Retry-After": {
-                    "description": "Seconds until a new try makes sense",
+                    "description": "Seconds after which to retry",
                     "schema": {"type": "string", "pattern": "^[0-9]+$"},
                 }
             }

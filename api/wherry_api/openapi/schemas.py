@@ -1,4 +1,4 @@
-"""The documents that clients send and get, field by field; docs/api.md explains them."""
+"""The JSON documents that clients send and receive; docs/api.md explains them."""
 
 from typing import Annotated
 
@@ -15,34 +15,34 @@ FileId = (
 
 
 class Document(BaseModel):
-    """A JSON document; names are the ones on the wire."""
+    """A JSON document; fields have the names of the wire format."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class Initiate(Document):
-    """What to bundle."""
+    """A request for an archive."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"file_ids": [70000, 70001, 70002]}]}
     )
 
     file_ids: Annotated[list[FileId], Field(min_length=1, max_length=10_000)]
-    """Ids of the files, in the order in which the archive lists them; each counts once."""
+    """Ids of the files, in the order of the archive; duplicates count once."""
     jobId: Annotated[  # noqa: N815
         str | None, Field(min_length=1, max_length=255, pattern="^[\\x21-\\x7e]+$")
     ] = None
-    """Works as the header Idempotency-Key; the job's own id is made from it and answered."""
+    """The same as the header Idempotency-Key. The job's own id is derived from it and returned."""
     archiveName: Annotated[  # noqa: N815
         str | None, Field(min_length=1, max_length=200, pattern="^[^/\\\\\\x00-\\x1f\\x7f]+$")
     ] = None
-    """File name that a browser saves; download-<first eight of the id>.zip when left out."""
+    """File name of the download; default: download-<first 8 characters of the id>.zip."""
     onMissing: OnMissing | None = None  # noqa: N815
-    """Fail (the default): a missing file fails the job. Manifest: it is skipped and listed."""
+    """Fail (default): a missing file fails the job. Manifest: it is left out and listed."""
 
 
 class Initiated(Document):
-    """A job that was accepted."""
+    """An accepted job."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -58,17 +58,17 @@ class Initiated(Document):
     )
 
     jobId: str  # noqa: N815
-    """Names the job on every other route."""
+    """Id of the job on all other routes."""
     status: JobStatus
-    """queued, or how an earlier request with the same key stands."""
+    """queued, or the status of the job of an earlier request with the same key."""
     totalFileIds: int  # noqa: N815
-    """Files asked for, each id counted once."""
+    """Requested files; duplicates count once."""
     estimatedTimeSeconds: int  # noqa: N815
-    """Seconds that the files will take once a runner has started, by the jobs measured so far."""
+    """Estimated seconds from the start of a runner to the end, from the jobs measured so far."""
 
 
 class Status(Document):
-    """How a job stands. Every field is always there; what is not known is null."""
+    """The status of a job. Every field is always present; unknown values are null."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -93,42 +93,42 @@ class Status(Document):
     )
 
     jobId: str  # noqa: N815
-    """Names the job."""
+    """Id of the job."""
     status: JobStatus
     """queued, processing, completed or failed; a cancelled job is failed."""
     progress: Annotated[int, Field(ge=0, le=100)]
-    """Per cent of the bytes that are in the archive."""
+    """Percentage of the bytes that are in the archive."""
     completedFiles: Annotated[int, Field(ge=0)]  # noqa: N815
     """Files in the archive so far."""
     totalFiles: Annotated[int, Field(ge=0)]  # noqa: N815
-    """Files asked for, each id counted once."""
+    """Requested files; duplicates count once."""
     downloadUrl: str | None  # noqa: N815
-    """Where to fetch the archive: a route of this API that redirects, never a signed URL."""
+    """Where to download the archive: a route of this API that redirects to a signed URL."""
     size: int | None
-    """Bytes of the archive."""
+    """Size of the archive in bytes."""
     error: str | None
-    """Why the job failed, as a sentence."""
+    """The reason for which the job failed, as a sentence."""
     createdAt: Annotated[str, Field(json_schema_extra={"format": "date-time"})]  # noqa: N815
-    """When the job was created."""
+    """Time at which the job was created."""
     updatedAt: Annotated[str, Field(json_schema_extra={"format": "date-time"})]  # noqa: N815
-    """When this was true."""
+    """Time of this status."""
     completedAt: Annotated[  # noqa: N815
         str | None, Field(json_schema_extra={"format": "date-time"})
     ]
-    """When the job ended, well or not."""
+    """Time at which the job completed, failed or was cancelled."""
     queuePosition: int | None  # noqa: N815
-    """Place in the queue, 1 for the next one; null when not queued or not known."""
+    """Position in the queue, 1 for the next job; null when not queued or unknown."""
     estimatedTimeSeconds: int | None  # noqa: N815
-    """Seconds that the files which are left will take; null once the job has ended."""
+    """Estimated seconds for the remaining files; null once the job has ended."""
 
 
 class JobList(Document):
-    """Some of the tenant's jobs, by id."""
+    """One page of the tenant's jobs, by id."""
 
     jobs: list[Status]
-    """The jobs of this page."""
+    """Jobs of this page."""
     nextCursor: str | None  # noqa: N815
-    """Give it as cursor for the next page; null on the last one."""
+    """Send it as cursor to get the next page; null on the last page."""
 
 
 class Ticket(Document):
@@ -143,11 +143,11 @@ class Ticket(Document):
     ticket: str
     """Send it as the query parameter ticket."""
     expiresInSeconds: int  # noqa: N815
-    """Seconds until it is void, used or not."""
+    """Seconds after which it expires."""
 
 
 class Dependency(Document):
-    """One thing that the API leans on."""
+    """A system that the API needs."""
 
     status: str
     """ok or unavailable."""
@@ -156,10 +156,10 @@ class Dependency(Document):
 
 
 class Health(Document):
-    """How the process stands."""
+    """Health of the process."""
 
     status: str
-    """ok, degraded (something the API leans on is down), draining or unavailable."""
+    """ok, degraded (a dependency is unavailable), draining or unavailable."""
     dependencies: dict[str, Dependency]
     """kubernetes, redis and store."""
 
@@ -173,16 +173,16 @@ class Problem(Document):
             "examples": [
                 {
                     "type": "urn:wherry:problem:job-not-found",
-                    "title": "There is no such job",
+                    "title": "No such job",
                     "status": 404,
-                    "detail": f"There is no job {JOB_ID}.",
+                    "detail": f"No job {JOB_ID!r} exists for this tenant. Check the job id.",
                 }
             ]
         },
     )
 
     type: str
-    """Which problem: a row of the table in the documentation."""
+    """The type of problem; docs/api.md lists all types."""
     title: str
     """The problem in a few words, always the same for one type."""
     status: int
@@ -204,17 +204,17 @@ class ProgressEvent(Document):
 
 
 class CompletedEvent(Document):
-    """Event completed, the last one of a job that went well."""
+    """Event completed, the last one of a job that succeeded."""
 
     downloadUrl: str  # noqa: N815
     size: int | None
 
 
 class FailedEvent(Document):
-    """Event failed, the last one of a job that did not, or that was cancelled or deleted."""
+    """Event failed, the last one of a job that failed or was cancelled or deleted."""
 
     error: str
 
 
 class HeartbeatEvent(Document):
-    """Event heartbeat: nothing new, and the connection lives."""
+    """Event heartbeat: no news, and the connection is alive."""

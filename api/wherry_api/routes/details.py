@@ -14,8 +14,8 @@ router = APIRouter(tags=["jobs"])
 
 @router.get(
     "/v1/download/{jobId}/details",
-    summary="A job's attempts, and what was left out",
-    description="Read from the cluster, not from Redis: for a person who looks, not for polling.",
+    summary="Get a job's failed attempts and the number of files left out",
+    description="Reads the cluster, so it is not meant for polling.",
     response_model=Details,
     openapi_extra=SECURITY,
     responses=answers(*OF_ONE_JOB),
@@ -25,7 +25,7 @@ async def details(
     name: JobName,
     caller: Annotated[Caller, Depends(owner_who_may(Verb.GET))],
 ) -> Response:
-    """Return more about a job than its status."""
+    """Return the details of a job."""
     headers = await components.limits.spend(caller.tenant)
     job = await components.snapshots.read_resource(caller.tenant, name)
     return Response(

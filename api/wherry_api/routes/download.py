@@ -13,7 +13,7 @@ router = APIRouter(tags=["jobs"])
 
 REDIRECT: Final[dict[int | str, dict[str, Any]]] = {
     302: {
-        "description": "The archive, at a URL that was signed for this answer",
+        "description": "Redirect to the archive, at a URL signed for this answer",
         "headers": {"Location": {"required": True, "schema": {"type": "string", "format": "uri"}}},
     }
 }
@@ -21,7 +21,7 @@ REDIRECT: Final[dict[int | str, dict[str, Any]]] = {
 
 @router.get(
     "/v1/download/{jobId}",
-    summary="Fetch the archive",
+    summary="Download the archive",
     status_code=302,
     response_class=Response,
     openapi_extra=SECURITY,
@@ -39,7 +39,7 @@ REDIRECT: Final[dict[int | str, dict[str, Any]]] = {
 async def download(
     components: AppComponents, name: JobName, caller: Annotated[Caller, Depends(owner_or_ticket)]
 ) -> Response:
-    """Redirect to a freshly signed URL of the archive."""
+    """Redirect to a newly signed URL of the archive."""
     url = await components.presigner.presigned_url(caller.tenant, name)
     return Response(
         status_code=302,

@@ -9,21 +9,26 @@ router = APIRouter(tags=["health"])
 
 
 @router.head("/health", include_in_schema=False)
-@router.get("/health", summary="Whether the process lives", response_model=Health)
+@router.get("/health", summary="Check whether the process is alive", response_model=Health)
 async def health(components: AppComponents) -> Health:
-    """Answer 200 while the process can answer: a restart would not bring Redis back."""
+    """Answer 200 while the process runs, because a restart would not repair its dependencies."""
     return components.readiness.health()[1]
 
 
 @router.head("/health/ready", include_in_schema=False)
 @router.get(
     "/health/ready",
-    summary="Whether requests should be sent here",
+    summary="Check whether requests should be sent here",
     response_model=Health,
-    responses={503: {"model": Health, "description": "Draining, or nothing it needs is up"}},
+    responses={
+        503: {
+            "model": Health,
+            "description": "Draining, or both Redis and Kubernetes are unavailable",
+        }
+    },
 )
 async def ready(components: AppComponents, response: Response) -> Health:
-    """Answer 503 while draining, or with both Redis and Kubernetes down."""
+    """Answer 503 while draining, or while both Redis and Kubernetes are unavailable."""
     is_ready, document = components.readiness.health()
     response.status_code = 200 if is_ready else 503
     return document

@@ -22,7 +22,7 @@ TAKES: Final = {
     "parameters": [
         parameters.header(
             job_requests.KEY_HEADER,
-            "1 to 255 printable ASCII characters; the same for every try of one wish",
+            "1 to 255 printable ASCII characters; the same for every attempt of one request",
             pattern=f"^{job_requests.KEY.pattern}$",
             maxLength=job_requests.MAX_KEY_LENGTH,
         ),
@@ -36,25 +36,25 @@ TAKES: Final = {
 
 
 def check_media_type(sent: Sequence[str]) -> None:
-    """Raise ProblemError 415 unless ``sent``, the Content-Type headers, are one of JSON.
+    """Raise ProblemError 415 unless ``sent``, the Content-Type headers, is one of JSON.
 
-    A page of any site can post a form, plain text or a body without a type, and the browser asks
-    nobody (Fetch standard, "CORS-safelisted request-header"). For JSON it asks the API first.
+    A page of any site can post a form, plain text or a body without a type without a preflight
+    request (Fetch standard, "CORS-safelisted request-header"). For JSON the browser sends one.
     """
     if len(sent) == 1 and sent[0].partition(";")[0].strip().lower() == JSON:
         return
-    told = f"as {sent[0][:80]!r}" if sent else "without a Content-Type"
+    found = f"as {sent[0][:80]!r}" if sent else "without a Content-Type"
     raise ProblemError(
         problems.UNSUPPORTED_MEDIA_TYPE,
-        f"The body was sent {told}: send it with the header Content-Type: {JSON}.",
+        f"The body was sent {found}. Send it with the header Content-Type: {JSON}.",
     )
 
 
 @router.post(
     INITIATE,
-    summary="Ask for an archive",
+    summary="Request an archive",
     description="Creates a job and answers at once. The same Idempotency-Key (or jobId) with the "
-    "same body answers the same job; with another body it is refused.",
+    "same body returns the same job; with another body it is refused.",
     response_model=Initiated,
     openapi_extra=TAKES | SECURITY,
     responses=answers(
@@ -73,14 +73,14 @@ def check_media_type(sent: Sequence[str]) -> None:
     ),
 )
 async def initiate(request: Request) -> Response:
-    """Create a job, or find the one that the same request created before."""
+    """Create a job, or return the one that the same request created before."""
     components = components_of(request)
     caller = await caller_of(request, Verb.CREATE)
     headers = await components.limits.spend(caller.tenant)
     check_media_type(request.headers.getlist("content-type"))
     async with components.bodies.body_of(request, caller.tenant) as body:
-        wish = job_requests.parse(body, request.headers.get(job_requests.KEY_HEADER))
-        accepted = await components.jobs.initiate(caller.tenant, wish)
+        job_request = job_requests.parse(body, request.headers.get(job_requests.KEY_HEADER))
+        accepted = await components.jobs.initiate(caller.tenant, job_request)
     return Response(accepted.model_dump_json(), media_type=JSON, headers=headers)
 
 

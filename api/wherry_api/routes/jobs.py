@@ -1,4 +1,4 @@
-"""Listing, cancelling and retrying jobs, and tickets for browsers."""
+"""List, cancel and retry jobs, and get tickets for browsers."""
 
 from typing import Annotated
 
@@ -21,8 +21,8 @@ NO_STORE = {"Cache-Control": "no-store"}
 @router.get(
     "/v1/download",
     summary="List the tenant's jobs",
-    description="Pages are by job id; ask for the next one with the answered nextCursor and the "
-    "same filters. deadLetter=true lists the jobs that failed with all their attempts used up.",
+    description="Pages are sorted by job id; get the next one with nextCursor as cursor and the "
+    "same filters. deadLetter=true lists jobs that failed and used up their attempts.",
     response_model=JobList,
     openapi_extra=SECURITY,
     responses=answers(
@@ -67,7 +67,7 @@ async def list_jobs(
     "/v1/download/{jobId}",
     summary="Cancel a job",
     description="The job ends as failed, with the error that it was cancelled. A job that has "
-    "ended stays as it is; asked twice, it is cancelled once.",
+    "ended does not change. The request may be repeated.",
     status_code=204,
     response_class=Response,
     openapi_extra=SECURITY,
@@ -78,7 +78,7 @@ async def cancel(
     name: JobName,
     caller: Annotated[Caller, Depends(owner_who_may(Verb.CANCEL))],
 ) -> Response:
-    """Ask for the end of the job."""
+    """Request the end of the job."""
     headers = await components.limits.spend(caller.tenant)
     await components.jobs.cancel(caller.tenant, name)
     return Response(status_code=204, headers=headers)
@@ -86,9 +86,9 @@ async def cancel(
 
 @router.post(
     "/v1/download/{jobId}/retry",
-    summary="Try a failed job again",
-    description="Creates a new job for the same files and answers its id; the old one stays as it "
-    "is. Asked twice, it is the same new job.",
+    summary="Retry a failed job",
+    description="Creates a new job for the same files and returns its id; the old job does not "
+    "change. A repeated request returns the same new job.",
     response_model=Initiated,
     openapi_extra=SECURITY,
     responses=answers(
@@ -117,8 +117,8 @@ async def retry(
 @router.post(
     "/v1/download/{jobId}/ticket",
     summary="Get a ticket for a browser",
-    description="EventSource and links cannot send credentials: they send a ticket as the query "
-    "parameter ticket. It opens the stream or the download of this job, once, within a minute.",
+    description="EventSource and links cannot send credentials; they send a ticket as the query "
+    "parameter ticket. It opens the stream or the download of this job once, within a minute.",
     response_model=Ticket,
     openapi_extra=SECURITY,
     responses=answers(*OF_ONE_JOB),

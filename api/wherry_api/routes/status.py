@@ -15,7 +15,7 @@ router = APIRouter(tags=["jobs"])
 
 @router.get(
     "/v1/download/status/{jobId}",
-    summary="How a job stands",
+    summary="Get the status of a job",
     response_model=Status,
     openapi_extra={"parameters": [parameters.JOB_ID, parameters.TENANT]} | SECURITY,
     responses=answers(
@@ -27,7 +27,7 @@ router = APIRouter(tags=["jobs"])
     ),
 )
 async def status(request: Request) -> Response:
-    """Return how the job stands."""
+    """Return the status of the job."""
     components = components_of(request)
     name = checked_name(request.path_params["jobId"])
     caller = await owner_of(request, name, Verb.GET)

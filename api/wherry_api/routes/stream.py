@@ -57,18 +57,18 @@ EVENT_SCHEMAS: Final = [
 ]
 STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {
-        "description": "A stream of events. The data of each is a JSON document: "
+        "description": "A stream of events. The data of each event is a JSON document: "
         + ", ".join(f"{name}: {model.__name__}" for name, model in EVENT_MODELS.items())
         + ". The stream ends after completed or failed.",
         "content": {"text/event-stream": {"schema": {"oneOf": EVENT_SCHEMAS}, "example": EXAMPLE}},
     },
-    204: {"description": "The client has had the last event: there is nothing to come back for"},
+    204: {"description": "The client has received the last event and need not reconnect"},
 }
 
 
 @router.get(
     "/v1/download/stream/{jobId}",
-    summary="Follow a job",
+    summary="Watch a job",
     response_class=Response,
     openapi_extra=SECURITY,
     responses=STREAM
@@ -88,15 +88,15 @@ async def stream(
     header: Annotated[str | None, Header(alias="Last-Event-ID", max_length=128)] = None,
     query: Annotated[
         str | None,
-        Query(alias="lastEventId", max_length=128, description="In place of the header"),
+        Query(alias="lastEventId", max_length=128, description="Instead of the header"),
     ] = None,
 ) -> Response:
-    """Stream what happens to the job."""
+    """Stream the events of the job."""
     hub, api = components.hub, components.settings.api
     hub.reserve(caller.tenant)
     watch = None
     try:
-        # Heard first and read then: nothing that happens in between is missed.
+        # Subscribed before the read, so that no update in between is missed.
         watch = await hub.open(caller.tenant, name)
         snapshot = await components.snapshots.read(caller.tenant, name)
         position = await components.snapshots.position(snapshot)

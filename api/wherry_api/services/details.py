@@ -1,4 +1,4 @@
-"""What there is to know about a job beyond its status: its attempts and what was left out."""
+"""Details of a job beyond its status: failed attempts, and how many files were left out."""
 
 from typing import Annotated
 
@@ -11,35 +11,35 @@ from wherry_core.resources.names import RETRY_OF_LABEL
 
 
 class FailedAttempt(Document):
-    """One attempt that did not end well."""
+    """One failed attempt."""
 
     attempt: Annotated[int, Field(ge=0)]
     """Number of the attempt."""
     reason: str
-    """Why, as one CamelCase word."""
+    """Reason as one CamelCase word."""
     message: str
-    """Why, as a sentence; empty when the reason says it all."""
+    """Reason as a sentence; empty when the word says it all."""
     time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-    """When it was noticed."""
+    """Time at which the failure was noticed."""
     infrastructure: bool
-    """True when the runner was lost: that is not counted against the job."""
+    """True when the runner was lost, which does not count against the job."""
 
 
 class Details(Document):
-    """More about a job than its status. Every field is always there."""
+    """More about a job than its status. Every field is always present."""
 
     jobId: str  # noqa: N815
-    """Names the job."""
+    """Id of the job."""
     archiveName: str  # noqa: N815
-    """File name that a browser saves."""
+    """File name of the download."""
     skippedFiles: Annotated[int, Field(ge=0)]  # noqa: N815
-    """Files that were missing and left out; the archive's manifest.json names them."""
+    """Missing files that were left out; the archive's manifest.json lists them."""
     attempt: Annotated[int, Field(ge=0)]
-    """Number of the attempt that runs, or that was the last; 0 before the first."""
+    """Number of the current or last attempt; 0 before the first."""
     failures: list[FailedAttempt]
-    """Attempts that did not end well, oldest first; only the newest 20 are kept."""
+    """Failed attempts, oldest first; only the newest 20 are kept."""
     retryOf: str | None  # noqa: N815
-    """Id of the failed job that this one repeats."""
+    """Id of the failed job that this one retries, cut to 63 characters."""
 
     model_config = Document.model_config | {
         "json_schema_extra": {

@@ -1,4 +1,4 @@
-"""How long a job will take: from the jobs that this process has seen end."""
+"""Estimated times of jobs, from the jobs that this process has seen complete."""
 
 import math
 from typing import Final
@@ -15,7 +15,7 @@ MAX_ENTRIES: Final = 10_000
 
 
 class Estimates:
-    """A moving average of seconds a file, weighted by job; the default until there are enough."""
+    """A moving average of seconds per file over jobs; a default until enough are measured."""
 
     def __init__(self, default_seconds_per_file: float) -> None:
         self._default = default_seconds_per_file
@@ -25,7 +25,7 @@ class Estimates:
 
     @property
     def seconds_per_file(self) -> float:
-        """Seconds that a file takes."""
+        """Estimated seconds per file."""
         return self._average if self._count >= ENOUGH_MEASUREMENTS else self._default
 
     def seconds(self, files: int) -> int:
@@ -33,7 +33,7 @@ class Estimates:
         return math.ceil(files * self.seconds_per_file)
 
     def first_sight(self, snapshot: JobSnapshot) -> bool:
-        """Take note of an ended job; False when it was noted before or has not ended."""
+        """Measure an ended job; return False when it has not ended or was seen before."""
         if not snapshot.terminal or snapshot.uid in self._seen:
             return False
         self._seen[snapshot.uid] = True
@@ -49,6 +49,6 @@ class Estimates:
 
     def _measure(self, seconds_per_file: float) -> None:
         self._count += 1
-        # The first ones are averaged evenly, so that no single job sets the tone.
+        # The first jobs count equally, so that none of them dominates the average.
         weight = max(WEIGHT, 1 / self._count)
         self._average += weight * (seconds_per_file - self._average)

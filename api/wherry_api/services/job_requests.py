@@ -1,7 +1,7 @@
-"""What a client asks for in ``POST /v1/download/initiate``, checked and put in one form.
+"""The body of ``POST /v1/download/initiate``: checked, and in canonical form.
 
-The checks are written out rather than left to a schema, so that the answer to ten thousand ids
-with one mistake is one sentence that names the mistake's index.
+Checked by hand and not by a schema, so that one wrong id among ten thousand is answered with one
+sentence that names its index.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ KEY: Final = re.compile(r"[\x21-\x7e]+")
 
 @dataclass(frozen=True)
 class JobRequest:
-    """A request in its canonical form: the same wish is the same value."""
+    """A request in canonical form: equal requests are equal values."""
 
     file_ids: tuple[str, ...]
     archive_name: str | None = None
@@ -36,12 +36,12 @@ class JobRequest:
 
     @property
     def total_files(self) -> int:
-        """Files asked for, each id counted once."""
+        """Requested files; duplicates count once."""
         return len(set(self.file_ids))
 
     @property
     def digest(self) -> str:
-        """A SHA-256 over what was asked for, without the key: equal for equal bodies."""
+        """SHA-256 of the request without its key: equal for equal requests."""
         canonical = orjson.dumps([self.file_ids, self.archive_name, self.on_missing.value])
         return hashlib.sha256(canonical).hexdigest()
 
@@ -58,32 +58,33 @@ class JobRequest:
 
 
 def invalid(pointer: str, detail: str) -> ProblemError:
-    """Return a 422 about the part of the body that ``pointer`` (RFC 6901) names."""
+    """Return a 422 about the part of the body at ``pointer`` (RFC 6901)."""
     return ProblemError(
         problems.INVALID_REQUEST, detail, errors=[{"pointer": pointer, "detail": detail}]
     )
 
 
 def parse(body: bytes, key_header: str | None) -> JobRequest:
-    """Check a request body and the Idempotency-Key header; return what is asked for.
+    """Return the request in a body and an Idempotency-Key header.
 
-    Raises ProblemError (400, 413 or 422) with a sentence that says what to change.
+    Raises ProblemError 400, 413 or 422, which says what to change.
     """
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise ProblemError(
-            problems.MALFORMED_BODY, f"The body is not valid JSON: {error}."
+            problems.MALFORMED_BODY, f"The body is not valid JSON: {error}. Correct it."
         ) from None
     if not isinstance(document, dict):
         raise ProblemError(
-            problems.MALFORMED_BODY, 'Send a JSON object, as in {"file_ids": [70000, 70001]}.'
+            problems.MALFORMED_BODY,
+            'The body is not a JSON object. Send one such as {"file_ids": [70000, 70001]}.',
         )
     for field in document:
         if field not in FIELDS:
             raise invalid(
                 f"/{field[:80].replace('~', '~0').replace('/', '~1')}",
-                f"There is no field {field[:80]!r}; the fields are {', '.join(sorted(FIELDS))}.",
+                f"The field {field[:80]!r} is unknown. Use {', '.join(sorted(FIELDS))}.",
             )
     return JobRequest(
         file_ids=_file_ids(document),
@@ -95,18 +96,17 @@ def parse(body: bytes, key_header: str | None) -> JobRequest:
 
 def _file_ids(document: dict[str, Any]) -> tuple[str, ...]:
     if "file_ids" not in document:
-        raise invalid("/file_ids", "file_ids is missing: send a list of the files' ids.")
+        raise invalid("/file_ids", "file_ids is missing. Send a list of file ids.")
     ids = document["file_ids"]
     if not isinstance(ids, list):
-        raise invalid("/file_ids", "file_ids must be a list of numbers or strings.")
+        raise invalid("/file_ids", "file_ids is not a list. Send a list of numbers or strings.")
     if not ids:
-        raise invalid("/file_ids", "file_ids is empty: name at least one file.")
+        raise invalid("/file_ids", "file_ids is empty. Send at least one file id.")
     if len(ids) > MAX_FILE_IDS:
         raise ProblemError(
             problems.TOO_MANY_FILE_IDS,
-            f"file_ids has {len(ids)} entries and may have {MAX_FILE_IDS}: the first one too many "
-            f"is at index {MAX_FILE_IDS}. Split the request.",
-            errors=[{"pointer": f"/file_ids/{MAX_FILE_IDS}", "detail": "one id too many"}],
+            f"file_ids has {len(ids)} entries, more than {MAX_FILE_IDS}. Split the request.",
+            errors=[{"pointer": f"/file_ids/{MAX_FILE_IDS}", "detail": "too many ids"}],
         )
     return tuple(_file_id(value, index) for index, value in enumerate(ids))
 
@@ -120,16 +120,17 @@ def _file_id(value: Any, index: int) -> str:
         kind = {bool: "a boolean", float: "not a whole number of at most 64 bits"}.get(
             type(value), "null" if value is None else "a list or an object"
         )
-        raise invalid(where, f"file_ids[{index}] is {kind}: an id is a whole number or a string.")
+        raise invalid(where, f"file_ids[{index}] is {kind}. Send a whole number or a string.")
     if not value:
-        raise invalid(where, f"file_ids[{index}] is an empty string.")
+        raise invalid(where, f"file_ids[{index}] is an empty string. Send an id or leave it out.")
     if len(value) > MAX_FILE_ID_LENGTH:
         raise invalid(
             where,
-            f"file_ids[{index}] has {len(value)} characters and may have {MAX_FILE_ID_LENGTH}.",
+            f"file_ids[{index}] has {len(value)} characters, more than {MAX_FILE_ID_LENGTH}. Send "
+            "a shorter id.",
         )
     if CONTROL_CHARACTERS.search(value):
-        raise invalid(where, f"file_ids[{index}] contains a control character.")
+        raise invalid(where, f"file_ids[{index}] contains a control character. Remove it.")
     return value
 
 
@@ -139,12 +140,13 @@ def _archive_name(value: Any) -> str | None:
     if not isinstance(value, str) or not ARCHIVE_NAME.fullmatch(value):
         raise invalid(
             "/archiveName",
-            "archiveName must be a file name: not empty, without slashes, backslashes and control "
-            "characters.",
+            "archiveName is not a file name. Send one that is not empty and has no slash, "
+            "backslash or control character.",
         )
     if len(value) > MAX_ARCHIVE_NAME_LENGTH:
         raise invalid(
-            "/archiveName", f"archiveName may have {MAX_ARCHIVE_NAME_LENGTH} characters at most."
+            "/archiveName",
+            f"archiveName has more than {MAX_ARCHIVE_NAME_LENGTH} characters. Send a shorter name.",
         )
     return value
 
@@ -153,7 +155,7 @@ def _on_missing(value: Any) -> OnMissing:
     if value is None:
         return OnMissing.FAIL
     if not isinstance(value, str) or value not in set(OnMissing):
-        raise invalid("/onMissing", "onMissing must be Fail or Manifest.")
+        raise invalid("/onMissing", "onMissing has an unknown value. Send Fail or Manifest.")
     return OnMissing(value)
 
 
@@ -166,11 +168,14 @@ def _key(job_id: Any, header: str | None) -> str | None:
             continue
         if not isinstance(value, str) or not KEY.fullmatch(value) or len(value) > MAX_KEY_LENGTH:
             detail = (
-                f"{name} must have 1 to {MAX_KEY_LENGTH} printable ASCII characters, no spaces."
+                f"{name} is not a valid key. Send 1 to {MAX_KEY_LENGTH} printable ASCII characters "
+                "without spaces."
             )
             raise ProblemError(
                 problems.INVALID_REQUEST, detail, errors=[{**place, "detail": detail}]
             )
     if job_id is not None and header is not None and job_id != header:
-        raise invalid("/jobId", "jobId and the header Idempotency-Key differ: send one of them.")
+        raise invalid(
+            "/jobId", "jobId and the header Idempotency-Key differ. Send only one of them."
+        )
     return header if header is not None else job_id

@@ -1,4 +1,4 @@
-"""Signing a download at the moment of the click."""
+"""Presigns the URL of an archive at the moment of the click."""
 
 import asyncio
 import logging
@@ -20,10 +20,9 @@ SIGNING_SECONDS: Final = 10.0
 
 
 def content_disposition(name: str) -> str:
-    """Return the header that makes a browser save a file under ``name``.
+    """Return the Content-Disposition that has a browser save a file as ``name``.
 
-    RFC 6266 with the extended notation of RFC 8187; the plain form before it is for clients
-    that do not know that one.
+    RFC 6266 with the extended notation of RFC 8187, after a plain form for clients without it.
     """
     plain = "".join(c if " " <= c <= "~" and c not in '"\\%' else "_" for c in name)
     # attr-char of RFC 8187: quote() keeps letters, digits and _.-~ by itself.
@@ -32,18 +31,19 @@ def content_disposition(name: str) -> str:
 
 
 def ready_archive(snapshot: JobSnapshot) -> StoredArchive:
-    """Return the archive of a completed job; raises ProblemError 409 when there is none."""
+    """Return the archive of a completed job; raises ProblemError 409 for any other job."""
     name = snapshot.name
     if snapshot.status is JobStatus.FAILED:
         raise ProblemError(
             problems.JOB_FAILED,
-            f"The job {name} has no archive: {snapshot.error or 'it failed.'}",
+            f"The job {name} has no archive: {snapshot.error or 'it failed.'} Retry the job.",
             jobStatus=snapshot.status,
         )
     if snapshot.status is not JobStatus.COMPLETED or snapshot.archive is None:
         raise ProblemError(
             problems.JOB_NOT_READY,
-            f"The job {name} is {snapshot.status} at {snapshot.progress} per cent.",
+            f"The archive of the job {name} is not ready: the job is {snapshot.status}, at "
+            f"{snapshot.progress} %. Retry in 2 seconds.",
             headers={"Retry-After": "2"},
             jobStatus=snapshot.status,
             progress=snapshot.progress,
@@ -52,7 +52,7 @@ def ready_archive(snapshot: JobSnapshot) -> StoredArchive:
 
 
 class Presigner:
-    """Signs URLs with the client of the store's public endpoint; nothing is sent to the store."""
+    """Presigns URLs for the store's public endpoint, without a request to the store."""
 
     def __init__(
         self, snapshots: Snapshots, signer: Any, store: StoreSettings, lifetimes: LifetimeSettings
@@ -63,21 +63,23 @@ class Presigner:
         self._lifetimes = lifetimes
 
     async def presigned_url(self, tenant: str, name: str) -> str:
-        """Return a fresh URL of the archive; raises ProblemError 404, 409, 410 or 503.
+        """Return a new URL of the archive. Raises ProblemError 404, 409, 410 or 503.
 
-        Only the job's own result is signed, whatever its status or Redis says.
+        Asks Kubernetes each time whether the job exists, and signs nothing but the job's own
+        result, because others may write into its status or into Redis.
         """
         snapshot = await self._snapshots.read(tenant, name, confirm=True)
         archive = ready_archive(snapshot)
         if not is_result_of(self._store, tenant, snapshot.uid, archive.bucket, archive.key):
             log.error(
-                "refused to sign an object that is no result of the job: %s in %s",
+                "refused to sign an object that is not a result of the job: %s in %s",
                 archive.key,
                 archive.bucket,
                 extra={"job": f"{tenant}/{name}"},
             )
             raise ProblemError(
-                problems.JOB_FAILED, f"The job {name} names a result that is not its own."
+                problems.JOB_FAILED,
+                f"The result of the job {name} is not its own. Create the job again.",
             )
         parameters = {
             "Bucket": archive.bucket,
@@ -87,19 +89,19 @@ class Presigner:
         if archive.name.lower().endswith(".zip"):
             parameters["ResponseContentType"] = "application/zip"
         try:
-            # Where credentials come from elsewhere (a role, a file), they are fetched here.
+            # Credentials of a role or a file are fetched here.
             async with asyncio.timeout(SIGNING_SECONDS):
                 url = await self._signer.generate_presigned_url(
                     "get_object", Params=parameters, ExpiresIn=self._lifetimes.presigned_url
                 )
         except (BotoCoreError, ClientError, OSError, TimeoutError) as error:
             log.error(
-                "a redirect cannot be signed: %s: %s",
+                "a URL cannot be presigned: %s: %s",
                 type(error).__name__,
                 error,
                 extra={"job": f"{tenant}/{name}"},
             )
             raise problems.unavailable(
-                "The redirect cannot be signed: the API has no credentials for the store just now."
+                "The URL cannot be presigned because the API cannot get credentials for the store."
             ) from error
         return str(url)

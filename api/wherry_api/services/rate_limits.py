@@ -1,4 +1,4 @@
-"""How many requests a tenant may make: one allowance for all processes, counted in Redis."""
+"""Rate limits: one quota per tenant for all processes, counted in Redis."""
 
 import asyncio
 import math

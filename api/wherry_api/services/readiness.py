@@ -1,4 +1,4 @@
-"""Whether Kubernetes, Redis and the store answer, asked now and then and not once a request."""
+"""Whether Kubernetes, Redis and the store answer: checked periodically, not for each request."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 5.0
 STORE_CHECK_SECONDS: Final = 30.0
-"""The store is asked less often: no request waits for it, and some stores count each question."""
+"""Longer, because no request waits for the store, and some stores bill each check."""
 KUBERNETES_TIMEOUT_SECONDS: Final = 10.0
 STORE_TIMEOUT_SECONDS: Final = 3.0
 SERVER_ERRORS: Final = 500
@@ -25,19 +25,19 @@ KUBERNETES: Final = "kubernetes"
 REDIS: Final = "redis"
 STORE: Final = "store"
 NEEDED: Final = frozenset({KUBERNETES, REDIS})
-"""With one of these something can be answered; without both, nothing."""
+"""Without both of these, no request can be answered."""
 WITHOUT: Final = {
-    KUBERNETES: "Without it no job is created, cancelled, retried or listed; the rest goes on.",
-    REDIS: "Without it status and streams read Kubernetes, less often; tickets are not given.",
-    STORE: "Without it redirects are still signed, but fetching the archive fails.",
+    KUBERNETES: "Without it no job is created, cancelled, retried or listed; the rest works.",
+    REDIS: "Without it status and streams read Kubernetes, less often; no tickets are issued.",
+    STORE: "Without it URLs are still presigned, but the download fails.",
 }
 
-Question = Callable[[], Awaitable[str | None]]
-"""Asks once; returns None for an answer, else why there was none."""
+StoreCheck = Callable[[], Awaitable[str | None]]
+"""Checks once; returns None, or the reason for which there was no answer."""
 
 
-def standing(up: Mapping[str, bool], *, draining: bool) -> tuple[bool, str]:
-    """Return whether requests should be sent here, and the word for how the process stands."""
+def readiness_of(up: Mapping[str, bool], *, draining: bool) -> tuple[bool, str]:
+    """Return whether requests should be sent here, and the process's status."""
     if draining:
         return False, "draining"
     if not any(up[name] for name in NEEDED):
@@ -46,9 +46,9 @@ def standing(up: Mapping[str, bool], *, draining: bool) -> tuple[bool, str]:
 
 
 class Readiness:
-    """The newest answers."""
+    """The results of the last checks."""
 
-    def __init__(self, kubernetes: KubernetesClient, link: RedisLink, store: Question) -> None:
+    def __init__(self, kubernetes: KubernetesClient, link: RedisLink, store: StoreCheck) -> None:
         self._kubernetes = kubernetes
         self._link = link
         self._store = store
@@ -56,29 +56,29 @@ class Readiness:
         self.draining = False
 
     async def run(self) -> None:
-        """Ask Kubernetes and Redis until cancelled."""
+        """Check Kubernetes and Redis until cancelled."""
         while True:
             await self.check()
             await asyncio.sleep(CHECK_SECONDS)
 
     async def run_store(self) -> None:
-        """Ask the store until cancelled: a slow one does not hold the other answers up."""
+        """Check the store until cancelled, apart, so that a slow store delays no other check."""
         while True:
             await self.check_store()
             await asyncio.sleep(STORE_CHECK_SECONDS)
 
     async def check(self) -> None:
-        """Ask Kubernetes and Redis once."""
+        """Check Kubernetes and Redis once."""
         self._note(KUBERNETES, await self._kubernetes_fault())
         self._note(REDIS, await self._redis_fault())
 
     async def check_store(self) -> None:
-        """Ask the store once."""
+        """Check the store once."""
         self._note(STORE, await self._store())
 
     def health(self) -> tuple[bool, Health]:
-        """Return whether requests should be sent here, and what is up."""
-        ready, status = standing(self.up, draining=self.draining)
+        """Return whether requests should be sent here, and the status of each dependency."""
+        ready, status = readiness_of(self.up, draining=self.draining)
         dependencies = {
             name: Dependency(status="ok" if up else "unavailable", detail=WITHOUT[name])
             for name, up in self.up.items()
@@ -92,9 +92,9 @@ class Readiness:
             return
         self.up[name] = up
         if up:
-            log.info("%s answers again", name)
+            log.info("%s is available again", name)
         else:
-            log.warning("%s does not answer: %s", name, fault)
+            log.warning("%s is unavailable: %s", name, fault)
 
     async def _kubernetes_fault(self) -> str | None:
         try:
@@ -117,9 +117,9 @@ class Readiness:
 
 
 def fault_of(error: Exception) -> str | None:
-    """Return why ``error`` is no answer; None for a refusal, which is one.
+    """Return why the store is unavailable; None for a refusal, which is an answer.
 
-    The API may have no right to look at the bucket, and needs none: only clients fetch from it.
+    The API needs no permission for the bucket, because only clients download from it.
     """
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", SERVER_ERRORS)
@@ -128,12 +128,12 @@ def fault_of(error: Exception) -> str | None:
 
 
 async def store_fault(client: Any, bucket: str) -> str | None:
-    """Ask for the bucket's existence (HeadBucket); return why no answer came, or None."""
+    """Send a HeadBucket; return None, or why no answer came."""
     try:
         async with asyncio.timeout(STORE_TIMEOUT_SECONDS):
             await client.head_bucket(Bucket=bucket)
     except TimeoutError:
-        return f"nothing came within {STORE_TIMEOUT_SECONDS:g} seconds"
+        return f"no answer within {STORE_TIMEOUT_SECONDS:g} seconds"
     except (ClientError, BotoCoreError, OSError) as error:
         return fault_of(error)
     return None

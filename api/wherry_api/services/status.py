@@ -1,4 +1,4 @@
-"""From a snapshot to what clients see."""
+"""The status document of a snapshot."""
 
 from wherry_api.openapi.schemas import Status
 from wherry_core.job_snapshot import JobSnapshot, JobStatus
@@ -8,7 +8,7 @@ DOWNLOAD_PATH = "/v1/download/"
 
 
 def download_url(snapshot: JobSnapshot, public_url: str | None) -> str | None:
-    """Return where the archive is fetched, once there is one: the redirect, never a signed URL."""
+    """Return the URL of the redirect to the archive, None until the job has completed."""
     if snapshot.status is not JobStatus.COMPLETED:
         return None
     return f"{public_url or ''}{DOWNLOAD_PATH}{snapshot.name}"

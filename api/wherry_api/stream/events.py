@@ -1,4 +1,4 @@
-"""Server-sent events as bytes (WHATWG HTML, section 9.2), made from snapshots."""
+"""Server-sent events (WHATWG HTML, section 9.2), rendered from snapshots."""
 
 from typing import Any, Final
 
@@ -12,14 +12,14 @@ END_MARK: Final = "end"
 
 
 def event_id(snapshot: JobSnapshot) -> str:
-    """Return the id of a snapshot's event: attempt, step, and whose; the last one says so."""
-    # The start of the uid: a job made anew under an old name is another job.
+    """Return the id of a snapshot's event: attempt, step, job, and a mark on the last event."""
+    # The start of the uid, because a job that was recreated under its name is another job.
     parts = [str(snapshot.attempt), str(snapshot.step), snapshot.uid[:8]]
     return "-".join([*parts, END_MARK] if snapshot.terminal else parts)
 
 
 def seen_to_the_end(last_event_id: str | None, snapshot: JobSnapshot) -> bool:
-    """Return whether a client that reconnects has had the last event of this job."""
+    """Return whether a client that reconnects has received the last event of this job."""
     return snapshot.terminal and last_event_id == event_id(snapshot)
 
 
@@ -34,14 +34,14 @@ def render(event: str, data: Any, identifier: str | None = None, retry: int | No
 
 
 def name_of(snapshot: JobSnapshot) -> str:
-    """Return which event tells of ``snapshot``."""
+    """Return the name of the event for ``snapshot``."""
     if snapshot.status is JobStatus.COMPLETED:
         return "completed"
     return "failed" if snapshot.status is JobStatus.FAILED else "progress"
 
 
 def event_of(snapshot: JobSnapshot, public_url: str | None) -> bytes:
-    """Return the event that tells of ``snapshot``, without its full status."""
+    """Return the event for ``snapshot``, without the full status."""
     data: dict[str, Any]
     if snapshot.status is JobStatus.COMPLETED:
         data = {"downloadUrl": download_url(snapshot, public_url), "size": snapshot.size}

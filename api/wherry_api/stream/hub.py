@@ -1,4 +1,9 @@
-"""The hub: which clients follow which jobs, and how each gets the newest snapshot."""
+"""The hub: which clients watch which jobs, and how each receives the newest snapshot.
+
+Own code and not sse-starlette: one of its streams holds several tasks, a queue and timers, where
+a stream here holds none while it is idle. Measured by tests/bench/sse (docs/performance.md); it
+also drains streams one by one, and disconnects stalled clients.
+"""
 
 import asyncio
 import logging
@@ -21,28 +26,28 @@ from wherry_core.redis.client import Redis
 log = logging.getLogger(__name__)
 
 CONFIRMATION_SECONDS: Final = 1.0
-"""A stream waits for its subscription for so long; then it starts and is filled in later."""
+"""Seconds for which a new stream waits for its subscription; then the job is read once more."""
 TICKS: Final = 30
-"""The heartbeat's pause is cut into so many ticks, and each stream beats on one of them."""
+"""Ticks of a heartbeat's period; each stream is served on one of them."""
 RETRY_MILLISECONDS: Final = (1_000, 4_000)
-"""Clients come back after a time drawn from this range, so that they do not come all at once."""
+"""Range of the random time after which clients reconnect, so that they do not come at once."""
 
 JobKey = tuple[str, str]
 
 
 @dataclass(eq=False)
 class Watch:
-    """One followed job."""
+    """One watched job."""
 
     key: JobKey
     subscribers: set[Subscriber] = field(default_factory=set)
     waiting: int = 0
-    """Streams that are being opened."""
+    """Number of streams that are being opened."""
     snapshot: JobSnapshot | None = None
     confirmed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while no update can be missed."""
     late: bool = False
-    """True when a snapshot was read before the confirmation: it must be read once more."""
+    """True when the snapshot was read before the confirmation, so it must be read once more."""
     checked_at: float = float("-inf")
     """Loop time of the last read that was not an update."""
     changed_at: float = float("-inf")
@@ -63,7 +68,9 @@ class Hub:
         send_timeout_seconds: float,
     ) -> None:
         self._redis = redis
-        self.subscription = RedisSubscription(redis, self._heard, self._confirmed, self._lost)
+        self.subscription = RedisSubscription(
+            redis, self._on_update, self._on_confirmed, self._on_lost
+        )
         self._public_url = public_url
         self._max_streams = max_streams
         self._max_per_tenant = max_streams_per_tenant
@@ -71,19 +78,19 @@ class Hub:
         self._send_timeout = send_timeout_seconds
         self._by_channel: dict[str, dict[JobKey, Watch]] = {}
         self.watches: OrderedDict[JobKey, Watch] = OrderedDict()
-        """The followed jobs; the one that was not read for the longest time comes first."""
+        """The watched jobs, least recently read first."""
         self.unread: deque[JobKey] = deque()
-        """Jobs whose channel was confirmed (again): they must be read once more."""
+        """Jobs whose channel was confirmed (again), which must be read once more."""
         self.unread_added = asyncio.Event()
         self._by_tenant: Counter[str] = Counter()
         self._beats: list[set[Subscriber]] = [set() for _ in range(TICKS)]
         self._tick = 0
         self.draining = False
-        """True once the process is about to end: new streams are sent away at once."""
+        """True once the process is ending, when new streams end at once."""
 
     @property
     def streams(self) -> int:
-        """How many streams are open."""
+        """Number of open streams."""
         return self._by_tenant.total()
 
     def reserve(self, tenant: str) -> None:
@@ -92,13 +99,13 @@ class Hub:
             REFUSED.labels("streams").inc()
             raise ProblemError(
                 problems.TOO_MANY_STREAMS,
-                f"The tenant has {self._max_per_tenant} open streams here, which is the limit: "
-                "close some, or poll the status.",
+                f"The tenant has {self._max_per_tenant} open streams, which is the limit. Close "
+                "some, or poll the status.",
                 headers={"Retry-After": "30"},
             )
         if self.streams >= self._max_streams:
             REFUSED.labels("streams").inc()
-            raise problems.unavailable("The server has too many open streams: poll the status.")
+            raise problems.unavailable("The server has too many open streams. Poll the status.")
         self._by_tenant[tenant] += 1
         STREAMS.inc()
 
@@ -110,7 +117,7 @@ class Hub:
             del self._by_tenant[tenant]
 
     async def open(self, namespace: str, name: str) -> Watch:
-        """Begin to hear of a job, so that a snapshot read after this misses nothing."""
+        """Start to watch a job; a snapshot that is read after this misses no update."""
         key = (namespace, name)
         watch = self.watches.get(key)
         new = watch is None
@@ -121,14 +128,14 @@ class Hub:
         try:
             if new:
                 await self.subscription.add(keys.job_updates(name))
-            await self._confirmation(watch)
+            await self._wait_confirmed(watch)
         except BaseException:
             await self.close(watch)
             raise
         return watch
 
-    async def _confirmation(self, watch: Watch) -> None:
-        """Wait for it for a moment."""
+    async def _wait_confirmed(self, watch: Watch) -> None:
+        """Wait a moment for the subscription of the job."""
         if watch.confirmed.is_set():
             return
         if self.subscription.connected:
@@ -141,31 +148,31 @@ class Hub:
         watch.late = not watch.confirmed.is_set()
 
     async def close(self, watch: Watch) -> None:
-        """End what :meth:`open` began."""
+        """Undo :meth:`open`."""
         watch.waiting -= 1
         await self._evict_if_unwatched(watch)
 
-    def attach(self, watch: Watch, subscriber: Subscriber, told: JobSnapshot) -> None:
-        """Let a subscriber have every snapshot from now on that is newer than what it was told."""
+    def attach(self, watch: Watch, subscriber: Subscriber, shown: JobSnapshot) -> None:
+        """Send a subscriber every snapshot that is newer than ``shown``, which it has received."""
         watch.subscribers.add(subscriber)
-        # The tick that was just served: the first heartbeat comes a whole pause from now.
+        # The tick that was just served: the first heartbeat comes after a whole period.
         subscriber.tick = (self._tick - 1) % TICKS
         self._beats[subscriber.tick].add(subscriber)
         newest = watch.snapshot
         if newest is not None:
-            self._offer(newest if newest.uid == told.uid else deleted(told), (subscriber,))
+            self._offer(newest if newest.uid == shown.uid else deleted(shown), (subscriber,))
 
     def detach(self, watch: Watch, subscriber: Subscriber) -> None:
-        """Forget a subscriber."""
+        """Remove a subscriber."""
         subscriber.closed = True
         watch.subscribers.discard(subscriber)
         self._beats[subscriber.tick].discard(subscriber)
 
     def take(self, watch: Watch, snapshot: JobSnapshot) -> None:
-        """Pass a snapshot on to the job's subscribers, if it is news.
+        """Send a snapshot to the job's subscribers, if it is newer than the last one.
 
-        A job that was made anew under the old name is another job: subscribers of the old one hear
-        that it is gone, and a late word of it is not passed on to subscribers of the new one.
+        A job that was recreated under its name is another job: subscribers of the old one receive
+        that it was deleted, and late snapshots of the old one are ignored.
         """
         known = watch.snapshot
         if known is not None and known.uid != snapshot.uid:
@@ -179,7 +186,7 @@ class Hub:
         self._offer(snapshot, tuple(watch.subscribers))
 
     async def beat(self) -> None:
-        """Serve one tick after another until cancelled: heartbeats, and frozen clients."""
+        """Send heartbeats and disconnect stalled clients, tick by tick, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._heartbeat_seconds / TICKS)
@@ -187,10 +194,10 @@ class Hub:
             self._tick = (self._tick + 1) % TICKS
             for subscriber in tuple(beats):
                 subscriber.beat()
-            self._drop_frozen(loop.time())
+            self._drop_stalled(loop.time())
 
     async def drain(self, seconds: float) -> None:
-        """End all streams in order, spread over ``seconds`` in a random order."""
+        """End all streams one by one within ``seconds``, in random order."""
         self.draining = True
         subscribers = [f for watch in self.watches.values() for f in watch.subscribers]
         random.shuffle(subscribers)
@@ -202,13 +209,13 @@ class Hub:
                 await asyncio.sleep(wait)
             subscriber.send_farewell(random.randint(*RETRY_MILLISECONDS))  # noqa: S311
 
-    def _drop_frozen(self, now: float) -> None:
+    def _drop_stalled(self, now: float) -> None:
         for watch in tuple(self.watches.values()):
             for subscriber in tuple(watch.subscribers):
                 since = subscriber.sending_since
                 if since is not None and now - since > self._send_timeout:
                     STREAMS_DROPPED.inc()
-                    log.info("a frozen client is dropped", extra={"job": "/".join(watch.key)})
+                    log.info("a stalled client is disconnected", extra={"job": "/".join(watch.key)})
                     subscriber.drop()
 
     def _offer(self, snapshot: JobSnapshot, subscribers: Sequence[Subscriber]) -> None:
@@ -218,7 +225,7 @@ class Hub:
         for subscriber in subscribers:
             subscriber.offer(order, name, event)
 
-    def _heard(self, channel: str, text: str) -> None:
+    def _on_update(self, channel: str, text: str) -> None:
         watches = self._by_channel.get(channel)
         if not watches:
             return
@@ -230,7 +237,7 @@ class Hub:
         if watch is not None:
             self.take(watch, snapshot)
 
-    def _confirmed(self, channels: Sequence[str]) -> None:
+    def _on_confirmed(self, channels: Sequence[str]) -> None:
         for channel in channels:
             for key, watch in self._by_channel.get(channel, {}).items():
                 if watch.subscribers or watch.late:
@@ -239,7 +246,7 @@ class Hub:
                 watch.late = False
                 watch.confirmed.set()
 
-    def _lost(self) -> None:
+    def _on_lost(self) -> None:
         for watch in self.watches.values():
             watch.confirmed.clear()
 

@@ -1,4 +1,4 @@
-"""The one subscription connection of a process: channels come and go, losses are made good."""
+"""The subscription connection of a process: channels are added and removed, losses repaired."""
 
 import asyncio
 import logging
@@ -15,21 +15,21 @@ from wherry_core.redis.client import Redis
 log = logging.getLogger(__name__)
 
 ALWAYS: Final = keys.job_updates("-")
-"""A channel that no job has: a subscription without channels would hear nothing, not even pings."""
+"""A channel of no job: a subscription without channels would not even receive pings."""
 PING_SECONDS: Final = 5.0
 SILENCE_SECONDS: Final = 12.0
-"""A connection on which not even a pong was heard for so long is lost."""
+"""Seconds without any message, not even a pong, after which the connection is lost."""
 FIRST_PAUSE_SECONDS: Final = 0.25
 LONGEST_PAUSE_SECONDS: Final = 5.0
 CHANNELS_AT_ONCE: Final = 500
 
 
 class RedisSubscription:
-    """Hears updates of the jobs that are wanted.
+    """Receives updates of jobs.
 
-    ``on_update`` gets each message; ``on_confirmed`` the channels from which on nothing is missed:
-    at the first time, and again after every reconnect, when their jobs must be read anew.
-    ``on_lost`` is called when none of them is confirmed any more.
+    Calls ``on_update`` with each message, and ``on_confirmed`` with channels on which no message
+    is missed from then on: after they were added, and after every reconnect, when their jobs must
+    be read again. Calls ``on_lost`` when no channel is confirmed any more.
     """
 
     def __init__(
@@ -46,29 +46,31 @@ class RedisSubscription:
         self._wanted: set[str] = set()
         self._pubsub: Any = None
         self.connected = False
-        """True while updates are heard."""
+        """True while updates are received."""
 
     async def add(self, channel: str) -> None:
-        """Want a channel; its confirmation comes later, or when Redis is back."""
+        """Add a channel; it is confirmed later, or once Redis is available."""
         self._wanted.add(channel)
         await self._command("subscribe", channel)
 
     async def remove(self, channel: str) -> None:
-        """No longer want a channel."""
+        """Remove a channel."""
         self._wanted.discard(channel)
         await self._command("unsubscribe", channel)
 
     async def run(self) -> None:
-        """Hear until cancelled; reconnects with growing pauses."""
+        """Receive until cancelled; reconnect with growing pauses."""
         pause = FIRST_PAUSE_SECONDS
         while True:
             began = asyncio.get_running_loop().time()
             try:
-                await self._hear()
+                await self._receive()
             except (RedisError, OSError, TimeoutError) as error:
                 if self.connected:
                     SUBSCRIPTION_LOST.inc()
-                    log.warning("the subscription to Redis is lost, streams fall back: %s", error)
+                    log.warning(
+                        "the subscription to Redis is lost, streams read jobs instead: %s", error
+                    )
             finally:
                 self.connected = False
                 self._on_lost()
@@ -78,29 +80,29 @@ class RedisSubscription:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
-    async def _hear(self) -> None:
+    async def _receive(self) -> None:
         loop = asyncio.get_running_loop()
         self._pubsub = pubsub = self._redis.pubsub()
         await pubsub.subscribe(ALWAYS)
-        heard = pinged = loop.time()
+        received = pinged = loop.time()
         while True:
             message = await pubsub.get_message(timeout=PING_SECONDS / 2)
             now = loop.time()
             if message is not None:
-                heard = now
-                await self._take(message)
-            if now - heard > SILENCE_SECONDS:
-                raise TimeoutError("nothing was heard, not even an answer to a ping")
+                received = now
+                await self._dispatch(message)
+            if now - received > SILENCE_SECONDS:
+                raise TimeoutError("no message was received, not even an answer to a ping")
             if now - pinged > PING_SECONDS:
                 pinged = now
                 await pubsub.ping()
 
-    async def _take(self, message: dict[str, Any]) -> None:
+    async def _dispatch(self, message: dict[str, Any]) -> None:
         kind, channel = message["type"], message.get("channel")
         if kind == "message":
             self._on_update(str(channel), str(message["data"]))
         elif kind == "subscribe" and channel == ALWAYS:
-            # Comes first after every (re)connect, also after those that the client made by itself.
+            # The first message after every connect, also after one that redis-py made by itself.
             self._on_lost()
             self.connected = True
             await self._subscribe_all()
@@ -118,7 +120,7 @@ class RedisSubscription:
         try:
             await getattr(self._pubsub, name)(channel)
         except (RedisError, OSError, TimeoutError) as error:
-            # The reader of this connection sees the same loss and begins again with all channels.
+            # The reader of this connection sees the same loss and reconnects with all channels.
             log.debug("%s failed: %s", name, error)
 
     async def _close(self) -> None:

@@ -1,7 +1,7 @@
 """The response of a stream, as plain ASGI.
 
-The request's own task waits for the client to leave; what is sent is sent by the hub through the
-subscriber. So an idle stream has no task, timer or queue of its own beside the server's.
+The request's own task waits for the client to disconnect; the hub sends events through the
+subscriber. So an idle stream has no further task, timer or queue.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ from wherry_core.job_snapshot import JobSnapshot
 HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-store, no-transform",
-    # nginx and its relatives buffer answers unless told so.
+    # Without it, nginx and similar proxies buffer the stream.
     "x-accel-buffering": "no",
-    # The connection is for this stream alone: a client that comes back after a drain makes a new
-    # one, which the service sends to a process that stays.
+    # A client that reconnects after a drain must open a new connection, which the service routes to
+    # a process that stays.
     "connection": "close",
     "referrer-policy": "no-referrer",
 }
 
 
 class StreamResponse(Response):
-    """Sends ``connected``, then lets the hub send whatever comes."""
+    """Sends the event ``connected``, then whatever the hub sends."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class StreamResponse(Response):
         tenant: str,
         public_url: str | None,
     ) -> None:
-        # The base class would announce a length of its empty body.
+        # Not the base class's, which would send a Content-Length of its empty body.
         self.status_code = 200
         self.background = None
         self.raw_headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
@@ -50,8 +50,8 @@ class StreamResponse(Response):
         self._watch = watch
         self._snapshot = snapshot
         self._tenant = tenant
-        # Only the last event carries the id that ends in "end": a client that loses the connection
-        # before it comes back for it.
+        # Only the last event has the id that ends in "end": a client that loses the connection
+        # before it receives that event reconnects for it.
         self._opening = render(
             "connected",
             status,
@@ -61,7 +61,7 @@ class StreamResponse(Response):
         self._last = event_of(snapshot, public_url) if snapshot.terminal else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one client until it leaves or the job ends."""
+        """Serve one client until it disconnects or the job ends."""
         subscriber = Subscriber(send, self._tenant, self._snapshot.order)
         subscriber.task = asyncio.current_task()
         try:
@@ -81,7 +81,7 @@ class StreamResponse(Response):
                 }
             )
             STREAM_EVENTS.labels("connected").inc()
-            # An idle stream may stand for hours: what was sent need not stand with it.
+            # An idle stream may live for hours and need not keep what was sent.
             self._opening, self._last = b"", None
             if ends:
                 return
@@ -89,11 +89,11 @@ class StreamResponse(Response):
             while (await receive())["type"] != "http.disconnect":
                 pass
         except asyncio.CancelledError:
-            # Cancelled by the hub: the client is frozen. Anyone else's cancel goes on.
+            # Cancelled by the hub because the client is stalled; any other cancel is passed on.
             if not subscriber.closed:
                 raise
         except OSError:
-            # Servers may say so when a client is gone while it is written to.
+            # Some servers raise it when a client disconnects during a send.
             subscriber.closed = True
         finally:
             self._hub.detach(self._watch, subscriber)

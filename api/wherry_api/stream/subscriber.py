@@ -1,4 +1,4 @@
-"""One client of a stream, and the one slot in which its next event waits."""
+"""One client of a stream, with a slot for its next event."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,17 +8,17 @@ from wherry_api.metrics import STREAM_EVENTS
 from wherry_api.stream.events import HEARTBEAT
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-FAREWELL: Final = b": the server restarts, come back\nretry: %d\n\n"
+FAREWELL: Final = b": the server restarts, reconnect\nretry: %d\n\n"
 
 Order = tuple[bool, int, int]
 
 
 class Subscriber:
-    """A client that follows a job.
+    """A client that watches a job.
 
-    The slot holds the newest event that the client has not got: a slow client skips progress and
-    never a last event, for nothing comes after it. While nothing is to be sent there is no task
-    and no timer: an idle stream costs its connection and this object.
+    The slot holds the newest event that was not sent yet: a slow client misses progress, but never
+    the last event, because no other replaces it. There is no task and no timer while nothing is to
+    be sent, so an idle stream costs only its connection and this object.
     """
 
     __slots__ = (
@@ -39,22 +39,22 @@ class Subscriber:
         self._send = send
         self.tenant = tenant
         self.order = order
-        """Order of the newest snapshot that was put into the slot or sent."""
+        """Order of the newest snapshot that was sent or is in the slot."""
         self.closed = False
         """True once nothing more may be sent."""
         self.sending_since: float | None = None
-        """When the send that now waits for the client began, in the loop's time."""
+        """Loop time at which the send in progress began; None when there is none."""
         self.task: asyncio.Task[Any] | None = None
-        """The task that waits for the client to leave."""
+        """The task that waits for the client to disconnect."""
         self.tick = 0
-        """On which tick of the hub its heartbeats are sent."""
+        """Tick of the hub on which heartbeats are sent."""
         self._event: bytes | None = None
         self._name = ""
         self._heartbeat = False
         self._busy: asyncio.Task[None] | None = None
 
     def offer(self, order: Order, name: str, event: bytes) -> None:
-        """Put an event into the slot, unless the client has had a newer one."""
+        """Put an event into the slot, unless a newer one was sent or is there."""
         if self.closed or order <= self.order:
             return
         self.order = order
@@ -62,14 +62,14 @@ class Subscriber:
         self._wake()
 
     def beat(self) -> None:
-        """Send a heartbeat, unless something else is being sent."""
+        """Send a heartbeat, unless a send is in progress."""
         if self.closed or self._busy is not None:
             return
         self._heartbeat = True
         self._wake()
 
     def send_farewell(self, retry_milliseconds: int) -> None:
-        """End the stream in order, and tell the client when to come back."""
+        """End the stream, and have the client reconnect after ``retry_milliseconds``."""
         if self.closed or self.order[0]:
             return
         self.order = (True, 0, 0)
@@ -77,7 +77,7 @@ class Subscriber:
         self._wake()
 
     def drop(self) -> None:
-        """Give a frozen client up: nothing is sent any more, and its task ends."""
+        """Disconnect a stalled client: cancel its send and its task."""
         self.closed = True
         if self._busy is not None:
             self._busy.cancel()
@@ -105,7 +105,7 @@ class Subscriber:
                 )
                 STREAM_EVENTS.labels(name).inc()
         except OSError:
-            # The client left while it was being written to; its own task sees that too.
+            # The client disconnected during the send; its own task ends the stream.
             self.closed = True
         finally:
             self.sending_since = None

@@ -90,7 +90,7 @@ async def test_metrics_have_a_port_of_their_own(
             "The key file /nowhere cannot be used",
         ),
         ({"WHERRY_OIDC_ALGORITHMS": "HS256"}, "use one or more of"),
-        ({"WHERRY_CORS_ORIGINS": "*"}, "name each origin in full"),
+        ({"WHERRY_CORS_ORIGINS": "*"}, "use full origins"),
         ({"WHERRY_PUBLIC_URL": "example.com"}, "it must start with http"),
         ({"KUBECONFIG": "/nowhere"}, "The kubeconfig /nowhere cannot be used"),
     ],

@@ -62,7 +62,7 @@ async def test_a_full_queue_refuses_at_once() -> None:
     work = Work(Slots(1, waiting=1, patience_seconds=60))
     for number in range(2):
         await work.start(number)
-    with pytest.raises(NoSlotError, match="1 wait already"):
+    with pytest.raises(NoSlotError, match="1 callers wait already"):
         await (await work.start(2))
 
     await work.finish(0)
@@ -73,7 +73,7 @@ async def test_a_full_queue_refuses_at_once() -> None:
 async def test_a_turn_that_does_not_come_is_given_up() -> None:
     work = Work(Slots(1, waiting=5, patience_seconds=0.01))
     await work.start(0)
-    with pytest.raises(NoSlotError, match="no turn within"):
+    with pytest.raises(NoSlotError, match="no slot became free within"):
         await (await work.start(1))
     assert work.slots.waiting == 0
 

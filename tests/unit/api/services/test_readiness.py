@@ -3,7 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
-from wherry_api.services.readiness import fault_of, standing
+from wherry_api.services.readiness import fault_of, readiness_of
 
 
 @pytest.mark.parametrize(
@@ -19,10 +19,10 @@ from wherry_api.services.readiness import fault_of, standing
         (False, False, False, False, "unavailable"),
     ],
 )
-def test_standing(kubernetes: bool, redis: bool, store: bool, ready: bool, status: str) -> None:
+def test_readiness(kubernetes: bool, redis: bool, store: bool, ready: bool, status: str) -> None:
     up = {"kubernetes": kubernetes, "redis": redis, "store": store}
-    assert standing(up, draining=False) == (ready, status)
-    assert standing(up, draining=True) == (False, "draining")
+    assert readiness_of(up, draining=False) == (ready, status)
+    assert readiness_of(up, draining=True) == (False, "draining")
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ async def test_the_farewell_does_not_replace_the_end() -> None:
     other = Subscriber(client.send, "a", (False, 1, 0))
     other.send_farewell(1_500)
     await settle()
-    assert client.sent[-1] == (b": the server restarts, come back\nretry: 1500\n\n", False)
+    assert client.sent[-1] == (b": the server restarts, reconnect\nretry: 1500\n\n", False)
 
 
 async def test_a_dropped_client_gets_nothing_more() -> None:

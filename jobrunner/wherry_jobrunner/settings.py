@@ -12,45 +12,45 @@ DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 
 
 class RunnerSettings(BaseSettings):
-    """The identity of this runner, and how it works."""
+    """Identity, concurrency and times of a runner."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     name: Annotated[
         str, Field(validation_alias="WHERRY_RUNNER_NAME", pattern=DNS_SUBDOMAIN, max_length=253)
     ]
-    """Name of the runner: its pod's. The operator sets it."""
+    """Name of the runner's pod. The operator sets it."""
     uid: Annotated[str, Field(validation_alias="WHERRY_RUNNER_UID", max_length=64)] = ""
-    """Uid of the runner's pod: a pod of the same name with another uid is another runner. The
-    operator sets it; left out, only the name counts."""
+    """Uid of the runner's pod. A pod with the same name and another uid is another runner. The
+    operator sets it. Empty: the name alone identifies the runner."""
     pool: Annotated[
         str, Field(validation_alias="WHERRY_POOL", pattern=DNS_LABEL, max_length=63)
     ] = "default"
-    """Pool from whose queue the runner takes jobs. The operator sets it."""
+    """Pool whose queue the runner pops. The operator sets it."""
     concurrency: Annotated[int, Field(validation_alias="WHERRY_CONCURRENCY", ge=1, le=100)] = 5
-    """Number of jobs that the runner works on at once. The operator sets it from the pool."""
+    """Number of concurrent jobs. The operator sets it from the pool."""
     health_port: Annotated[int, Field(validation_alias="WHERRY_HEALTH_PORT", ge=0, le=65535)] = 8080
-    """Port of /healthz, /readyz and /metrics; 0: none is opened."""
+    """Port of /healthz, /readyz and /metrics. 0: none."""
     stop_grace_seconds: Annotated[
         float, Field(validation_alias="WHERRY_STOP_GRACE_SECONDS", ge=0, le=86_400)
     ] = 20
-    """Seconds after SIGTERM in which claimed jobs may still finish; then they are handed back. Set
-    it to ten seconds less than the pod's terminationGracePeriodSeconds."""
+    """Seconds after SIGTERM for which claimed jobs may still finish before they are handed back.
+    Set it to ten seconds less than the pod's terminationGracePeriodSeconds."""
     completion_patience_seconds: Annotated[
         float, Field(validation_alias="WHERRY_COMPLETION_PATIENCE_SECONDS", ge=10, le=86_400)
     ] = 900
     """Seconds for which the result of an attempt is kept and sent again while the API server is
     unavailable."""
     delay_enabled: Annotated[bool, Field(validation_alias="DOWNLOAD_DELAY_ENABLED")] = False
-    """Wait for a random time before each archive is made, to try clients with slow jobs."""
+    """Add a random delay before each archive, to simulate slow jobs while developing a client."""
     delay_min_ms: Annotated[
         int, Field(validation_alias="DOWNLOAD_DELAY_MIN_MS", ge=0, le=86_400_000)
     ] = 10_000
-    """Shortest simulated delay, in milliseconds."""
+    """Minimum simulated delay in milliseconds."""
     delay_max_ms: Annotated[
         int, Field(validation_alias="DOWNLOAD_DELAY_MAX_MS", ge=0, le=86_400_000)
     ] = 120_000
-    """Longest simulated delay, in milliseconds."""
+    """Maximum simulated delay in milliseconds."""
 
     @property
     def runner(self) -> RunnerId:

@@ -189,6 +189,7 @@ class _Attempt:
             self.settings.archive_bucket,
             f"{self.key}.probe",
             with_crc32=with_crc32,
+            job=self.request.job,
         )
         return capability.copies
 
@@ -303,8 +304,5 @@ async def _aborted_on_failure(client: Any, upload: Upload, job: str) -> AsyncIte
     try:
         yield
     except Exception:
-        try:
-            await uploads.abort(client, upload)
-        except ArchiveError as error:
-            logger.warning("the upload was not aborted: %s", error.message, extra={"job": job})
+        await uploads.abort_or_report(client, upload, job)
         raise

@@ -12,8 +12,13 @@ MOVED_BYTES: Final = Counter(
 )
 REQUEST_RETRIES: Final = Counter(
     "wherry_runner_request_retries",
-    "Requests to the store or the catalogue that were tried again, by what was in the way",
+    "Requests to the store or the catalogue that were retried, by cause",
     ["cause"],
+)
+UNABORTED_UPLOADS: Final = Counter(
+    "wherry_runner_unaborted_uploads",
+    "Multipart uploads that the store did not let the runner abort; they hold storage until the "
+    "job is deleted or a lifecycle rule of the bucket removes them",
 )
 
 READ: Final = MOVED_BYTES.labels("read")
@@ -21,6 +26,6 @@ WRITTEN: Final = MOVED_BYTES.labels("written")
 COPIED: Final = MOVED_BYTES.labels("copied")
 REUSED: Final = MOVED_BYTES.labels("reused")
 
-# Series that are there from the start: the first increase of one that appears with it is not seen.
+# Pre-create the series, because ``increase()`` misses a counter's first sample.
 for _cause in ("connection", "status", "timeout", "truncated"):
     REQUEST_RETRIES.labels(_cause)

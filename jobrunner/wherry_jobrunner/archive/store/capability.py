@@ -11,9 +11,10 @@ from wherry_jobrunner.archive.interface import ArchiveError
 from wherry_jobrunner.archive.store.multipart_upload import (
     CopyFailedError,
     Upload,
-    abort,
+    abort_or_report,
     begin,
     copy_part,
+    list_parts,
 )
 from wherry_jobrunner.archive.store.objects import SourceObject
 from wherry_jobrunner.archive.store.requests import StoreRequests
@@ -58,6 +59,7 @@ class Capabilities:
         key: str,
         *,
         with_crc32: bool,
+        job: str,
     ) -> CopyCapability:
         """Return what the store can do; ``source`` is a real object, ``key`` may be written to.
 
@@ -73,7 +75,7 @@ class Capabilities:
             try:
                 capability = await _probe(client, requests, source_bucket, source, upload)
             finally:
-                await abort(client, upload)
+                await abort_or_report(client, upload, job)
             self._known[store] = (time.monotonic() + KEPT_SECONDS, capability)
             logger.info(
                 "the store %s parts by itself (%s)",
@@ -96,10 +98,15 @@ async def _probe(
     await requests.read_into(bucket, source, 1, memoryview(expected))
     if stored.crc32 is not None and stored.crc32 != zlib.crc32(expected):
         return CopyCapability(copies=False, tells_crc32=False, why="it copies other bytes")
-    listed = await client.list_parts(
-        Bucket=upload.bucket, Key=upload.key, UploadId=upload.upload_id
-    )
-    if [item["Size"] for item in listed.get("Parts", [])] != [size]:
+    try:
+        listed = await list_parts(client, upload)
+    except ArchiveError as error:
+        if error.reason not in {"StoreAccessDenied", "StoreRefused"}:
+            raise
+        # A store that copied more than the range could not be noticed.
+        why = f"its parts cannot be listed: {error.reason}"
+        return CopyCapability(copies=False, tells_crc32=False, why=why)
+    if [copied for _, copied in listed.values()] != [size]:
         return CopyCapability(copies=False, tells_crc32=False, why="it copies another range")
     replaced = SourceObject(
         source.file_id, source.key, source.name, source.size, WRONG_ETAG, source.modified

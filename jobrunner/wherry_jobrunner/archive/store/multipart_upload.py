@@ -1,5 +1,6 @@
 """Multipart uploads: begin, copy a part, list the parts, complete, abort."""
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from wherry_jobrunner.archive import metrics
 from wherry_jobrunner.archive.interface import ArchiveError
 from wherry_jobrunner.archive.store.errors import (
     no_such_bucket,
@@ -17,6 +19,8 @@ from wherry_jobrunner.archive.store.errors import (
 )
 from wherry_jobrunner.archive.store.objects import SourceObject, decode_crc32, encode_crc32
 from wherry_jobrunner.archive.store.requests import StoredPart
+
+logger = logging.getLogger(__name__)
 
 MD5_ETAG: Final = re.compile(r'^"?([0-9a-f]{32})"?$')
 """An ETag that may be an MD5 sum; with some encryptions it only looks like one."""
@@ -166,8 +170,8 @@ async def list_parts(client: Any, upload: Upload) -> dict[int, tuple[str, int]]:
 async def complete(client: Any, upload: Upload, parts: Sequence[StoredPart]) -> None:
     """Complete ``upload`` from ``parts``.
 
-    Raises ArchiveError: UploadLost when the store no longer knows the upload, which is also what
-    the second try of a completion says whose first answer was lost.
+    Raises ArchiveError: UploadLost when the store no longer knows the upload, which is also the
+    answer to the second try of a completion whose first answer was lost.
     """
     listed = []
     for part in sorted(parts, key=lambda item: item.number):
@@ -187,7 +191,7 @@ async def complete(client: Any, upload: Upload, parts: Sequence[StoredPart]) -> 
 
 
 async def abort(client: Any, upload: Upload) -> None:
-    """Abort ``upload``; one that is gone already is no error."""
+    """Abort ``upload``; one that no longer exists is not an error. Raises ArchiveError."""
     try:
         await client.abort_multipart_upload(
             Bucket=upload.bucket, Key=upload.key, UploadId=upload.upload_id
@@ -197,6 +201,26 @@ async def abort(client: Any, upload: Upload) -> None:
             raise as_archive_error(error, "abort the archive's upload") from error
     except BotoCoreError as error:
         raise as_archive_error(error, "abort the archive's upload") from error
+
+
+async def abort_or_report(client: Any, upload: Upload, job: str) -> None:
+    """Abort ``upload``; log and count it when the store does not let us.
+
+    The operator aborts what is left when the job is deleted, and so does a lifecycle rule of the
+    bucket.
+    """
+    try:
+        await abort(client, upload)
+    except ArchiveError as error:
+        metrics.UNABORTED_UPLOADS.inc()
+        logger.warning(
+            "the upload %s of %s in bucket %s was not aborted: %s",
+            upload.upload_id,
+            upload.key,
+            upload.bucket,
+            error.message,
+            extra={"job": job},
+        )
 
 
 async def put_small(client: Any, bucket: str, key: str, body: bytes) -> None:

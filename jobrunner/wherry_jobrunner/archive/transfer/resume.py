@@ -1,9 +1,9 @@
-"""Taking over what an earlier attempt uploaded, when its plan was the same.
+"""Reusing what an earlier attempt uploaded, when its plan was the same.
 
-The earlier upload is completed as far as it got, and its parts are copied by the store into the
-new one. Completing it also shuts a runner out that was believed lost and still works: its next
-part is refused. The new archive never lies under the old attempt's key, where such a runner may
-still delete.
+The earlier upload is completed as far as it got, and the store copies its parts into the new one.
+Completing it also shuts out a runner that was believed lost and still works: its next part is
+refused. The new archive never has the old attempt's key, under which such a runner may still
+delete.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from wherry_jobrunner.archive.store.multipart_upload import (
     MD5_ETAG,
     CopyFailedError,
     Upload,
-    abort,
+    abort_or_report,
     complete,
     copy_part,
     list_parts,
@@ -36,7 +36,7 @@ COPIES: Final = 16
 def usable_parts(plan: Plan, journal: Journal, listed: Mapping[int, tuple[str, int]]) -> list[int]:
     """Return the numbers of the journal's parts that the store has and that ``plan`` can use.
 
-    ``listed`` is what the store lists: (bare ETag, size) by part number.
+    ``listed`` is the store's own list: (ETag without quotes, size) by part number.
     """
     if journal.digest != plan.digest:
         return []
@@ -55,37 +55,35 @@ def usable_parts(plan: Plan, journal: Journal, listed: Mapping[int, tuple[str, i
 async def take_over(
     client: Any, plan: Plan, journal: Journal, upload: Upload, job: str
 ) -> dict[int, JournalPart]:
-    """Copy what an earlier attempt uploaded into ``upload``; return the parts that are there now.
+    """Copy what an earlier attempt uploaded into ``upload``; return the parts that it has now.
 
-    Whatever stands in the way only means that less is reused. Nothing is left of the earlier
-    attempt's upload.
+    An error only means that less is reused. Nothing is left of the earlier attempt's upload, where
+    the store lets us remove it.
     """
+    reused: dict[int, JournalPart] = {}
     try:
         listed = await list_parts(client, journal.upload)
-        numbers = usable_parts(plan, journal, listed)
-        if not numbers:
-            await abort(client, journal.upload)
-            return {}
-        # In the order of the plan, so that every part lies behind the ones before it.
-        await complete(client, journal.upload, [journal.parts[n].stored for n in numbers])
-        reused = await _copy(client, journal, numbers, upload, job)
-        await client.delete_object(Bucket=journal.upload.bucket, Key=journal.upload.key)
-        # A part that was still under way may have brought the upload back in some stores.
-        await abort(client, journal.upload)
+        if numbers := usable_parts(plan, journal, listed):
+            # In the order of the plan, so that every part comes after the ones before it.
+            await complete(client, journal.upload, [journal.parts[n].stored for n in numbers])
+            reused = await _copy(client, journal, numbers, upload, job)
+            await client.delete_object(Bucket=journal.upload.bucket, Key=journal.upload.key)
     except (ArchiveError, ClientError, BotoCoreError) as error:
-        logger.info("nothing of the earlier attempt is reused: %s", error, extra={"job": job})
-        return {}
-    logger.info(
-        "%d of %d parts are reused from an earlier attempt",
-        len(reused),
-        len(plan.parts),
-        extra={"job": job},
-    )
+        logger.info("the earlier attempt's upload is not reused: %s", error, extra={"job": job})
+    # Also after its completion: in some stores, a part in flight brings the upload back.
+    await abort_or_report(client, journal.upload, job)
+    if reused:
+        logger.info(
+            "%d of %d parts are reused from an earlier attempt",
+            len(reused),
+            len(plan.parts),
+            extra={"job": job},
+        )
     return reused
 
 
 def _same_bytes(copied: str, uploaded: str) -> bool:
-    """Tell whether two ETags of parts may be of the same bytes: MD5 sums that differ are not."""
+    """Return whether two ETags of parts may be of the same bytes; different MD5 sums are not."""
     a, b = MD5_ETAG.match(copied), MD5_ETAG.match(uploaded)
     return a is None or b is None or a[1] == b[1]
 
@@ -116,7 +114,7 @@ async def _copy(
                 )
             except (CopyFailedError, ArchiveError) as error:
                 logger.info("part %d is not reused: %s", number, error, extra={"job": job})
-                # The part is uploaded anew; what is wrong with the new upload shows itself there.
+                # The part is uploaded again, which shows what is wrong with the new upload.
                 return
         if _same_bytes(stored.etag, noted.stored.etag):
             told = StoredPart(number, stored.etag, stored.size, stored.crc32)

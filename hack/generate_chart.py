@@ -1,7 +1,7 @@
-"""Write what is made from the chart and for it. ``--check`` only says whether it is up to date.
+"""Write the files generated for and from the chart. ``--check`` only reports stale files.
 
-The CRDs' copies in the chart, the chart's README, and deploy/install.yaml (which needs helm;
-``--without-helm`` leaves it out). Run: python hack/generate_chart.py [--check] [--without-helm]
+They are the copies of the CRDs in the chart, the chart's README, and deploy/install.yaml, which
+needs helm. Run: python hack/generate_chart.py [--check] [--without-helm]
 """
 
 import argparse
@@ -37,12 +37,12 @@ def described_values(text: str) -> Iterator[Row]:
     """Yield (dotted name, default as JSON, description) of every value in a values.yaml.
 
     A description is the comment above a key that starts with ``# --``, as in helm-docs; a key
-    without one is a group. Raises ValueError for a value that no description covers.
+    without one is a group. Raises ValueError for a value without a description.
     """
     lines = text.splitlines()
     root = yaml.compose(text)
     if not isinstance(root, yaml.MappingNode):
-        raise TypeError("the values are no mapping")
+        raise TypeError("values.yaml must be a mapping")
     yield from _rows(root, "", lines)
 
 
@@ -81,7 +81,7 @@ def readme(template: str, values: str) -> str:
 
 
 def install_manifest(helm: Path | str) -> str:
-    """Return deploy/install.yaml as the chart gives it now."""
+    """Return deploy/install.yaml, rendered from the chart."""
     words = [str(helm), "template", "wherry", str(CHART), "--namespace", NAMESPACE]
     words += ["--values", str(INSTALL_VALUES), "--skip-tests"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -91,7 +91,7 @@ def install_manifest(helm: Path | str) -> str:
 
 
 def rendered(helm: Path | str | None) -> dict[Path, str]:
-    """Return the text of every generated file by its path; without ``helm`` all but one."""
+    """Return the text of every generated file by its path; without ``helm`` no install.yaml."""
     files = {
         CHART / "files" / "crds" / source.name: source.read_text(encoding="utf-8")
         for source in sorted((ROOT / "crds").glob("*.yaml"))
@@ -111,8 +111,8 @@ def _current(path: Path) -> Any:
 def main() -> int:
     """Write the files, or check them; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 on drift")
-    parser.add_argument("--without-helm", action="store_true", help="leave install.yaml out")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
+    parser.add_argument("--without-helm", action="store_true", help="skip install.yaml")
     arguments = parser.parse_args()
     helm = None
     if not arguments.without_helm:
@@ -120,13 +120,13 @@ def main() -> int:
 
         helm = assets.program("helm")
     if not arguments.check:
-        # install.yaml is rendered with the CRDs' copies, so these are written first.
+        # install.yaml includes the copies of the CRDs, so these are written first.
         _write(rendered(None))
     files = rendered(helm)
     if arguments.check:
         stale = [path for path, text in files.items() if _current(path) != text]
         for path in stale:
-            print(f"{path.relative_to(ROOT)} is out of date: run make generate")
+            print(f"{path.relative_to(ROOT)} is out of date. Run: make generate")
         return 1 if stale else 0
     _write(files)
     return 0

@@ -1,4 +1,4 @@
-"""Write crds/ from the models in core. ``--check`` only says whether they are up to date.
+"""Write crds/ from the models in core. ``--check`` only reports stale files.
 
 Run: python hack/generate_crds.py [--check]
 """
@@ -30,7 +30,7 @@ def rendered() -> dict[Path, str]:
 def main() -> int:
     """Write the files, or check them; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 on drift")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
     arguments = parser.parse_args()
     stale = [
         path
@@ -39,7 +39,7 @@ def main() -> int:
     ]
     if arguments.check:
         for path in stale:
-            print(f"{path.relative_to(ROOT)} is out of date: run make generate")
+            print(f"{path.relative_to(ROOT)} is out of date. Run: make generate")
         return 1 if stale else 0
     for path in stale:
         path.parent.mkdir(exist_ok=True)

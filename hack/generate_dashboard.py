@@ -151,13 +151,13 @@ def rendered() -> str:
 def main() -> int:
     """Write the file, or check it; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 on drift")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
     if not parser.parse_args().check:
         DASHBOARD.write_text(rendered(), encoding="utf-8")
         return 0
     if DASHBOARD.exists() and DASHBOARD.read_text(encoding="utf-8") == rendered():
         return 0
-    print(f"{DASHBOARD.relative_to(ROOT)} is out of date: run make generate")
+    print(f"{DASHBOARD.relative_to(ROOT)} is out of date. Run: make generate")
     return 1
 
 

@@ -116,12 +116,12 @@ def page() -> str:
 def main() -> int:
     """Write the page, or check it; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 on drift")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
     current = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     wanted = page()
     if parser.parse_args().check:
         if current != wanted:
-            print("docs/settings.md is out of date: run make generate")
+            print("docs/settings.md is out of date. Run: make generate")
         return int(current != wanted)
     if current != wanted:
         PAGE.write_text(wanted, encoding="utf-8")

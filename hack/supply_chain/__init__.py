@@ -1,1 +1,1 @@
-"""What the project is made of: locked, licensed, listed, and free of known holes."""
+"""Checks of the dependencies: locked, licensed, listed, and without known vulnerabilities."""

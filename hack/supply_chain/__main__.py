@@ -1,9 +1,9 @@
-"""Check what the project is made of, and write its bill of materials.
+"""Check the dependencies of the project, and write its bills of materials.
 
 Run: PYTHONPATH=hack python -m supply_chain [--folder DIR] [--audit-required]. It fails when a
-locked version has no hash, a licence is not allowed, a bill does not meet its schema, or an
-advisory is known for a locked version. Where no advisory service answers, it says so and goes on;
-with --audit-required it fails then, too.
+locked version has no hash, a licence is not allowed, a bill does not match its schema, or an
+advisory exists for a locked version. If no advisory service answers, it prints that and continues;
+with --audit-required it fails.
 """
 
 import argparse
@@ -23,34 +23,29 @@ LOCKS: Final = (
 )
 
 
-def say(text: str) -> None:
-    """Write one line."""
-    sys.stdout.write(f"{text}\n")
-
-
 def read(name: str) -> list[lock_file.Locked]:
     """Return the entries of one of the project's lock files."""
     return lock_file.parse((ROOT / name).read_text(encoding="utf-8"))
 
 
 def check_licences(document: dict[str, Any]) -> list[str]:
-    """Return a sentence for each package of a bill whose licence is unknown or not allowed."""
+    """Return a sentence for each package in a bill whose licence is unknown or not allowed."""
     faults = []
     counts: dict[str, int] = {}
     for component in document["components"]:
         found = licences.of_component(component)
-        for said in found:
-            counts[said] = counts.get(said, 0) + 1
+        for licence in found:
+            counts[licence] = counts.get(licence, 0) + 1
         if bad := licences.refused(found):
             faults.append(f"{component['name']}: the licence {bad[0]!r} is not in licences.ALLOWED")
         elif not found and component.get("purl", "").startswith("pkg:pypi/"):
-            faults.append(f"{component['name']}: no licence is known, see licences.SAID_ELSEWHERE")
-    say("licences: " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
+            faults.append(f"{component['name']}: no licence found (see licences.NOT_IN_METADATA)")
+    print("licences: " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
     return faults
 
 
 def write_bills(folder: Path) -> list[str]:
-    """Write the bills of image and page; return what is wrong with them."""
+    """Write the bills of the image and the page; return their faults."""
     folder.mkdir(parents=True, exist_ok=True)
     faults = []
     with tempfile.TemporaryDirectory() as scratch:
@@ -61,25 +56,27 @@ def write_bills(folder: Path) -> list[str]:
     for name, document in bills.items():
         path = folder / f"{name}.cdx.json"
         path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        say(f"{path}: {len(document['components'])} components")
+        print(f"{path}: {len(document['components'])} components")
         if fault := sbom.faults(document):
-            faults.append(f"{path} does not meet the schema of CycloneDX: {fault}")
+            faults.append(f"{path} does not match the schema of CycloneDX: {fault}")
         faults += check_licences(document)
     return faults
 
 
 def report(result: audit.Audit, *, required: bool) -> list[str]:
-    """Tell what an audit found; return the faults in it."""
-    faults = [f"{hole.package}: {hole.advisory} ({hole.remedy})" for hole in result.holes]
-    if result.unanswered:
-        say(
-            f"NOT AUDITED: {result.asked}. The advisory service does not answer from here, so "
-            f"nothing is known about holes in them ({result.unanswered})."
+    """Print the result of an audit; return its faults."""
+    faults = [
+        f"{found.package}: {found.advisory} ({found.remedy})" for found in result.vulnerabilities
+    ]
+    if result.error:
+        print(
+            f"NOT AUDITED: {result.subject}. The advisory service does not answer, so their "
+            f"vulnerabilities are unknown ({result.error})."
         )
         if required:
-            faults.append(f"{result.asked} were not audited")
+            faults.append(f"{result.subject} were not audited")
     elif not faults:
-        say(f"audited: {result.asked}, no advisory")
+        print(f"audited: {result.subject}, no advisory")
     return faults
 
 
@@ -96,7 +93,7 @@ def main() -> int:
     for result in (audit.python(read("requirements-dev.lock")), audit.web(ROOT)):
         faults += report(result, required=given.audit_required)
     for fault in faults:
-        say(f"FAULT: {fault}")
+        print(f"FAULT: {fault}")
     return 1 if faults else 0
 
 

@@ -1,7 +1,7 @@
-"""Known holes in the locked versions, as the registries' advisory services tell them.
+"""Known vulnerabilities of the locked versions, from the advisory services of the registries.
 
-A service that cannot be reached is no fault of the change, and no clean bill either: it is said
-in so many words.
+A service that cannot be reached is neither a fault of a change nor a clean result: it is reported
+as an error of its own.
 """
 
 import json
@@ -17,12 +17,12 @@ from typing import Any, Final
 from supply_chain.lock_file import Locked
 
 OSV_VARIABLE: Final = "WHERRY_OSV_URL"
-"""An own copy of the OSV service to ask in place of the registry's advisories."""
+"""URL of an own OSV service to use in place of the registry's advisories."""
 TIMEOUT_SECONDS: Final = 600
 
 
 @dataclass(frozen=True)
-class Hole:
+class Vulnerability:
     """One advisory about one locked version."""
 
     package: str
@@ -32,49 +32,53 @@ class Hole:
 
 @dataclass(frozen=True)
 class Audit:
-    """What a service said."""
+    """The result of one audit."""
 
-    asked: str
-    """Of what."""
-    holes: tuple[Hole, ...] = ()
-    unanswered: str = ""
-    """Why nothing, or not all, is known; empty when every package was looked up."""
+    subject: str
+    """What was audited, such as ``12 Python packages``."""
+    vulnerabilities: tuple[Vulnerability, ...] = ()
+    error: str = ""
+    """Why the result is incomplete; empty when every package was looked up."""
 
 
-def of_pip_audit(output: str, complaint: str, asked: str) -> Audit:
+def of_pip_audit(output: str, stderr: str, subject: str) -> Audit:
     """Return the result of ``pip-audit --format json``."""
     try:
         dependencies = json.loads(output)["dependencies"]
     except (ValueError, KeyError, TypeError):
-        last = (complaint.strip().splitlines() or ["it said nothing"])[-1]
-        return Audit(asked, unanswered=last[:300])
-    holes = tuple(
-        Hole(
+        last = (stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        return Audit(subject, error=last[:300])
+    found = tuple(
+        Vulnerability(
             f"{each['name']} {each['version']}",
-            " ".join([hole["id"], *hole.get("aliases", ())]),
-            f"fixed in {', '.join(hole['fix_versions'])}" if hole.get("fix_versions") else "no fix",
+            " ".join([vulnerability["id"], *vulnerability.get("aliases", ())]),
+            _fix(vulnerability.get("fix_versions", ())),
         )
         for each in dependencies
-        for hole in each.get("vulns", ())
+        for vulnerability in each.get("vulns", ())
     )
     skipped = [each for each in dependencies if "skip_reason" in each]
     if not skipped:
-        return Audit(asked, holes)
+        return Audit(subject, found)
     why = f"{len(skipped)} of {len(dependencies)} packages: {skipped[0]['skip_reason']}"
-    return Audit(asked, holes, why[:300])
+    return Audit(subject, found, why[:300])
 
 
-def of_npm_audit(output: str, complaint: str, asked: str) -> Audit:
+def _fix(versions: Sequence[str]) -> str:
+    return f"fixed in {', '.join(versions)}" if versions else "no fix"
+
+
+def of_npm_audit(output: str, stderr: str, subject: str) -> Audit:
     """Return the result of ``npm audit --json``."""
     try:
         document: Mapping[str, Any] = json.loads(output)
     except ValueError:
         document = {}
     if "vulnerabilities" not in document:
-        said = document.get("message") or complaint.strip() or "it said nothing"
-        return Audit(asked, unanswered=str(said).splitlines()[0][:300])
-    holes = [
-        Hole(
+        message = document.get("message") or stderr.strip() or "it printed nothing"
+        return Audit(subject, error=str(message).splitlines()[0][:300])
+    vulnerabilities = [
+        Vulnerability(
             name,
             ", ".join(
                 str(via.get("url") or via.get("title")) for via in found["via"] if via != str(via)
@@ -84,10 +88,10 @@ def of_npm_audit(output: str, complaint: str, asked: str) -> Audit:
         )
         for name, found in document["vulnerabilities"].items()
     ]
-    return Audit(asked, tuple(holes))
+    return Audit(subject, tuple(vulnerabilities))
 
 
-def _pip_audit(entries: Sequence[Locked], asked: str) -> Audit:
+def _pip_audit(entries: Sequence[Locked], subject: str) -> Audit:
     words = [str(Path(sys.executable).with_name("pip-audit")), "--format", "json", "--no-deps"]
     words += ["--disable-pip", "--progress-spinner", "off"]
     if url := os.environ.get(OSV_VARIABLE):
@@ -102,18 +106,18 @@ def _pip_audit(entries: Sequence[Locked], asked: str) -> Audit:
             timeout=TIMEOUT_SECONDS,
             check=False,
         )
-    return of_pip_audit(done.stdout, done.stderr, asked)
+    return of_pip_audit(done.stdout, done.stderr, subject)
 
 
 def python(entries: Sequence[Locked]) -> Audit:
-    """Look the locked Python packages up; one alone first, and no more if that has no answer."""
-    asked = f"{len(entries)} Python packages"
-    first = _pip_audit(entries[:1], asked)
-    return first if first.unanswered else _pip_audit(entries, asked)
+    """Audit the locked Python packages; one first, and no more if the service does not answer."""
+    subject = f"{len(entries)} Python packages"
+    first = _pip_audit(entries[:1], subject)
+    return first if first.error else _pip_audit(entries, subject)
 
 
 def web(root: Path) -> Audit:
-    """Look the locked npm packages up."""
+    """Audit the locked npm packages."""
     done = subprocess.run(
         ["npm", "--prefix", str(root / "web"), "audit", "--json"],
         capture_output=True,

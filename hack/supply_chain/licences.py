@@ -1,4 +1,4 @@
-"""Which licences the image's packages have, and whether we may pass them on under ours."""
+"""The licences of the packages in the image, and which of them are allowed."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ ALLOWED: Final = frozenset(
         *("MPL-2.0", "PSF-2.0", "Python-2.0", "Unlicense", "Zlib"),
     }
 )
-"""Licences that ask for no more than to be named, and MPL-2.0: its files stay as they are."""
+"""Licences that require attribution only, and MPL-2.0, whose files we do not modify."""
 CLASSIFIERS: Final = {
     "Apache Software License": "Apache-2.0",
     "BSD License": "BSD-3-Clause",
@@ -19,33 +19,33 @@ CLASSIFIERS: Final = {
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "Python Software Foundation License": "PSF-2.0",
 }
-SAID_ELSEWHERE: Final = {"protobuf": "BSD-3-Clause"}
-"""Packages whose metadata name no licence that a program can read."""
+NOT_IN_METADATA: Final = {"protobuf": "BSD-3-Clause"}
+"""Packages whose metadata has no machine-readable licence."""
 
 
 def of_component(component: Mapping[str, Any]) -> list[str]:
-    """Return the licences of a CycloneDX component as SPDX expressions, or as it puts them."""
+    """Return the licences of a CycloneDX component, as SPDX expressions where possible."""
     found = []
     for entry in component.get("licenses", ()):
         licence = entry.get("license", {})
-        said = entry.get("expression") or licence.get("id") or licence.get("name", "")
-        found.append(CLASSIFIERS.get(said.rpartition(" :: ")[2], said))
-    if not found and component["name"] in SAID_ELSEWHERE:
-        found.append(SAID_ELSEWHERE[component["name"]])
+        name = entry.get("expression") or licence.get("id") or licence.get("name", "")
+        found.append(CLASSIFIERS.get(name.rpartition(" :: ")[2], name))
+    if not found and component["name"] in NOT_IN_METADATA:
+        found.append(NOT_IN_METADATA[component["name"]])
     return sorted(set(found))
 
 
 def to_component(found: Sequence[str]) -> list[dict[str, Any]]:
-    """Return licences as CycloneDX has them: one expression, or a list of names."""
+    """Return licences in the form of CycloneDX: one expression, or a list of names."""
     if len(found) == 1 and not refused(found):
         return [{"expression": found[0]}]
-    return [{"license": {"name": said}} for said in found]
+    return [{"license": {"name": name}} for name in found]
 
 
 def refused(licences: Sequence[str]) -> list[str]:
-    """Return which of ``licences`` are not allowed; all names in an expression must be."""
+    """Return the ``licences`` that are not allowed; every name in an expression must be."""
     return [
-        said
-        for said in licences
-        if not set(re.findall(r"[A-Za-z0-9.+-]+", said)) - {"AND", "OR", "WITH"} <= ALLOWED
+        name
+        for name in licences
+        if not set(re.findall(r"[A-Za-z0-9.+-]+", name)) - {"AND", "OR", "WITH"} <= ALLOWED
     ]

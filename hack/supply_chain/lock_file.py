@@ -1,4 +1,4 @@
-"""Lock files: which version of which package, and the hashes of its files."""
+"""Read lock files: versions of packages, and the hashes of their files."""
 
 import re
 from dataclasses import dataclass
@@ -13,31 +13,31 @@ class Locked:
     """One entry of a lock file."""
 
     name: str
-    """In the normal form of names (PEP 503)."""
+    """Normalised name (PEP 503)."""
     version: str
     hashes: tuple[str, ...]
-    """SHA-256 of every file that may be installed for it."""
+    """SHA-256 of every file that may be installed."""
 
 
-def normal(name: str) -> str:
-    """Return a package's name in the one form in which names are compared (PEP 503)."""
+def normalised(name: str) -> str:
+    """Return the normalised name of a package (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def parse(text: str) -> list[Locked]:
-    """Return the entries of a lock file; raises ValueError that names a line of another kind."""
+    """Return the entries of a lock file. Raises ValueError for a line without a pinned version."""
     entries = []
     for line in text.replace("\\\n", " ").splitlines():
-        said = line.partition(" #")[0].strip()
-        if not said or said.startswith("#"):
+        requirement = line.partition(" #")[0].strip()
+        if not requirement or requirement.startswith("#"):
             continue
-        match = REQUIREMENT.match(said)
+        match = REQUIREMENT.match(requirement)
         if match is None:
-            raise ValueError(f"not a version that is pinned: {said[:80]}")
-        entries.append(Locked(normal(match[1]), match[2], tuple(HASH.findall(said))))
+            raise ValueError(f"not a pinned version: {requirement[:80]}")
+        entries.append(Locked(normalised(match[1]), match[2], tuple(HASH.findall(requirement))))
     return entries
 
 
 def without_hashes(entries: list[Locked]) -> list[str]:
-    """Return the names of entries that any file would be taken for."""
+    """Return the names of the entries without a hash, for which any file would be accepted."""
     return [entry.name for entry in entries if not entry.hashes]

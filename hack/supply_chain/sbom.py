@@ -1,4 +1,4 @@
-"""The bill of materials (CycloneDX): what is in the image, and what is in the page."""
+"""The bills of materials (CycloneDX) of the image and of the page."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from supply_chain import licences
-from supply_chain.lock_file import Locked, normal
+from supply_chain.lock_file import Locked, normalised
 from wherry_api.http import docs_page
 
 Document = dict[str, Any]
@@ -22,14 +22,14 @@ FOR_DEVELOPMENT: Final = "cdx:npm:package:development"
 
 
 def faults(document: Mapping[str, Any]) -> str:
-    """Return what the official schema of the document's version finds wrong; empty: nothing."""
+    """Return the error that the schema of the document's version reports, or an empty string."""
     validator = JsonStrictValidator(VERSIONS[document["specVersion"]])
     error = validator.validate_str(json.dumps(document))
     return "" if error is None else str(error)
 
 
 def of_environment(root: Path) -> Document:
-    """Return the bill of the whole Python environment, with licences and who needs whom."""
+    """Return the bill of the whole Python environment, with licences and dependencies."""
     words = [str(Path(sys.executable).with_name("cyclonedx-py")), "environment", sys.executable]
     words += ["--pyproject", str(root / "pyproject.toml"), "--output-reproducible", "--of", "JSON"]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
@@ -38,11 +38,11 @@ def of_environment(root: Path) -> Document:
 
 
 def narrowed(document: Document, locked: Sequence[Locked]) -> Document:
-    """Return the bill of what is locked alone, with the hashes of the files that are accepted.
+    """Return the bill of the locked packages only, with the hashes of their accepted files.
 
-    What is locked and not in the environment (another Python, another system) is listed, too.
+    Includes locked packages that are not installed here (another Python, another system).
     """
-    known = {normal(component["name"]): component for component in document["components"]}
+    known = {normalised(component["name"]): component for component in document["components"]}
     components = []
     for entry in locked:
         found = known.get(entry.name, {"name": entry.name, "type": "library"})
@@ -62,7 +62,7 @@ def narrowed(document: Document, locked: Sequence[Locked]) -> Document:
             },
         ]
         components.append(component)
-    names = {str(found["bom-ref"]): normal(found["name"]) for found in document["components"]}
+    names = {str(found["bom-ref"]): normalised(found["name"]) for found in document["components"]}
     references = {entry.name: f"{entry.name}=={entry.version}" for entry in locked}
     dependencies = []
     for link in document["dependencies"]:
@@ -80,10 +80,10 @@ def narrowed(document: Document, locked: Sequence[Locked]) -> Document:
 
 
 def of_page(root: Path, folder: Path) -> Document:
-    """Return npm's bill of the page without what only builds and tests it.
+    """Return npm's bill of the page, without packages that only build and test it.
 
-    ``folder`` is empty and takes a copy of the package files: npm asks the outermost one for a
-    version, which a folder of workspaces has no use for.
+    ``folder`` must be empty; it receives a copy of the package files. npm requires a version in
+    the outermost one, which a workspace root does not have.
     """
     web = root / "web"
     outermost = json.loads((web / "package.json").read_text(encoding="utf-8"))
@@ -101,7 +101,7 @@ def of_page(root: Path, folder: Path) -> Document:
 
 
 def of_docs_page() -> Document:
-    """Return the component that lies among our own files: what /docs is shown with."""
+    """Return the vendored component: Swagger UI, which shows /docs."""
     purl = f"pkg:npm/swagger-ui-dist@{docs_page.VERSION}"
     return {
         "bom-ref": purl,
@@ -114,7 +114,7 @@ def of_docs_page() -> Document:
 
 
 def shipped(document: Document) -> Document:
-    """Return an npm bill without packages for development."""
+    """Return an npm bill without development packages."""
     kept = [
         component
         for component in document["components"]

@@ -24,7 +24,7 @@ naked==1.0
 """
 
 
-def test_a_lock_file_is_read_to_its_hashes() -> None:
+def test_a_lock_file_is_parsed_with_its_hashes() -> None:
     entries = lock_file.parse(LOCK)
     assert [(entry.name, entry.version, len(entry.hashes)) for entry in entries] == [
         ("aio-http", "3.14.5", 2),
@@ -35,20 +35,20 @@ def test_a_lock_file_is_read_to_its_hashes() -> None:
 
 
 @pytest.mark.parametrize("line", ["thing>=1", "https://example.com/x.whl", "-e ."])
-def test_a_lock_file_with_anything_but_pinned_versions_is_refused(line: str) -> None:
-    with pytest.raises(ValueError, match="not a version that is pinned"):
+def test_an_unpinned_line_is_rejected(line: str) -> None:
+    with pytest.raises(ValueError, match="not a pinned version"):
         lock_file.parse(line)
 
 
 @pytest.mark.parametrize("name", program.LOCKS)
-def test_every_line_of_our_own_lock_files_is_hashed(name: str) -> None:
+def test_every_entry_of_our_lock_files_has_a_hash(name: str) -> None:
     entries = program.read(name)
     assert entries
     assert not lock_file.without_hashes(entries)
 
 
 @pytest.mark.parametrize(
-    ("said", "allowed"),
+    ("licence", "allowed"),
     [
         ("MIT", True),
         ("Apache-2.0 AND (BSD-3-Clause OR MIT)", True),
@@ -57,28 +57,28 @@ def test_every_line_of_our_own_lock_files_is_hashed(name: str) -> None:
         ("Ask the author", False),
     ],
 )
-def test_licences(said: str, allowed: bool) -> None:
-    assert (licences.refused([said]) == []) is allowed
+def test_refused_licences(licence: str, allowed: bool) -> None:
+    assert (licences.refused([licence]) == []) is allowed
 
 
-def test_a_package_without_a_known_licence_is_a_fault() -> None:
+def test_a_package_without_a_licence_is_a_fault() -> None:
     unknown = {"name": "mystery", "purl": "pkg:pypi/mystery@1"}
     ours = {"name": "fine", "licenses": [{"license": {"id": "MIT"}}]}
-    told = {
+    classified = {
         "name": "old",
         "licenses": [{"license": {"name": "License :: OSI Approved :: MIT License"}}],
     }
-    [fault] = program.check_licences({"components": [unknown, ours, told]})
-    assert "mystery: no licence is known" in fault
+    [fault] = program.check_licences({"components": [unknown, ours, classified]})
+    assert "mystery: no licence found" in fault
 
 
-def test_a_bill_is_checked_by_the_schema_of_its_version() -> None:
+def test_a_bill_is_validated_against_the_schema_of_its_version() -> None:
     document: dict[str, Any] = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1}
     assert sbom.faults(document) == ""
     assert "is not" in sbom.faults({**document, "components": [{"name": "x", "type": "nonsense"}]})
 
 
-def test_the_bill_of_the_image_is_what_is_locked_and_nothing_else() -> None:
+def test_the_bill_of_the_image_has_exactly_the_locked_packages() -> None:
     environment = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -103,7 +103,7 @@ def test_the_bill_of_the_image_is_what_is_locked_and_nothing_else() -> None:
     assert sbom.faults(bill) == ""
 
 
-def test_npm_s_bill_is_left_without_what_builds_the_page() -> None:
+def test_the_bill_of_the_page_has_no_development_packages() -> None:
     development = [{"name": sbom.FOR_DEVELOPMENT, "value": "true"}]
     document = {
         "metadata": {"component": {"bom-ref": "web"}},
@@ -118,7 +118,7 @@ def test_npm_s_bill_is_left_without_what_builds_the_page() -> None:
     assert bill["dependencies"] == [{"ref": "web", "dependsOn": ["react@19"]}]
 
 
-NPM_HOLE = {
+NPM_ADVISORIES = {
     "auditReportVersion": 2,
     "vulnerabilities": {
         "minimist": {
@@ -130,17 +130,17 @@ NPM_HOLE = {
 }
 
 
-def test_npm_s_answers() -> None:
-    result = audit.of_npm_audit(json.dumps(NPM_HOLE), "", "npm packages")
-    assert [hole.package for hole in result.holes] == ["minimist", "mkdirp"]
-    assert "GHSA-x" in result.holes[0].advisory
-    assert not audit.of_npm_audit('{"vulnerabilities": {}}', "", "npm").unanswered
+def test_results_of_npm_audit() -> None:
+    result = audit.of_npm_audit(json.dumps(NPM_ADVISORIES), "", "npm packages")
+    assert [found.package for found in result.vulnerabilities] == ["minimist", "mkdirp"]
+    assert "GHSA-x" in result.vulnerabilities[0].advisory
+    assert not audit.of_npm_audit('{"vulnerabilities": {}}', "", "npm").error
     refused = audit.of_npm_audit('{"message": "405 Method Not Allowed"}', "", "npm")
-    assert refused.unanswered == "405 Method Not Allowed"
-    assert audit.of_npm_audit("", "npm ERR! network", "npm").unanswered == "npm ERR! network"
+    assert refused.error == "405 Method Not Allowed"
+    assert audit.of_npm_audit("", "npm ERR! network", "npm").error == "npm ERR! network"
 
 
-def test_a_service_that_knows_no_package_is_no_clean_bill(
+def test_skipped_packages_are_not_a_clean_result(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     skipped = {"dependencies": [{"name": "x", "skip_reason": "not found"}], "fixes": []}
@@ -149,15 +149,15 @@ def test_a_service_that_knows_no_package_is_no_clean_bill(
     assert "NOT AUDITED: 1 Python package" in capsys.readouterr().out
     assert program.report(result, required=True) == ["1 Python package were not audited"]
     unreachable = audit.of_pip_audit("", "Traceback\nConnectionError: no route", "x")
-    assert unreachable.unanswered == "ConnectionError: no route"
+    assert unreachable.error == "ConnectionError: no route"
 
 
 class Advisories(BaseHTTPRequestHandler):
-    """An OSV service that knows one hole."""
+    """An OSV service with one advisory."""
 
     def do_POST(self) -> None:
         question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        hole = {
+        advisory = {
             "id": "PYSEC-2021-108",
             "aliases": ["CVE-2021-33503"],
             "summary": "denial of service",
@@ -169,15 +169,17 @@ class Advisories(BaseHTTPRequestHandler):
                 }
             ],
         }
-        asked = (question["package"]["name"], question["version"])
-        answer = json.dumps({"vulns": [hole]} if asked == ("urllib3", "1.26.4") else {}).encode()
+        package = (question["package"]["name"], question["version"])
+        answer = json.dumps(
+            {"vulns": [advisory]} if package == ("urllib3", "1.26.4") else {}
+        ).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""
+        """Keep the test's output clean."""
 
 
 @contextmanager
@@ -191,7 +193,7 @@ def advisory_service() -> Iterator[str]:
     thread.join()
 
 
-def test_the_real_auditor_finds_a_hole_that_a_service_knows(
+def test_pip_audit_reports_an_advisory_of_the_service(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     entries = [Locked("idna", "3.10", ()), Locked("urllib3", "1.26.4", ())]
@@ -199,15 +201,15 @@ def test_the_real_auditor_finds_a_hole_that_a_service_knows(
         monkeypatch.setenv(audit.OSV_VARIABLE, url)
         found = audit.python(entries)
         clean = audit.python(entries[:1])
-    assert not found.unanswered
+    assert not found.error
     [fault] = program.report(found, required=False)
     assert fault == "urllib3 1.26.4: PYSEC-2021-108 CVE-2021-33503 (fixed in 1.26.5)"
     assert program.report(clean, required=True) == []
     assert "audited: 1 Python packages, no advisory" in capsys.readouterr().out
 
 
-def test_the_real_auditor_says_when_no_service_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pip_audit_reports_an_unreachable_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(audit.OSV_VARIABLE, "http://127.0.0.1:9/v1/query")
     result = audit.python([Locked("idna", "3.10", ())])
-    assert result.unanswered
-    assert not result.holes
+    assert result.error
+    assert not result.vulnerabilities

@@ -31,9 +31,9 @@ POOL_TIMEOUT_SECONDS: Final = 10.0
 def connect(settings: RedisSettings, *, max_connections: int = 10) -> Redis:
     """Return a client for the keys of one release; nothing is sent before its first command.
 
-    ``redis+sentinel://[:password@]host:port,host:port/<master name>?db=0`` asks Sentinels for the
-    master; ``redis+cluster://[user:password@]host:port,host:port`` connects to a cluster, some of
-    whose nodes are named. At most ``max_connections`` are open at once: a further command waits.
+    ``redis+sentinel://[user:password@]host:port,host:port/<master name>?db=0`` asks Sentinels for
+    the master; ``redis+cluster://[user:password@]host:port,host:port`` connects to a cluster, some
+    of whose nodes are named. At most ``max_connections`` are open at once: a further command waits.
     A client of one server retries a command twice on a lost connection, which is safe because
     every command of Wherry may run twice.
     """
@@ -95,6 +95,7 @@ def _sentinel_master(
     master: SingleRedis = sentinel.master_for(
         address.master,
         redis_class=SingleRedis,
+        username=address.username,
         password=address.password,
         db=address.database,
         max_connections=max_connections,

@@ -34,12 +34,13 @@ async def test_a_url_replaces_them() -> None:
 
 
 async def test_sentinels_are_asked_for_the_master() -> None:
-    url = "redis+sentinel://:p%40ss@one.example:26380,two.example/shuttle?db=2"
+    url = "redis+sentinel://me:p%40ss@one.example:26380,two.example/shuttle?db=2"
     client = connect(settings(WHERRY_REDIS_URL=url))
     pool = client.connection_pool  # type: ignore[union-attr]
     assert isinstance(pool, SentinelConnectionPool)
     assert pool.service_name == "shuttle"
-    assert (pool.connection_kwargs["password"], pool.connection_kwargs["db"]) == ("p@ss", 2)
+    kwargs = pool.connection_kwargs
+    assert (kwargs["username"], kwargs["password"], kwargs["db"]) == ("me", "p@ss", 2)
     asked = [
         (
             each.connection_pool.connection_kwargs["host"],

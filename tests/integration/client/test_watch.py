@@ -2,13 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
 from tests.harness.processes import ComponentProcess
 from tests.harness.waiting import eventually
-from tests.integration.client.conftest import MakeProxy, SimulateJob, StartApi, port_of, url_of
+from tests.integration.client.conftest import (
+    MakeProxy,
+    SimulatedJob,
+    SimulateJob,
+    StartApi,
+    port_of,
+    url_of,
+)
+from tests.integration.client.fault_proxy import FaultProxy
 from wherry_client import (
     InvalidRequestError,
     JobState,
@@ -136,9 +144,11 @@ async def test_a_cut_stream_reconnects_with_the_last_event_id(
         assert (await watching.task).state is JobState.COMPLETED
 
 
-async def test_polling_replaces_a_buffered_stream(
+@asynccontextmanager
+async def watch_behind_a_buffering_proxy(
     server: ComponentProcess, simulate_job: SimulateJob, make_proxy: MakeProxy
-) -> None:
+) -> AsyncIterator[tuple[FaultProxy, SimulatedJob, WatchTask]]:
+    """Watch a job at 10 per cent through a proxy that buffers event streams."""
     proxy = await make_proxy(port_of(server))
     proxy.buffers = STREAMS
     async with WherryClient(proxy.url) as client:
@@ -146,6 +156,14 @@ async def test_polling_replaces_a_buffered_stream(
         watching = WatchTask(client, simulated.job.metadata.name, QUICK)
         await simulated.progress(10, 0)
         await watching.reports(10)
+        yield proxy, simulated, watching
+
+
+async def test_polling_replaces_a_buffered_stream(
+    server: ComponentProcess, simulate_job: SimulateJob, make_proxy: MakeProxy
+) -> None:
+    async with watch_behind_a_buffering_proxy(server, simulate_job, make_proxy) as parts:
+        proxy, simulated, watching = parts
         await simulated.progress(20, 0)
         await watching.reports(20)
         assert proxy.count(POLLS) >= 2
@@ -166,13 +184,8 @@ async def test_polling_replaces_a_buffered_stream(
 async def test_the_end_is_reported_through_a_buffering_proxy(
     server: ComponentProcess, simulate_job: SimulateJob, make_proxy: MakeProxy
 ) -> None:
-    proxy = await make_proxy(port_of(server))
-    proxy.buffers = STREAMS
-    async with WherryClient(proxy.url) as client:
-        simulated = await simulate_job(client)
-        watching = WatchTask(client, simulated.job.metadata.name, QUICK)
-        await simulated.progress(10, 0)
-        await watching.reports(10)
+    async with watch_behind_a_buffering_proxy(server, simulate_job, make_proxy) as parts:
+        _, simulated, watching = parts
         await simulated.complete()
         assert (await watching.task).state is JobState.COMPLETED
 

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import sys
 
@@ -49,6 +50,8 @@ def _run() -> int:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         status = runner.run(_until_ended(settings))
     tracing.shut_down()
+    # Otherwise the interpreter searches all objects for cycles before it ends: most of a second.
+    gc.freeze()
     return status
 
 

@@ -67,7 +67,7 @@ class Watched:
 @kopf.on.startup(registry=JOBS)
 @kopf.on.startup(registry=RUNNERS)
 async def configure(settings: kopf.OperatorSettings, memo: Watched, **_: Any) -> None:
-    """Make Kopf only watch, and wait until the API server serves what it is to watch."""
+    """Make Kopf only watch."""
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.peering.standalone = True
@@ -84,7 +84,6 @@ async def configure(settings: kopf.OperatorSettings, memo: Watched, **_: Any) ->
     settings.networking.connect_timeout = CONNECT_SECONDS
     settings.networking.error_backoffs = Forever()
     settings.queueing.idle_timeout = 0.05
-    await wait_until_served(memo.kubernetes)
 
 
 @kopf.on.login(registry=JOBS)
@@ -138,6 +137,8 @@ async def run(
 
     Raises what Kopf gives up with.
     """
+    # Not in the startup handler: Kopf takes five seconds to end before that has returned.
+    await wait_until_served(watched.kubernetes)
     where: dict[str, Any] = {"namespaces": namespaces} if namespaces else {"clusterwide": True}
     # Kopf would make one from the name of the user, which the image's user does not have.
     where["identity"] = "wherry-operator"

@@ -97,9 +97,9 @@ async def delete(
 ) -> bool:
     """Record that the job ``uid`` is deleted; False when Redis knew it, or has a namesake's state.
 
-    Its snapshot goes, and later ones of it are refused; those of a job that was created under the
-    same name are accepted. When the job had not ended, its subscribers get the newest snapshot,
-    ``last``, as that of a deleted job.
+    Its snapshot is removed, and later ones of it are refused; those of a job that is created under
+    the same name are accepted. ``last`` is the newest snapshot of the job, None when not known. If
+    it is not terminal, subscribers get it as that of a deleted job.
     """
     notice = _message(redis, deleted(last)) if last is not None and not last.terminal else ""
     recorded = await redis.eval(
@@ -110,6 +110,7 @@ async def delete(
         str(DELETION_SECONDS),
         keys.job_updates(name),
         notice,
+        str(int(last.created_at.timestamp()) if last else 0),
     )
     return bool(recorded)
 

@@ -125,12 +125,14 @@ return 1
 DELETE_STATE: Final = """
 -- Replaces the snapshot of a job by a record of its deletion. KEYS: state.
 -- ARGV: uid, seconds for which the record is kept, channel, snapshot that ends the job for its
--- subscribers ('' for none).
--- The snapshot of another job of this name stays. Version 0.1 takes the record for a terminal
--- snapshot of the job, so that it refuses a late one as well.
+-- subscribers ('' for none), created (Unix seconds, 0 when not known).
+-- The snapshot of another job of this name stays, unless that was created earlier and is therefore
+-- gone as well. Version 0.1 takes the record for a terminal snapshot of the job, so that it
+-- refuses a late one, too.
 local old = redis.call('HMGET', KEYS[1], 'uid', 'terminal', 'created', 'deleted')
 if old[4] == ARGV[1] then return 0 end
-if old[1] and old[1] ~= ARGV[1] and old[1] ~= old[4] then
+local created, old_created = tonumber(ARGV[5]), tonumber(old[3]) or 0
+if old[1] and old[1] ~= ARGV[1] and old[1] ~= old[4] and created <= old_created then
   redis.call('HSET', KEYS[1], 'deleted', ARGV[1])
   if redis.call('TTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
   return 0
@@ -140,7 +142,8 @@ if ARGV[4] ~= '' and not (old[1] == ARGV[1] and old[2] == '1') then
 end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'uid', ARGV[1], 'deleted', ARGV[1], 'terminal', '1',
-           'attempt', '0', 'step', '0', 'created', old[3] or '0')
+           'attempt', '0', 'step', '0',
+           'created', string.format('%.0f', math.max(created, old_created)))
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 return 1
 """

@@ -186,6 +186,22 @@ async def test_the_deletion_of_a_job_leaves_its_namesake(redis: Redis) -> None:
     assert await job_states.read(redis, "team-a", "job-1") is None
 
 
+async def test_the_deletion_of_a_job_removes_the_state_of_an_earlier_namesake(
+    redis: Redis,
+) -> None:
+    """No process saw that the first one was deleted, and the second one was never published."""
+    await job_states.publish(redis, DONE, 60)
+    second = snapshot(0, 0, uid="u2", created_at=LATER)
+    assert await job_states.delete(redis, "team-a", "job-1", "u2", second)
+    assert await job_states.read(redis, "team-a", "job-1") is None
+    for late in (snapshot(2, 1), second):
+        assert not await job_states.publish(redis, late, 60)
+    third = snapshot(0, 0, uid="u3", created_at=LATER)
+    assert await job_states.publish(redis, third, 60)
+    assert not await job_states.delete(redis, "team-a", "job-1", "u1", DONE)
+    assert await job_states.read(redis, "team-a", "job-1") == third
+
+
 async def test_subscribers_get_the_end_of_a_deleted_job_once(redis: Redis) -> None:
     last = snapshot(1, 2, progress=40)
     async with redis.pubsub() as pubsub:

@@ -1,14 +1,16 @@
 """The operator as a process of its own, with real servers around it."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from tests.harness import tenants
 from tests.harness.api import POOLS, Api, Resource
 from tests.harness.buckets import Bucket
 from tests.harness.cluster import Cluster
+from tests.harness.fault_proxy import FaultProxy, fault_proxy
 from tests.harness.history import JobHistory
 from tests.harness.model import Facts, broken_promises
 from tests.harness.processes import (
@@ -20,6 +22,32 @@ from tests.harness.processes import (
 from tests.harness.waiting import eventually
 from tests.integration.operator.played_runner import PlayedRunner
 from wherry_core.redis.client import Redis
+
+RELEASE_RULES: list[Resource] = [
+    {"apiGroups": ["wherry.dev"], "resources": ["runnerpools"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": ["wherry.dev"], "resources": ["runnerpools/status"], "verbs": ["patch"]},
+    {
+        "apiGroups": [""],
+        "resources": ["pods"],
+        "verbs": ["get", "list", "watch", "create", "delete"],
+    },
+    {
+        "apiGroups": ["coordination.k8s.io"],
+        "resources": ["leases"],
+        "verbs": ["get", "create", "update"],
+    },
+    {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "list", "patch"]},
+]
+"""The tables of docs/operator.md."""
+TENANT_RULES: list[Resource] = [
+    {
+        "apiGroups": ["wherry.dev"],
+        "resources": ["downloadjobs"],
+        "verbs": ["get", "list", "watch", "create", "patch", "delete"],
+    },
+    {"apiGroups": ["wherry.dev"], "resources": ["downloadjobs/status"], "verbs": ["patch"]},
+    {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "list", "patch"]},
+]
 
 
 @dataclass
@@ -59,7 +87,7 @@ class Operated:
         return self.operators[-1]
 
     async def create_pool(self, name: str = "default", **spec: Any) -> Resource:
-        """Create a pool whose runners are never started by anybody but the test."""
+        """Create a pool whose runners only the test starts."""
         body = {
             "apiVersion": "wherry.dev/v1",
             "kind": "RunnerPool",
@@ -104,3 +132,22 @@ def operated(
         asked={}, changes=tuple(job_history.changes), jobs=(), store=versitygw_bucket.settings
     )
     assert broken_promises(history) == []
+
+
+@pytest.fixture
+async def proxy(operated: Operated, cluster: Cluster) -> AsyncIterator[FaultProxy]:
+    """Put a proxy between the operator and the API server; tests and runners do not use it."""
+    account = (operated.namespace, "operator")
+    await tenants.create_service_account(operated.api, *account)
+    rules = [*RELEASE_RULES, *TENANT_RULES]
+    await tenants.grant(operated.api, account, rules, namespace=operated.namespace)
+    token = await tenants.request_token(operated.api, *account)
+    async with fault_proxy(cluster) as running:
+        path = cluster.token_kubeconfig(
+            operated.processes.folder / "operator.kubeconfig",
+            namespace=operated.namespace,
+            token=token,
+            server=running.url,
+        )
+        operated.environment["KUBECONFIG"] = str(path)
+        yield running

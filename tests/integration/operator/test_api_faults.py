@@ -2,41 +2,19 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.harness import jobs, tenants
+from tests.harness import jobs
 from tests.harness.api import JOBS, Api, Resource
-from tests.harness.cluster import Cluster, running_cluster
-from tests.harness.fault_proxy import Fault, FaultProxy, Rule, fault_proxy, on
+from tests.harness.cluster import running_cluster
+from tests.harness.fault_proxy import Fault, FaultProxy, Rule, on
 from tests.harness.processes import ComponentProcess, fetch
 from tests.harness.waiting import eventually
 from tests.integration.operator.conftest import Operated
-from tests.integration.operator.test_pools import RELEASE_RULES, TENANT_RULES
 from wherry_core.redis import job_queue, job_states
 from wherry_core.resources import Phase
-
-
-@pytest.fixture
-async def proxy(operated: Operated, cluster: Cluster) -> AsyncIterator[FaultProxy]:
-    """A proxy that the operator takes to the API server; the tests and runners do not."""
-    account = (operated.namespace, "operator")
-    await tenants.create_service_account(operated.api, *account)
-    rules = [*RELEASE_RULES, *TENANT_RULES]
-    await tenants.grant(operated.api, account, rules, namespace=operated.namespace)
-    token = await tenants.request_token(operated.api, *account)
-    async with fault_proxy(cluster) as running:
-        path = cluster.token_kubeconfig(
-            operated.processes.folder / "operator.kubeconfig",
-            namespace=operated.namespace,
-            token=token,
-            server=running.url,
-        )
-        operated.environment["KUBECONFIG"] = str(path)
-        yield running
-
 
 FAULTS = {
     "409": Rule(on("", ""), Fault.ANSWER, status=409),

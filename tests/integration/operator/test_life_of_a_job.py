@@ -49,11 +49,10 @@ async def fail_until_dead_lettered_and_retry(operated: Operated) -> None:
         assert again.spec.file_ids == job.spec.file_ids
         await runner.complete(again)
     old = await eventually(
-        "the retry to be noted",
+        "the request to be removed",
         lambda: jobs.read_job(operated.api, job),
-        lambda found: found.metadata.annotations.get("wherry.dev/retries") == "1",
+        lambda found: "wherry.dev/retry" not in found.metadata.annotations,
     )
-    assert "wherry.dev/retry" not in old.metadata.annotations
     assert old.status.phase is Phase.FAILED
 
 
@@ -61,18 +60,18 @@ async def test_failed_attempts_pause_and_end_as_a_dead_letter_that_can_be_retrie
     operated: Operated,
 ) -> None:
     await fail_until_dead_lettered_and_retry(operated)
-    stories = await eventually(
-        "the story of the job",
+    events = await eventually(
+        "the Events of the job",
         lambda: operated.api.list_all(EVENTS, operated.namespace),
-        lambda events: (
+        lambda seen: (
             {"AttemptFailed", "DeadLettered", "Retried", "Completed"}
-            <= {each["reason"] for each in events}
+            <= {each["reason"] for each in seen}
         ),
     )
-    assert all(each["reportingController"] == "wherry.dev/operator" for each in stories)
+    assert all(each["reportingController"] == "wherry.dev/operator" for each in events)
 
 
-async def test_a_hopeless_failure_is_not_tried_again(operated: Operated) -> None:
+async def test_a_failure_that_cannot_succeed_is_not_retried(operated: Operated) -> None:
     await operated.create_pool()
     operated.start_operator()
     job = await jobs.create_job(operated.api, operated.namespace, ["1"])
@@ -85,7 +84,7 @@ async def test_a_hopeless_failure_is_not_tried_again(operated: Operated) -> None
     assert [each.type for each in failed.status.conditions if each.status == "True"] == ["Failed"]
 
 
-async def test_a_job_handed_back_goes_on_at_once(operated: Operated) -> None:
+async def test_a_job_handed_back_continues_at_once(operated: Operated) -> None:
     await operated.create_pool()
     operated.start_operator()
     await jobs.create_job(operated.api, operated.namespace, ["1"])
@@ -110,7 +109,7 @@ async def test_suspend_and_resume_while_waiting_and_while_running(operated: Oper
     async with runner.beating():
         claimed = await runner.take()
         await jobs.patch_spec(operated.api, job, suspend=True)
-        await eventually("the runner to be told", lambda: job.key in runner.orders.stop)
+        await eventually("the runner to be asked to stop", lambda: job.key in runner.orders.stop)
         await runner.hand_back(claimed)
         await jobs.job_becomes(operated.api, job, Phase.QUEUED)
         await never("a suspended job in the queue", lambda: in_queue(operated, job), during=1)
@@ -136,14 +135,16 @@ async def test_cancel_while_waiting_and_while_running(operated: Operated) -> Non
         for job in (running, waiting):
             await jobs.patch_spec(operated.api, job, cancel=True)
             await jobs.job_becomes(operated.api, job, Phase.CANCELLED)
-        await eventually("the runner to be told", lambda: running.key in runner.orders.stop)
+        await eventually(
+            "the runner to be asked to stop", lambda: running.key in runner.orders.stop
+        )
         with pytest.raises(ApiError, match="422"):
             await runner.complete(claimed)
         await runner.finish(claimed)
     assert not await in_queue(operated, waiting)
     name = waiting.metadata.name
     await eventually(
-        "followers to be told",
+        "subscribers to be notified",
         lambda: job_states.read(operated.redis, operated.namespace, name),
         lambda seen: seen is not None and seen.error == "The job was cancelled.",
     )
@@ -158,7 +159,7 @@ async def test_a_running_job_that_takes_longer_than_it_may_fails(operated: Opera
     async with runner.beating():
         claimed = await runner.take()
         failed = await jobs.job_becomes(operated.api, job, Phase.FAILED)
-        await eventually("the runner to be told", lambda: job.key in runner.orders.stop)
+        await eventually("the runner to be asked to stop", lambda: job.key in runner.orders.stop)
         with pytest.raises(ApiError, match="422"):
             await runner.complete(claimed)
     assert [each.reason for each in failed.status.conditions] == ["DeadlineExceeded"]
@@ -229,7 +230,7 @@ async def test_used_up_memory_is_the_jobs_own_failure(operated: Operated) -> Non
     assert seen.status.lost_attempts == 0
 
 
-async def test_a_silent_runner_is_fenced_off_and_its_pod_deleted(operated: Operated) -> None:
+async def test_an_unresponsive_runner_is_fenced_off_and_its_pod_deleted(operated: Operated) -> None:
     await operated.create_pool()
     operated.start_operator(WHERRY_HEARTBEAT_TIMEOUT_SECONDS="6")
     job = await jobs.create_job(operated.api, operated.namespace, ["1"])
@@ -240,7 +241,7 @@ async def test_a_silent_runner_is_fenced_off_and_its_pod_deleted(operated: Opera
         await asyncio.sleep(7)
         assert (await jobs.read_job(operated.api, job)).status.phase is Phase.PROCESSING
     queued = await jobs.job_becomes(operated.api, job, Phase.QUEUED)
-    assert queued.status.failures[-1].reason == "RunnerSilent"
+    assert queued.status.failures[-1].reason == "RunnerUnresponsive"
     with pytest.raises(ApiError, match="422"):
         await runner.complete(claimed)
     await runner.gone()

@@ -7,35 +7,9 @@ from tests.harness.api import POOLS, Resource
 from tests.harness.cluster import Cluster
 from tests.harness.fixtures import NamespaceFactory
 from tests.harness.waiting import eventually, never
-from tests.integration.operator.conftest import Operated
+from tests.integration.operator.conftest import RELEASE_RULES, TENANT_RULES, Operated
 from wherry_core.redis import job_queue
 from wherry_core.resources import Phase
-
-RELEASE_RULES: list[Resource] = [
-    {"apiGroups": ["wherry.dev"], "resources": ["runnerpools"], "verbs": ["get", "list", "watch"]},
-    {"apiGroups": ["wherry.dev"], "resources": ["runnerpools/status"], "verbs": ["patch"]},
-    {
-        "apiGroups": [""],
-        "resources": ["pods"],
-        "verbs": ["get", "list", "watch", "create", "delete"],
-    },
-    {
-        "apiGroups": ["coordination.k8s.io"],
-        "resources": ["leases"],
-        "verbs": ["get", "create", "update"],
-    },
-    {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
-]
-"""The tables of docs/operator.md."""
-TENANT_RULES: list[Resource] = [
-    {
-        "apiGroups": ["wherry.dev"],
-        "resources": ["downloadjobs"],
-        "verbs": ["get", "list", "watch", "create", "patch", "delete"],
-    },
-    {"apiGroups": ["wherry.dev"], "resources": ["downloadjobs/status"], "verbs": ["patch"]},
-    {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
-]
 
 
 async def conditions(operated: Operated) -> dict[str, Resource]:

@@ -20,7 +20,7 @@ class Waiting:
 async def enqueue(redis: Redis, pool: str, job: str, priority: int) -> bool:
     """Add ``job`` (``namespace/name``) to the queue of ``pool``; False if it is there already.
 
-    A higher priority leaves first; within a priority the tenants (namespaces) take turns.
+    A higher priority leaves first; within a priority, tenants (namespaces) alternate.
     """
     tenant = job.partition("/")[0]
     added = await redis.eval(

@@ -23,7 +23,7 @@ FAILURES: Final = (RedisError, OSError, TimeoutError)
 
 
 class RedisUnavailableError(Exception):
-    """Raised when Redis did not answer a command, which may have run all the same."""
+    """Raised when Redis did not answer a command. The command may have run nevertheless."""
 
 
 @dataclass(frozen=True)

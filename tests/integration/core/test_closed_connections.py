@@ -1,7 +1,7 @@
-"""A write to a closed connection is an error that callers know, under uvloop as under asyncio.
+"""A write to a closed connection raises redis-py's error under uvloop, as under asyncio.
 
-uvloop raises RuntimeError by itself. The pool looks at a connection before it gives it away, so
-this takes a reset in the very moment after it: a fail-over under load has it.
+uvloop itself raises RuntimeError. The pool checks a connection before it returns it, so the reset
+must come right after that check, as in a failover under load.
 """
 
 import asyncio

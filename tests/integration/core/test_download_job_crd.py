@@ -1,4 +1,4 @@
-"""What a real kube-apiserver accepts of a DownloadJob, what it refuses, and with which words."""
+"""What a real kube-apiserver accepts of a DownloadJob, and what it refuses with which message."""
 
 from typing import Any
 
@@ -95,7 +95,7 @@ async def test_refused(api: Api, namespace: str, spec: dict[str, Any], said: str
     ],
 )
 @pytest.mark.parametrize("given", [True, False], ids=["given", "left-out"])
-async def test_what_was_asked_for_cannot_change(
+async def test_the_request_is_immutable(
     api: Api, namespace: str, field: str, value: Any, given: bool
 ) -> None:
     first = {"archiveName": "first.zip", "activeDeadlineSeconds": 30} if given else {}
@@ -125,9 +125,7 @@ async def test_an_optional_field_cannot_be_removed(api: Api, namespace: str, fie
     ],
     ids=lambda change: ",".join(change),
 )
-async def test_what_steers_the_job_can_change(
-    api: Api, namespace: str, change: dict[str, Any]
-) -> None:
+async def test_control_fields_can_change(api: Api, namespace: str, change: dict[str, Any]) -> None:
     await api.create(JOBS, namespace, job())
     changed = await api.patch(JOBS, namespace, "job", {"spec": change})
     assert {name: changed["spec"][name] for name in change} == change

@@ -45,13 +45,13 @@ async def test_a_tenant_with_many_jobs_delays_another_by_one_job(redis: Redis) -
     assert "quiet/1" in [waiting.job for waiting in next_two if waiting]
 
 
-async def test_tenants_take_turns(redis: Redis) -> None:
+async def test_tenants_alternate(redis: Redis) -> None:
     for tenant in ("a", "b", "c"):
         for number in range(30):
             await job_queue.enqueue(redis, POOL, f"{tenant}/{number:02}", 0)
     order = await pop_all(redis)
-    for turn in range(30):
-        tenants = Counter(job.partition("/")[0] for job in order[turn * 3 : turn * 3 + 3])
+    for round_ in range(30):
+        tenants = Counter(job.partition("/")[0] for job in order[round_ * 3 : round_ * 3 + 3])
         assert tenants == {"a": 1, "b": 1, "c": 1}
 
 
@@ -68,7 +68,7 @@ async def test_a_tenant_earns_no_credit_by_waiting(redis: Redis) -> None:
     assert first_ten == {"a": 5, "b": 5}
 
 
-async def test_put_back_returns_a_job_to_its_place(redis: Redis) -> None:
+async def test_a_job_that_is_put_back_is_first_again(redis: Redis) -> None:
     for number in range(3):
         await job_queue.enqueue(redis, POOL, f"a/{number}", 0)
     waiting = await job_queue.pop(redis, POOL, 0.05)

@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as ConnectionLostError
 from tests.harness.redis_cluster import ServerCluster
 from tests.harness.waiting import eventually
 from tests.integration.core import version_0_1
-from tests.integration.core.test_cancelled_commands import deaf_moments
+from tests.integration.core.test_cancelled_commands import swallowed_after
 from tests.integration.core.test_job_states import snapshot
 from wherry_core.redis import client as redis_client
 from wherry_core.redis import job_queue, job_states, keys, loss_marker, runner_registry
@@ -57,13 +57,13 @@ async def test_states_of_many_jobs_and_their_subscribers_in_a_cluster(clustered:
         assert await job_states.publish(clustered, snapshot(1, 1, name=name), 60)
     read = await job_states.read_many(clustered, [("team-a", name) for name in [*names, "x"]])
     assert read == [*(snapshot(1, 1, name=name) for name in names), None]
-    heard: set[str] = set()
+    received: set[str] = set()
     async with asyncio.timeout(20):
-        while len(heard) < len(names):
+        while len(received) < len(names):
             message = await subscriber.get_message(ignore_subscribe_messages=True, timeout=1)
             if message is not None:
-                heard.add(message["channel"])
-    assert heard == {keys.job_updates(name) for name in names}
+                received.add(message["channel"])
+    assert received == {keys.job_updates(name) for name in names}
     await subscriber.aclose()
 
 
@@ -109,8 +109,8 @@ async def test_upgrade_and_dismissal_in_a_cluster(
     await named.aclose()
 
 
-async def test_a_cancel_is_never_swallowed_in_a_cluster(clustered: Any) -> None:
-    assert await deaf_moments(clustered, lambda redis: redis.get("some-key")) == []
+async def test_a_cancellation_is_never_swallowed_in_a_cluster(clustered: Any) -> None:
+    assert await swallowed_after(clustered, lambda redis: redis.get("some-key")) == []
 
 
 async def test_more_commands_than_connections_wait(clustered: Any) -> None:

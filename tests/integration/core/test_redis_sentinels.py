@@ -4,15 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.harness.redis_sentinels import redis_with_sentinels
-from tests.integration.core.test_cancelled_commands import deaf_moments
+from tests.integration.core.test_cancelled_commands import swallowed_after
 from wherry_core.redis import client as redis_client
 from wherry_core.settings import RedisSettings
 
 
-async def test_a_cancel_is_never_swallowed_while_sentinels_are_asked(tmp_path: Path) -> None:
+async def test_a_cancellation_is_never_swallowed_while_sentinels_are_asked(tmp_path: Path) -> None:
     """A new connection asks them for the primary first."""
 
-    async def ping_anew(redis: Any) -> None:
+    async def reconnect_and_ping(redis: Any) -> None:
         await redis.connection_pool.disconnect()
         await redis.ping()
 
@@ -20,5 +20,5 @@ async def test_a_cancel_is_never_swallowed_while_sentinels_are_asked(tmp_path: P
         redis = redis_client.connect(
             RedisSettings.model_validate({"WHERRY_REDIS_URL": servers.url})
         )
-        assert await deaf_moments(redis, ping_anew) == []
+        assert await swallowed_after(redis, reconnect_and_ping) == []
         await redis.aclose()

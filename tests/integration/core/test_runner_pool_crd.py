@@ -23,7 +23,7 @@ def pool(**spec: Any) -> dict[str, Any]:
     }
 
 
-async def test_defaults_are_filled_in_and_the_template_is_kept_whole(
+async def test_defaults_are_filled_in_and_the_template_is_kept_unchanged(
     api: Api, namespace: str
 ) -> None:
     made = await api.create(POOLS, namespace, pool())
@@ -56,7 +56,7 @@ async def test_refused(api: Api, namespace: str, spec: dict[str, Any], said: str
     assert said in str(refused.value)
 
 
-async def test_kubectl_scale_sets_the_most_runners(
+async def test_kubectl_scale_sets_the_maximum_of_runners(
     api: Api, namespace: str, cluster: Cluster
 ) -> None:
     await api.create(POOLS, namespace, pool())
@@ -71,7 +71,7 @@ async def test_kubectl_scale_sets_the_most_runners(
     assert scale["status"] == {"replicas": 2, "selector": "a=b"}
 
 
-async def test_what_kubectl_get_shows(api: Api, namespace: str, cluster: Cluster) -> None:
+async def test_columns_of_kubectl_get(api: Api, namespace: str, cluster: Cluster) -> None:
     await api.create(POOLS, namespace, pool())
     header, row = cluster.kubectl("get", "rpool", "--namespace", namespace).splitlines()
     assert header.split() == [

@@ -9,7 +9,7 @@ from wherry_core.redis.keys import Keyspace
 from wherry_core.redis.tenant_limits import Drawn, draw
 
 
-async def test_the_whole_quota_and_no_more_whoever_asks(redis: Redis) -> None:
+async def test_all_processes_together_get_the_quota_and_no_more(redis: Redis) -> None:
     drawn = await asyncio.gather(
         *(draw(redis, "a", quota=100, seconds=86_400, wanted=3) for _ in range(50))
     )
@@ -30,7 +30,7 @@ async def test_no_request_is_lost_to_rounding(redis: Redis, quota: int) -> None:
     assert granted == quota
 
 
-async def test_it_comes_back_evenly(redis: Redis) -> None:
+async def test_the_allowance_refills_evenly(redis: Redis) -> None:
     assert await draw(redis, "a", quota=20, seconds=2, wanted=20) == Drawn(20, 0, 0.1)
     await asyncio.sleep(0.35)
     # No fewer than came back in that time; a slow machine sees more.
@@ -38,14 +38,14 @@ async def test_it_comes_back_evenly(redis: Redis) -> None:
     assert 0 < await redis.pttl(Keyspace().tenant_limit("a")) <= 2000
 
 
-async def test_a_clock_that_was_set_back_refuses_nobody_for_longer_than_the_window(
+async def test_a_clock_that_was_set_back_refuses_no_longer_than_the_window(
     redis: Redis,
 ) -> None:
     await redis.set(Keyspace().tenant_limit("a"), "99999999999999999")
     assert (await draw(redis, "a", quota=2, seconds=60, wanted=1)).wait_seconds <= 30
 
 
-async def test_nothing_stays_for_a_tenant_who_rests(redis: Redis) -> None:
+async def test_nothing_is_kept_for_an_idle_tenant(redis: Redis) -> None:
     await draw(redis, "a", quota=1000, seconds=1, wanted=1)
     await asyncio.sleep(0.05)
     assert await redis.exists(Keyspace().tenant_limit("a")) == 0

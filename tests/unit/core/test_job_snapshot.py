@@ -48,12 +48,12 @@ def test_the_phase_becomes_the_status(phase: str | None, expected: JobStatus) ->
     assert snapshot_of(job(phase=phase), NOW).status is expected
 
 
-def test_ids_that_stand_twice_count_once_until_the_runner_has_counted() -> None:
+def test_duplicate_ids_count_once_until_the_runner_has_counted() -> None:
     assert snapshot_of(job(), NOW).total_files == 2
     assert snapshot_of(job(files={"total": 7}), NOW).total_files == 7
 
 
-def test_a_completed_job_tells_where_its_archive_lies() -> None:
+def test_a_completed_job_has_the_location_of_its_archive() -> None:
     snapshot = snapshot_of(
         job(
             phase="Completed",
@@ -104,7 +104,7 @@ def test_a_completed_job_tells_where_its_archive_lies() -> None:
         ({"phase": "Processing"}, None),
     ],
 )
-def test_why_a_job_did_not_end_well(status: dict[str, Any], expected: str | None) -> None:
+def test_why_a_job_failed_or_was_cancelled(status: dict[str, Any], expected: str | None) -> None:
     assert snapshot_of(job(**status), NOW).error == expected
 
 
@@ -127,12 +127,12 @@ def test_later_attempts_and_steps_are_newer_and_a_terminal_one_is_newest() -> No
     assert ordered[0].newer_than(None)
 
 
-def test_a_snapshot_survives_the_way_through_redis() -> None:
+def test_a_snapshot_survives_serialization() -> None:
     snapshot = snapshot_of(job(phase="Processing", attempt=1, step=3), NOW)
     assert JobSnapshot.model_validate_json(snapshot.model_dump_json(by_alias=True)) == snapshot
 
 
-def test_a_deleted_job_ends_for_its_followers() -> None:
+def test_a_deleted_job_ends_for_its_subscribers() -> None:
     running = snapshot_of(job(phase="Processing", attempt=2, step=7), NOW)
     gone = deleted(running)
     assert gone.newer_than(running)

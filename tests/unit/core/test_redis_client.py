@@ -19,16 +19,16 @@ async def test_host_port_password_and_database() -> None:
     client = connect(
         settings(REDIS_HOST="redis.example", REDIS_PORT=6380, REDIS_PASSWORD="p", REDIS_DB=3)
     )
-    told = client.connection_pool.connection_kwargs  # type: ignore[union-attr]
-    assert (told["host"], told["port"], told["password"], told["db"]) == (
+    options = client.connection_pool.connection_kwargs  # type: ignore[union-attr]
+    assert (options["host"], options["port"], options["password"], options["db"]) == (
         "redis.example", 6380, "p", 3,
     )  # fmt: skip
 
 
 async def test_a_url_replaces_them() -> None:
     client = connect(settings(WHERRY_REDIS_URL="redis://:p@redis.example:6380/3", REDIS_PORT=1))
-    told = client.connection_pool.connection_kwargs  # type: ignore[union-attr]
-    assert (told["host"], told["port"], told["password"], told["db"]) == (
+    options = client.connection_pool.connection_kwargs  # type: ignore[union-attr]
+    assert (options["host"], options["port"], options["password"], options["db"]) == (
         "redis.example", 6380, "p", 3,
     )  # fmt: skip
 

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-POP_SECONDS: Final = 0.4
+POP_SECONDS: Final = 0.25
 """Longest wait for one pop. Leaving waits for it, because a pop that is cancelled may lose the job
 that it returns until the operator notices that."""
 LEAVE_SECONDS: Final = 0.5

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -14,9 +14,17 @@ from tests.harness.jobs import create_job, queue_job
 from tests.harness.processes import ComponentProcess, ProcessGroup, health_variables
 from tests.harness.tenants import RUNNER_RULES, service_account_kubeconfig
 from wherry_core.redis.client import Redis
+from wherry_core.redis.runner_registry import RunnerId
 from wherry_core.resources import DownloadJob
 
 StartRunner = Callable[..., ComponentProcess]
+ME: Final = "default-runner-0"
+"""Name of the runner that ``start_runner`` starts unless another one is given."""
+
+
+def runner_id(name: str = ME) -> RunnerId:
+    """Return the identity of a runner that ``start_runner`` starts."""
+    return RunnerId(name, f"uid-of-{name}")
 
 
 @dataclass(frozen=True)
@@ -59,11 +67,12 @@ async def room(
 def start_runner(room: Room, processes: ProcessGroup, redis_env: dict[str, str]) -> StartRunner:
     """Call it with a name and further variables for a real runner that is ready."""
 
-    def start(name: str = "default-runner-0", **variables: str) -> ComponentProcess:
+    def start(name: str = ME, **variables: str) -> ComponentProcess:
         health, url = health_variables()
         environment = {
             "KUBECONFIG": str(room.kubeconfig),
             "WHERRY_RUNNER_NAME": name,
+            "WHERRY_RUNNER_UID": runner_id(name).uid,
             **redis_env,
             **room.bucket.environment,
             **health,

@@ -8,9 +8,8 @@ from tests.harness.history import JobHistory, violations
 from tests.harness.jobs import create_job, job_becomes, patch_spec, patch_status, read_job
 from tests.harness.processes import fetch
 from tests.harness.waiting import eventually
-from tests.integration.jobrunner.conftest import Room, StartRunner, delay
+from tests.integration.jobrunner.conftest import Room, StartRunner, delay, runner_id
 from wherry_core.redis import job_queue, runner_registry
-from wherry_core.redis.runner_registry import RunnerId
 from wherry_core.resources import Phase
 from wherry_core.resources.base import format_time
 
@@ -74,7 +73,7 @@ async def test_idle_runner_leaves_when_drained_and_leaves_no_record(
     room: Room, start_runner: StartRunner
 ) -> None:
     runner = start_runner()
-    assert await runner_registry.drain(room.redis, "default", RunnerId("default-runner-0"))
+    assert await runner_registry.drain(room.redis, "default", runner_id())
     assert await runner.wait_ended() == 0
     assert await room.redis.keys("wherry:{default}:runner:*") == []
 
@@ -83,7 +82,7 @@ async def test_busy_runner_is_not_drained(room: Room, start_runner: StartRunner)
     runner = start_runner(**delay(2))
     job = await room.queue()
     await job_becomes(room.api, job, Phase.PROCESSING)
-    assert not await runner_registry.drain(room.redis, "default", RunnerId("default-runner-0"))
+    assert not await runner_registry.drain(room.redis, "default", runner_id())
     await job_becomes(room.api, job, Phase.COMPLETED)
     assert runner.running
 
@@ -94,7 +93,7 @@ async def test_retired_runner_ends_its_job_takes_no_other_and_leaves(
     runner = start_runner(**delay(2))
     job = await room.queue()
     await job_becomes(room.api, job, Phase.PROCESSING)
-    await runner_registry.retire(room.redis, "default", RunnerId("default-runner-0"))
+    await runner_registry.retire(room.redis, "default", runner_id())
     other = await room.queue()
     assert await runner.wait_ended() == 0
     assert (await read_job(room.api, job)).status.phase is Phase.COMPLETED

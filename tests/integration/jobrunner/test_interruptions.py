@@ -7,12 +7,9 @@ from tests.harness.api import JOBS
 from tests.harness.history import JobHistory, violations
 from tests.harness.jobs import job_becomes, patch_spec, patch_status, queue_job, read_job
 from tests.harness.waiting import eventually
-from tests.integration.jobrunner.conftest import Room, StartRunner, delay
+from tests.integration.jobrunner.conftest import Room, StartRunner, delay, runner_id
 from wherry_core.redis import runner_registry
-from wherry_core.redis.runner_registry import RunnerId
 from wherry_core.resources import Phase
-
-ME = "default-runner-0"
 
 
 async def test_sigterm_lets_a_job_finish_within_the_grace(
@@ -113,7 +110,7 @@ async def test_cancelled_job_is_stopped_within_five_seconds_and_its_objects_remo
             Bucket=room.bucket.name, Key=room.folder(job, 1) + "x.zip"
         )
     await patch_status(room.api, job, phase="Cancelled")
-    await runner_registry.stop(room.redis, "default", RunnerId(ME), job.key)
+    await runner_registry.stop(room.redis, "default", runner_id(), job.key)
     await runner.wait_logged("attempt ended: cancelled", within=5)
     assert await room.bucket.uploads(room.folder(job, 1)) == []
     assert (await read_job(room.api, job)).status.phase is Phase.CANCELLED
@@ -125,7 +122,7 @@ async def test_suspended_job_is_handed_back(room: Room, start_runner: StartRunne
     job = await room.queue()
     await job_becomes(room.api, job, Phase.PROCESSING)
     await patch_spec(room.api, job, suspend=True)
-    await runner_registry.stop(room.redis, "default", RunnerId(ME), job.key)
+    await runner_registry.stop(room.redis, "default", runner_id(), job.key)
     found = await eventually(
         "the job to be handed back",
         lambda: read_job(room.api, job),
@@ -140,7 +137,7 @@ async def test_deleted_job_is_stopped(room: Room, start_runner: StartRunner) -> 
     job = await room.queue()
     await job_becomes(room.api, job, Phase.PROCESSING)
     await room.api.delete(JOBS, room.namespace, job.metadata.name)
-    await runner_registry.stop(room.redis, "default", RunnerId(ME), job.key)
+    await runner_registry.stop(room.redis, "default", runner_id(), job.key)
     await runner.wait_logged("attempt ended: deleted")
 
 

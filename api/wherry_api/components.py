@@ -24,7 +24,7 @@ from wherry_api.services.estimates import Estimates
 from wherry_api.services.job_resources import JobResources
 from wherry_api.services.jobs import Jobs
 from wherry_api.services.presigning import Presigner
-from wherry_api.services.rate_limits import RateLimits, shared_allowance
+from wherry_api.services.rate_limits import RateLimits, shared_quota
 from wherry_api.services.readiness import Readiness, store_fault
 from wherry_api.services.snapshots import Snapshots
 from wherry_api.settings import Settings
@@ -146,7 +146,7 @@ async def running(settings: Settings) -> AsyncIterator[Components]:
             limits=RateLimits(
                 api.rate_limit_requests,
                 api.rate_limit_seconds,
-                shared_allowance(link, api.rate_limit_requests, api.rate_limit_seconds),
+                shared_quota(link, api.rate_limit_requests, api.rate_limit_seconds),
             ),
             bodies=RequestBodies(api.max_body_bytes),
             hub=hub,

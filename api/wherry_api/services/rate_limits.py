@@ -1,12 +1,18 @@
-"""Rate limits: one quota per tenant for all processes, counted in Redis."""
+"""Rate limits: one quota per tenant for all processes, counted in Redis.
+
+Own code and not the library ``limits``: with headers, it costs two round trips and 320 us of CPU
+time per request, where drawing ahead costs 11 us; and it has neither the link's pause during an
+outage of Redis nor its Sentinel and Cluster clients.
+"""
 
 import asyncio
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
+
+from cachetools import LRUCache
 
 from wherry_api.http import problems
 from wherry_api.http.problems import ProblemError
@@ -18,16 +24,16 @@ from wherry_core.redis.tenant_limits import Drawn
 POLICY: Final = "tenant"
 MAX_ENTRIES: Final = 10_000
 PATIENCE_SECONDS: Final = 0.25
-"""A request waits for Redis no longer; then the process counts by itself."""
+"""Seconds that a request waits for Redis; then the process counts by itself."""
 SHARE: Final = 50
-"""A process draws this part of the quota ahead, so that few requests ask Redis."""
+"""A process draws this part of the quota ahead, so that few requests wait for Redis."""
 
 Draw = Callable[[str, int], Awaitable[Drawn]]
-"""Takes up to so many requests off a tenant's allowance; raises RedisUnavailableError."""
+"""Takes up to so many requests from a tenant's quota; raises RedisUnavailableError."""
 
 
-def shared_allowance(link: RedisLink, requests: int, seconds: int) -> Draw:
-    """Return how allowances are drawn from Redis."""
+def shared_quota(link: RedisLink, requests: int, seconds: int) -> Draw:
+    """Return the function that draws from the quotas in Redis."""
 
     def draw(tenant: str, wanted: int) -> Awaitable[Drawn]:
         return link.send(
@@ -41,7 +47,7 @@ def shared_allowance(link: RedisLink, requests: int, seconds: int) -> Draw:
 
 @dataclass
 class Bucket:
-    """What a tenant may still do by this process's own count, and when that was true."""
+    """A token bucket: the requests left of a tenant, and the time of that count."""
 
     tokens: float
     at: float
@@ -49,29 +55,29 @@ class Bucket:
 
 @dataclass
 class Share:
-    """What this process has drawn of a tenant's allowance."""
+    """The part of a tenant's quota that this process has drawn."""
 
     ahead: int = 0
-    """Requests that were granted and are not made yet."""
+    """Requests that were drawn and not spent yet."""
     left: int = 0
-    """What was left for all processes when Redis was asked last."""
-    asked_at: float = 0.0
+    """Requests left for all processes at the last draw."""
+    drawn_at: float = 0.0
     refused_until: float = float("-inf")
     waiting: int = 0
-    """Requests that wait for Redis."""
-    question: asyncio.Task[bool] | None = None
-    question_at: float = 0.0
+    """Requests that wait for the draw in progress."""
+    draw: asyncio.Task[bool] | None = None
+    draw_began_at: float = 0.0
     bucket: Bucket | None = None
-    """The count without Redis."""
+    """The count while Redis is unavailable."""
 
 
 class RateLimits:
-    """Allowances by tenant; the headers are those of draft-ietf-httpapi-ratelimit-headers-09.
+    """Rate limits by tenant; the headers are those of draft-ietf-httpapi-ratelimit-headers-09.
 
-    A request costs no round trip of its own: a fiftieth of the quota is drawn at a time, so a
-    quota below 100 is counted one by one, and of a larger one each process may hold a fiftieth
-    that the others could have used. While Redis is away, or slow, each process counts by itself
-    with a token bucket of the whole quota: then n processes let n times as much through.
+    A fiftieth of the quota is drawn at a time, so that most requests cost no round trip. A quota
+    below 100 is drawn one by one; of a larger one, each process may hold a fiftieth that others
+    could have used. While Redis is unavailable or slow, each process counts with a token bucket of
+    the whole quota, and n processes together admit n times the quota.
     """
 
     def __init__(
@@ -85,10 +91,10 @@ class RateLimits:
         self._seconds = seconds
         self._draw = draw
         self._clock = clock
-        self._shares: OrderedDict[str, Share] = OrderedDict()
+        self._shares: LRUCache[str, Share] = LRUCache(MAX_ENTRIES)
 
     async def spend(self, tenant: str) -> dict[str, str]:
-        """Take one request off the tenant's allowance; return the headers that tell the rest.
+        """Take one request from the tenant's quota and return the rate limit headers.
 
         Raises ProblemError 429 with Retry-After when nothing is left.
         """
@@ -96,63 +102,62 @@ class RateLimits:
             return {}
         share = self._share_of(tenant)
         while share.ahead == 0 and self._clock() >= share.refused_until:
-            if not await self._answered(tenant, share):
+            if not await self._drawn_in_time(tenant, share):
                 return self._spend_alone(share)
         if share.ahead == 0:
             raise self._refusal(share.refused_until - self._clock())
         share.ahead -= 1
-        back = (self._clock() - share.asked_at) * self._rate
-        # What this process holds and what came back may be more than the quota: one is spent.
-        return self._told(min(share.ahead + share.left + back, self._requests - 1.0))
+        back = (self._clock() - share.drawn_at) * self._rate
+        # What is held and what was refilled may exceed the quota, of which one is spent.
+        return self._headers_for(min(share.ahead + share.left + back, self._requests - 1.0))
 
     @property
     def _rate(self) -> float:
         return self._requests / self._seconds
 
     def _share_of(self, tenant: str) -> Share:
-        share = self._shares.setdefault(tenant, Share())
-        self._shares.move_to_end(tenant)
-        if len(self._shares) > MAX_ENTRIES:
-            self._shares.popitem(last=False)
+        share = self._shares.get(tenant)
+        if share is None:
+            share = self._shares[tenant] = Share()
         return share
 
-    async def _answered(self, tenant: str, share: Share) -> bool:
-        """Wait for Redis, all requests of a tenant for one answer; False when none came."""
+    async def _drawn_in_time(self, tenant: str, share: Share) -> bool:
+        """Wait for a draw that all requests of the tenant share; False when Redis is slow."""
         now = self._clock()
-        if share.question is None:
-            share.question_at = now
+        if share.draw is None:
+            share.draw_began_at = now
             wanted = max(1, self._requests // SHARE, share.waiting + 1)
-            share.question = asyncio.get_running_loop().create_task(
-                self._ask(tenant, share, wanted)
+            share.draw = asyncio.get_running_loop().create_task(
+                self._draw_more(tenant, share, wanted)
             )
-        question = share.question
-        patience = share.question_at + PATIENCE_SECONDS - now
+        draw = share.draw
+        patience = share.draw_began_at + PATIENCE_SECONDS - now
         share.waiting += 1
         try:
-            await asyncio.wait({question}, timeout=max(patience, 0))
-            if not question.done():
-                # After a busy moment the answer may lie in the socket, unread.
+            await asyncio.wait({draw}, timeout=max(patience, 0))
+            if not draw.done():
+                # After a busy moment the answer may be in the socket, unread.
                 await asyncio.sleep(0)
         finally:
             share.waiting -= 1
-        return question.done() and question.result()
+        return draw.done() and draw.result()
 
-    async def _ask(self, tenant: str, share: Share, wanted: int) -> bool:
+    async def _draw_more(self, tenant: str, share: Share, wanted: int) -> bool:
         try:
             drawn = await self._draw(tenant, wanted)
         except RedisUnavailableError:
             return False
         finally:
-            share.question = None
+            share.draw = None
         now = self._clock()
         share.ahead += drawn.granted
-        share.left, share.asked_at = drawn.left, now
+        share.left, share.drawn_at = drawn.left, now
         if drawn.granted == 0:
             share.refused_until = now + drawn.wait_seconds
         return True
 
     def _spend_alone(self, share: Share) -> dict[str, str]:
-        """Take a request off this process's own count: a token bucket."""
+        """Take a request from this process's own token bucket."""
         now = self._clock()
         full = float(self._requests)
         bucket = share.bucket = share.bucket or Bucket(full, now)
@@ -161,19 +166,19 @@ class RateLimits:
         if bucket.tokens < 1:
             raise self._refusal((1 - bucket.tokens) / self._rate)
         bucket.tokens -= 1
-        return self._told(bucket.tokens)
+        return self._headers_for(bucket.tokens)
 
     def _refusal(self, seconds: float) -> ProblemError:
         REFUSED.labels("requests").inc()
         wait = max(math.ceil(seconds), 1)
         return ProblemError(
             problems.RATE_LIMITED,
-            f"The tenant may make {self._requests} such requests in {self._seconds} seconds. "
-            f"Try again in {wait} seconds.",
+            f"The tenant has used its {self._requests} requests per {self._seconds} seconds. Retry "
+            f"in {wait} seconds.",
             headers={**self._headers(0, wait), "Retry-After": str(wait)},
         )
 
-    def _told(self, left: float) -> dict[str, str]:
+    def _headers_for(self, left: float) -> dict[str, str]:
         return self._headers(int(left), math.ceil((self._requests - left) / self._rate))
 
     def _headers(self, left: int, reset_seconds: int) -> dict[str, str]:

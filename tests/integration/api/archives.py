@@ -1,4 +1,4 @@
-"""Where a test says that a job's archive lies: in the job's own folder, as runners put it."""
+"""The archive of a completed job in tests: in the job's own folder, where runners store it."""
 
 import os
 from typing import Any
@@ -16,7 +16,7 @@ def archive_of(
 
 
 def completed(job: DownloadJob) -> dict[str, Any]:
-    """Return what the status of a job gains by its completion."""
+    """Return the status fields of a completed job."""
     return {
         "phase": "Completed",
         "progress": 100,

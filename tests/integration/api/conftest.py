@@ -22,7 +22,7 @@ from wherry_core.settings import LifetimeSettings, LogSettings, RedisSettings, S
 
 @dataclass(frozen=True)
 class RunningApi:
-    """A server, its parts, and a client for it."""
+    """A server, its components, and a client for it."""
 
     url: str
     components: Components
@@ -61,7 +61,7 @@ def api_environment(
     bucket: Bucket,
     monkeypatch: pytest.MonkeyPatch,
 ) -> dict[str, str]:
-    """What the API finds in its environment, whatever the tests' own holds."""
+    """The environment of the API, independent of the tests' own."""
     environment = {"KUBECONFIG": str(cluster.kubeconfig), **redis_env, **bucket.environment}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -70,7 +70,7 @@ def api_environment(
 
 @pytest.fixture
 async def make_api(api_environment: dict[str, str], namespace: str) -> AsyncIterator[MakeApi]:
-    """Call it with settings of the API that differ; the tenant is ``namespace``."""
+    """Call it with settings that differ from the defaults; the tenant is ``namespace``."""
     async with AsyncExitStack() as stack:
 
         async def make(**settings: Any) -> RunningApi:

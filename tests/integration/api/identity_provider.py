@@ -1,4 +1,4 @@
-"""An identity provider as small as it gets: a discovery document, keys, and signed tokens."""
+"""A minimal identity provider: a discovery document, keys, and signed tokens."""
 
 import json
 import time
@@ -20,7 +20,7 @@ class IdentityProvider:
     issuer: str = ""
     keys: dict[str, rsa.RSAPrivateKey] = field(default_factory=dict)
     served: list[str] = field(default_factory=list)
-    """Ids of the keys that the provider shows."""
+    """Ids of the keys that the provider publishes."""
     reads: int = 0
 
     def rotate(self, key_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Reading server-sent events in tests."""
+"""Read server-sent events in tests."""
 
 import asyncio
 import json
@@ -57,7 +57,7 @@ class Events:
         return self._ready.pop(0)
 
     async def named(self, name: str, patience: float = PATIENCE_SECONDS) -> Event:
-        """Return the next event of that name, leaving out the ones before."""
+        """Return the next event of that name, skipping others."""
         async with asyncio.timeout(patience):
             while (event := await self.next(patience)).name != name:
                 pass

@@ -1,4 +1,4 @@
-"""Pages of other sites reach an API without credentials neither by rebinding nor blindly."""
+"""Pages of other sites cannot use an API without authentication, by rebinding or blindly."""
 
 import pytest
 
@@ -31,7 +31,7 @@ async def test_another_name_by_the_settings(make_api: MakeApi) -> None:
     assert "localhost, a.example.com, files.example.com" in answer.json()["detail"]
 
 
-async def test_where_credentials_are_asked_for_names_are_checked_by_setting(
+async def test_with_authentication_names_are_checked_only_by_setting(
     make_api: MakeApi,
 ) -> None:
     open_to_all = await make_api(auth_mode="kubernetes")
@@ -47,7 +47,7 @@ async def test_where_credentials_are_asked_for_names_are_checked_by_setting(
     "origin", ["https://evil.example", "http://evil.localhost.example", "null"]
 )
 async def test_pages_of_other_sites_change_nothing(wherry: RunningApi, origin: str) -> None:
-    # A page can send this without asking first: no header of it needs a preflight.
+    # A page can send this without a preflight request.
     answer = await wherry.client.post(
         "/v1/download/initiate", content=b'{"file_ids":[1]}', headers={"Origin": origin}
     )
@@ -56,7 +56,9 @@ async def test_pages_of_other_sites_change_nothing(wherry: RunningApi, origin: s
     assert (await wherry.client.get("/v1/download")).json()["jobs"] == []
 
 
-async def test_pages_of_this_machine_and_those_that_are_named_may(make_api: MakeApi) -> None:
+async def test_pages_of_this_machine_and_of_allowed_origins_may_change_jobs(
+    make_api: MakeApi,
+) -> None:
     wherry = await make_api(cors_origins="https://app.example.com")
     for origin in ("http://localhost:5173", wherry.url, "https://app.example.com"):
         answer = await wherry.client.post(

@@ -1,4 +1,4 @@
-"""What the API promises beyond the first routes: keys, cancelling, retrying, listing, errors."""
+"""Idempotency keys, cancelling, retrying, listing, and errors."""
 
 import asyncio
 import json
@@ -47,7 +47,7 @@ async def test_the_same_key_and_body_is_the_same_job(wherry: RunningApi) -> None
     assert [job["jobId"] for job in listed["jobs"]] == [answers[0].json()["jobId"]]
 
 
-async def test_the_same_key_tells_how_the_job_stands_now(
+async def test_the_same_key_returns_the_current_status(
     wherry: RunningApi, api: Api, namespace: str
 ) -> None:
     first = (await post(wherry, {"file_ids": [1], "jobId": "k"})).json()
@@ -72,7 +72,7 @@ async def test_the_same_key_with_another_body_is_refused(
     assert_problem(await post(wherry, {**other, "jobId": "k"}), 422, "idempotency-key-reused")
 
 
-async def test_a_key_that_cannot_be_one_is_told_in_words(wherry: RunningApi) -> None:
+async def test_an_invalid_key_is_explained(wherry: RunningApi) -> None:
     answer = await post(wherry, {"file_ids": [1]}, **{"Idempotency-Key": "a b"})
     problem = assert_problem(answer, 422, "invalid-request")
     assert problem["errors"][0]["header"] == "Idempotency-Key"
@@ -157,7 +157,7 @@ async def test_other_errors_are_problems_too(wherry: RunningApi) -> None:
 @pytest.mark.parametrize(
     "sent",
     [
-        # What a page of any site can send without the browser asking the API first.
+        # What a page of any site can send without a preflight request.
         [],
         ["text/plain"],
         ["text/plain;charset=UTF-8"],
@@ -166,7 +166,7 @@ async def test_other_errors_are_problems_too(wherry: RunningApi) -> None:
         ["text/plain; application/json"],
         ["text/plain, application/json"],
         ["text/plain", "application/json"],
-        # And what is no JSON by its name, whatever the body is.
+        # Media types other than JSON, whatever the body is.
         [""],
         ["application/json, text/plain"],
         ["application/json", "application/json"],
@@ -354,7 +354,7 @@ async def test_a_tenant_runs_into_its_rate_limit(make_api: MakeApi) -> None:
     assert (await wherry.client.get("/v1/download/status/x")).status_code == 404
 
 
-async def test_a_quota_of_the_namespace_is_told(
+async def test_a_quota_of_the_namespace_is_reported(
     wherry: RunningApi, api: Api, namespace: str
 ) -> None:
     hard = {"hard": {"count/downloadjobs.wherry.dev": "0"}}
@@ -370,7 +370,7 @@ async def test_a_quota_of_the_namespace_is_told(
     assert_problem(refused, 429, "quota-exceeded")
 
 
-async def test_browsers_of_other_origins_are_kept_out(make_api: MakeApi) -> None:
+async def test_browsers_of_other_origins_are_refused(make_api: MakeApi) -> None:
     closed = await make_api()
     answer = await closed.client.get("/health", headers={"Origin": "https://app.example.com"})
     assert "access-control-allow-origin" not in answer.headers

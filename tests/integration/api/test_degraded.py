@@ -1,4 +1,4 @@
-"""What goes on while Redis, the Kubernetes API or the store is down."""
+"""What works while Redis, the Kubernetes API or the store is unavailable."""
 
 import socket
 from pathlib import Path
@@ -77,7 +77,7 @@ async def test_without_redis(
         start_redis(server.state).stop()
 
 
-async def test_a_loss_of_redis_swallows_no_last_event(
+async def test_a_loss_of_redis_loses_no_last_event(
     tmp_path: Path,
     api_environment: dict[str, str],
     make_api: MakeApi,
@@ -158,7 +158,7 @@ async def test_without_the_kubernetes_api(
     assert made.status_code == 200
 
 
-async def test_without_the_store_the_redirect_still_signs(
+async def test_without_the_store_urls_are_still_presigned(
     make_api: MakeApi,
     api: Api,
     redis: Redis,
@@ -178,10 +178,10 @@ async def test_without_the_store_the_redirect_still_signs(
     )
 
 
-async def test_readiness_names_the_store_that_is_away(
+async def test_readiness_names_the_unavailable_store(
     tmp_path: Path, make_api: MakeApi, api_environment: dict[str, str]
 ) -> None:
-    # A store of its own, for it is stopped, and without the bucket: a refusal is an answer too.
+    # Its own store, because it is stopped; without the bucket, because a refusal is an answer.
     store = start_store("versitygw", tmp_path / "own-store")
     api_environment["WHERRY_S3_ENDPOINT_URL"] = store.endpoint
     wherry = await make_api()
@@ -198,7 +198,7 @@ async def test_readiness_names_the_store_that_is_away(
         assert await told() == (200, "ok", "ok")
         store.kill()
         await readiness.check_store()
-        # Never unready: all that the API does goes on.
+        # Never unready, because the API itself works without the store.
         assert await told() == (200, "degraded", "unavailable")
         made = await wherry.client.post("/v1/download/initiate", json={"file_ids": [1]})
         assert made.status_code == 200
@@ -209,7 +209,7 @@ async def test_readiness_names_the_store_that_is_away(
         store.stop()
 
 
-async def test_a_store_that_takes_the_question_and_is_silent_is_away(
+async def test_a_store_that_does_not_answer_is_unavailable(
     make_api: MakeApi, api_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readiness_module, "STORE_TIMEOUT_SECONDS", 0.2)
@@ -220,7 +220,7 @@ async def test_a_store_that_takes_the_question_and_is_silent_is_away(
     assert not wherry.components.readiness.up["store"]
 
 
-async def test_a_silent_job_is_looked_up_in_the_resource(
+async def test_a_job_without_updates_is_read_from_its_resource(
     wherry: RunningApi, api: Api, redis: Redis, namespace: str
 ) -> None:
     job = await queue_job(api, redis, await create_job(api, namespace, ["1"]))

@@ -1,4 +1,4 @@
-"""The four first routes: their shapes are exact."""
+"""The exact shapes of the first four routes."""
 
 import json
 import uuid
@@ -92,7 +92,7 @@ async def test_status_of_a_new_job(wherry: RunningApi) -> None:
     }
 
 
-async def test_status_tells_the_place_in_the_queue(
+async def test_status_shows_the_position_in_the_queue(
     wherry: RunningApi, api: Api, redis: Redis, namespace: str
 ) -> None:
     first = await queue_job(api, redis, await create_job(api, namespace, ["1"]))
@@ -184,7 +184,7 @@ async def test_health_and_docs(wherry: RunningApi) -> None:
     assert json.dumps(document)
 
 
-def test_events_are_told_apart() -> None:
+def test_events_are_parsed_separately() -> None:
     events = Events.parse("event: a\nid: 1\nretry: 5\ndata: {}\n\n: hello\n\nevent: b\ndata: 1\n\n")
     assert [(event.name, event.id, event.retry, event.data) for event in events] == [
         ("a", "1", 5, {}),

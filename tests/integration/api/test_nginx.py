@@ -23,7 +23,7 @@ from wherry_core.resources import DownloadJob
 CONFIGURATION = Path(__file__).parents[3] / "docs" / "nginx" / "nginx.conf"
 CLIENTS = 100
 DEFAULT_READ_TIMEOUT_SECONDS = 60
-"""After so long without a byte nginx gives an upstream up, where nothing else is said."""
+"""Seconds without a byte after which nginx closes an upstream by default."""
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ class Nginx:
         )
         text = text.replace("http {", f"http {{\n{folders}", 1)
         file = self._folder / "nginx.conf"
-        # The test's folders are for this user alone, and nginx would change to another one.
+        # nginx would change to another user, who cannot read the test's folders.
         user = "user root;\n" if os.geteuid() == 0 else ""
         file.write_text(f"daemon off;\n{user}pid {self._folder}/nginx.pid;\n{text}")
         program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
@@ -62,7 +62,7 @@ class Nginx:
         )
         url = f"http://127.0.0.1:{port}"
 
-        # In a thread: the API that nginx asks runs in this loop.
+        # In a thread, because the API behind nginx runs in this loop.
         async def ready() -> bool:
             return await asyncio.to_thread(answers, f"{url}/health")
 
@@ -112,7 +112,7 @@ async def test_a_hundred_streams_through_nginx(
         running = snapshot_of(job).model_copy(
             update={"status": JobStatus.PROCESSING, "attempt": 1, "step": 1, "progress": 50}
         )
-        # Each event comes at once: a buffering proxy would keep this one until the end.
+        # Each event arrives at once; a buffering proxy would keep this one until the end.
         await job_states.publish(redis, running, 3600)
         for _ in subscribers:
             await advanced.acquire()

@@ -1,4 +1,4 @@
-"""The OpenAPI document: kept, and true of the running server."""
+"""The OpenAPI document is up to date, and the server conforms to it."""
 
 import json
 import os
@@ -13,7 +13,7 @@ CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 
 async def test_the_document_is_the_one_that_was_agreed(wherry: RunningApi) -> None:
-    """Run with WHERRY_UPDATE_OPENAPI=1 to agree to a change, and commit the file with it."""
+    """Run with WHERRY_UPDATE_OPENAPI=1 to update the file, and commit it."""
     document = (await wherry.client.get("/openapi.json")).json()
     document["info"]["version"] = "0"
     text = json.dumps(document, indent=1, sort_keys=True) + "\n"

@@ -114,7 +114,7 @@ async def test_a_port_that_is_taken(processes: ProcessGroup, environment: dict[s
     assert "set WHERRY_HTTP_PORT" in second.log_text()
 
 
-async def test_none_outside_loopback_when_it_is_said(
+async def test_an_explicit_mode_none_outside_loopback_logs_a_warning(
     processes: ProcessGroup, environment: dict[str, str]
 ) -> None:
     said = environment | {"WHERRY_HTTP_HOST": "0.0.0.0", "WHERRY_AUTH_MODE": "none"}

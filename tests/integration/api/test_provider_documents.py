@@ -1,4 +1,4 @@
-"""What is read of an identity provider: bounded, and only from where it was meant to be."""
+"""Documents of an identity provider: limited in size, and read only from the configured place."""
 
 import asyncio
 import gzip
@@ -18,7 +18,7 @@ async def _endless(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse()
     await response.prepare(request)
     SENT["endless"] = 0
-    # Ends at last, so that a reader without a bound fails by what it read and not by its time.
+    # Finite, so that a reader without a limit fails by what it read and not by a timeout.
     while SENT["endless"] < MAX_BYTES * 64:
         await response.write(b" " * 65_536)
         SENT["endless"] += 65_536
@@ -87,7 +87,7 @@ async def test_a_document_is_read(provider: str) -> None:
     assert await fetch_json(f"{provider}/elsewhere") == {"keys": []}
 
 
-async def test_an_answer_without_end_is_cut(provider: str) -> None:
+async def test_an_endless_answer_is_cut_off(provider: str) -> None:
     with pytest.raises(ValueError, match="more than 1048576 bytes"):
         await fetch_json(f"{provider}/endless")
     assert SENT["endless"] < MAX_BYTES * 64
@@ -100,7 +100,7 @@ async def test_redirects_are_not_followed(provider: str, status: int) -> None:
     assert "elsewhere" not in SENT
 
 
-async def test_what_is_packed_is_not_unpacked(provider: str) -> None:
+async def test_compressed_answers_are_not_decompressed(provider: str) -> None:
     with pytest.raises(ValueError, match="holds no JSON"):
         await fetch_json(f"{provider}/packed")
 
@@ -109,23 +109,23 @@ async def test_what_is_packed_is_not_unpacked(provider: str) -> None:
     ("path", "sentence"),
     [("list", "holds no JSON object"), ("text", "holds no JSON"), ("nothing", "answered 404")],
 )
-async def test_what_is_no_document(provider: str, path: str, sentence: str) -> None:
+async def test_answers_that_are_not_documents(provider: str, path: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         await fetch_json(f"{provider}/{path}")
 
 
-async def test_a_slow_answer_is_given_up(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_answer_times_out(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provider_documents, "TIMEOUT_SECONDS", 0.3)
     with pytest.raises(TimeoutError):
         await fetch_json(f"{provider}/slow")
 
 
-async def test_nobody_there_is_an_os_error() -> None:
+async def test_a_provider_that_is_unavailable_is_an_os_error() -> None:
     with pytest.raises(OSError, match=r"127\.0\.0\.1:9"):
         await fetch_json("http://127.0.0.1:9/keys")
 
 
-async def test_plain_http_is_not_read_off_this_machine() -> None:
+async def test_plain_http_is_read_only_from_this_machine() -> None:
     # Also where an https discovery document names it.
     with pytest.raises(ValueError, match="must start with https://"):
         await fetch_json("http://id.example.com/keys")

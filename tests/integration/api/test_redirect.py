@@ -92,7 +92,7 @@ async def test_virtual_host_style(
     assert "X-Amz-SignedHeaders=host" in location
 
 
-async def test_every_click_is_signed_anew(
+async def test_every_click_gets_a_new_signature(
     make_api: MakeApi, api: Api, namespace: str, bucket: Bucket
 ) -> None:
     wherry = await make_api(public_url="https://wherry.example.com/")
@@ -114,7 +114,7 @@ async def test_without_credentials_for_the_store_the_redirect_says_so(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    # As where a role's credentials cannot be fetched: there are none, of any kind.
+    # As if a role's credentials could not be fetched: there are none.
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

@@ -1,4 +1,4 @@
-"""The API on Redis with Sentinels and on a Redis Cluster: it works there, and after a failover."""
+"""The API on Redis with Sentinels and on a Redis Cluster, before and after a failover."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ from wherry_core.settings import RedisSettings
 async def servers(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[Sentinels | ServerCluster]:
-    """Servers of which the one that the API's subscription stands on can fail."""
+    """Servers of which the one with the API's subscription can fail."""
     started = (
         redis_with_sentinels(tmp_path)
         if request.param == "sentinels"
@@ -44,7 +44,7 @@ async def redis_there(
     api_environment: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Redis]:
-    """Another client of the servers; the API made after it uses them, too."""
+    """Return another client of the servers, which an API created later uses, too."""
     monkeypatch.setenv("WHERRY_REDIS_URL", servers.url)
     api_environment["WHERRY_REDIS_URL"] = servers.url
     client = redis_client.connect(RedisSettings.model_validate(api_environment))
@@ -53,14 +53,14 @@ async def redis_there(
 
 
 async def heard(redis: Redis, job: DownloadJob, stream: Events, step: int, **changes: Any) -> Any:
-    """Publish news until one of them has come through the stream, and return that event."""
+    """Publish progress until an event arrives on the stream, and return it."""
 
     async def tell() -> None:
         nonlocal step
         while True:
             try:
                 await publish(redis, job, step, **changes)
-            except (RedisError, OSError) as error:  # The servers find each other meanwhile.
+            except (RedisError, OSError) as error:  # During the failover.
                 print("not yet:", error)
             step += 1
             await asyncio.sleep(0.2)
@@ -74,7 +74,7 @@ async def heard(redis: Redis, job: DownloadJob, stream: Events, step: int, **cha
         telling.cancel()
 
 
-async def test_everything_goes_on_after_a_failover(
+async def test_everything_works_after_a_failover(
     servers: Sentinels | ServerCluster,
     redis_there: Redis,
     make_api: MakeApi,

@@ -1,4 +1,4 @@
-"""Two processes of the API on one Redis: a tenant has one allowance, not two."""
+"""Two processes of the API on one Redis share the quota of a tenant."""
 
 import asyncio
 import re
@@ -25,7 +25,7 @@ def environment(
         **redis_environment(own_redis_server),
         "WHERRY_DEFAULT_TENANT": namespace,
         "WHERRY_RATE_LIMIT_REQUESTS": str(QUOTA),
-        # So long that nothing comes back during the test.
+        # So long that nothing is refilled during the test.
         "WHERRY_RATE_LIMIT_SECONDS": "86400",
         "WHERRY_SHUTDOWN_DELAY_SECONDS": "0",
     }
@@ -50,7 +50,7 @@ def left(answer: httpx.Response) -> int:
     return int(found[1])
 
 
-async def test_two_processes_share_one_allowance_and_go_on_without_redis(
+async def test_two_processes_share_one_quota_and_work_without_redis(
     processes: ProcessGroup, environment: dict[str, str], own_redis_server: RedisServer
 ) -> None:
     urls = [await asyncio.to_thread(start, processes, environment, name) for name in ("one", "two")]
@@ -67,14 +67,14 @@ async def test_two_processes_share_one_allowance_and_go_on_without_redis(
         answers = await asyncio.gather(
             *(client.get("/v1/download") for client in (one, two) for _ in range(QUOTA))
         )
-        # The first two are gone already, and the rest of the quota is shared.
+        # The first two are spent, and the rest of the quota is shared.
         assert Counter(a.status_code for a in answers) == {200: QUOTA - 2, 429: QUOTA + 2}
         refused = next(a for a in answers if a.status_code == 429)
         assert left(refused) == 0
         assert 0 < int(refused.headers["retry-after"]) <= 86_400 // QUOTA
 
         own_redis_server.kill()
-        # Both know that they are refused until the next request is due: it is not asked anew.
+        # Both know when the next request is due, and do not draw before.
         assert [(await client.get("/v1/download")).status_code for client in (one, two)] == [
             429
         ] * 2

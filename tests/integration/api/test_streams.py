@@ -1,4 +1,4 @@
-"""Streams that outlive what goes wrong around them."""
+"""Streams during failures around them."""
 
 import asyncio
 import socket
@@ -34,7 +34,7 @@ async def job(api: Api, redis: Redis, namespace: str) -> DownloadJob:
     return await queue_job(api, redis, await create_job(api, namespace, ["1", "2"]))
 
 
-async def test_many_followers_of_one_job_share_one_subscription(
+async def test_many_subscribers_of_one_job_share_one_subscription(
     wherry: RunningApi, redis: Redis, job: DownloadJob
 ) -> None:
     advanced = asyncio.Semaphore(0)
@@ -54,7 +54,7 @@ async def test_many_followers_of_one_job_share_one_subscription(
     channel = keys.job_updates(job.metadata.name)
     assert dict(await redis.pubsub_numsub(channel))[channel] == 1
     await publish(redis, job, 1, progress=10)
-    # The end would replace progress that a client has not got yet.
+    # The end would replace progress that a client has not received yet.
     for _ in subscribers:
         await advanced.acquire()
     await publish(redis, job, 2, status=JobStatus.FAILED, error="It broke.")
@@ -122,7 +122,7 @@ async def test_heartbeats_come_while_nothing_happens(make_api: MakeApi, job: Dow
             assert (beat.name, beat.data, beat.id) == ("heartbeat", {}, None)
 
 
-async def test_coming_back(wherry: RunningApi, redis: Redis, job: DownloadJob) -> None:
+async def test_reconnecting(wherry: RunningApi, redis: Redis, job: DownloadJob) -> None:
     name = job.metadata.name
     async with open_stream(wherry.client, name) as (_, stream):
         first = await stream.named("connected")
@@ -155,7 +155,7 @@ async def test_a_deleted_job_ends_its_streams(
     assert answer.status_code == 404
 
 
-async def test_a_job_made_anew_under_the_old_name_is_another_job(
+async def test_a_job_recreated_under_its_name_is_another_job(
     wherry: RunningApi, api: Api, redis: Redis, job: DownloadJob, namespace: str
 ) -> None:
     name = job.metadata.name
@@ -164,14 +164,14 @@ async def test_a_job_made_anew_under_the_old_name_is_another_job(
         await publish(redis, job, 7, progress=70)
         await stream.named("progress")
         await api.delete(JOBS, namespace, name)
-        # So that the API server's clock, which counts seconds, tells the two apart.
+        # So that the creation times, in whole seconds, differ.
         created = job.metadata.creation_timestamp
         assert created is not None
         await eventually("the next second", lambda: datetime.now(UTC) - created > SECOND)
         anew = await queue_job(api, redis, await create_job(api, namespace, ["1"], name))
         assert (await stream.named("failed")).data == {"error": "The job was deleted."}
         assert await stream.ended()
-    # Whoever comes back follows the new job from its start.
+    # A client that reconnects watches the new job from its start.
     headers = {"Last-Event-ID": str(connected.id)}
     async with open_stream(wherry.client, name, headers=headers) as (_, stream):
         connected = await stream.next()
@@ -183,7 +183,7 @@ async def test_a_job_made_anew_under_the_old_name_is_another_job(
         assert (await stream.next()).data["progress"] == 5
 
 
-async def test_a_frozen_client_is_dropped_and_others_go_on(
+async def test_a_stalled_client_is_disconnected_and_others_continue(
     make_api: MakeApi, redis: Redis, job: DownloadJob
 ) -> None:
     wherry = await make_api(stream_send_timeout_seconds=1.0, stream_heartbeat_seconds=3.0)
@@ -202,7 +202,7 @@ async def test_a_frozen_client_is_dropped_and_others_go_on(
         await eventually("both to follow", lambda: len(watch.subscribers) == 2)
         reader = asyncio.create_task(stream.named("failed", patience=60))
         running = snapshot_of(job).model_copy(update={"status": JobStatus.PROCESSING})
-        # Progress goes on until the frozen client's buffers are full and its time is up.
+        # Progress continues until the stalled client's buffers are full and its time has passed.
         for step in range(1, 60_000):
             if hub.streams == 1:
                 break
@@ -234,7 +234,7 @@ async def test_streams_of_unknown_jobs_leave_nothing_behind(wherry: RunningApi) 
     assert not wherry.components.hub.watches
 
 
-async def test_draining_ends_all_streams_and_says_when_to_come_back(
+async def test_draining_ends_all_streams_and_sends_a_retry_time(
     wherry: RunningApi, job: DownloadJob
 ) -> None:
     async def follow() -> bool:
@@ -257,7 +257,7 @@ async def test_draining_ends_all_streams_and_says_when_to_come_back(
         assert await stream.ended()
 
 
-async def test_a_flushed_redis_is_made_good_from_the_resource(
+async def test_after_a_flush_of_redis_streams_read_the_resource(
     wherry: RunningApi, api: Api, redis: Redis, job: DownloadJob, namespace: str
 ) -> None:
     async with open_stream(wherry.client, job.metadata.name) as (_, stream):

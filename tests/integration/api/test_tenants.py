@@ -43,7 +43,7 @@ USER_RULES = [
 
 @dataclass(frozen=True)
 class Side:
-    """One tenant: their namespace, their server (one for all but in the mode none), their job."""
+    """One tenant: namespace, server (shared except in mode none), and job."""
 
     namespace: str
     wherry: RunningApi
@@ -133,7 +133,9 @@ async def send(side: Side, method: str, url: str, **more: Any) -> httpx.Response
     return await side.wherry.client.request(method, url, headers=headers, **more)
 
 
-async def test_a_strangers_job_is_a_404_on_every_route(two_tenants: TwoTenants, api: Api) -> None:
+async def test_another_tenants_job_is_a_404_on_every_route(
+    two_tenants: TwoTenants, api: Api
+) -> None:
     mine, theirs = two_tenants.mine, two_tenants.theirs
     for method, route in ROUTES:
         for variant in ({}, {"headers": {"Wherry-Tenant": theirs.namespace}}):
@@ -172,7 +174,7 @@ async def test_the_owner_gets_through_on_every_route(two_tenants: TwoTenants) ->
     assert made.status_code == 200
 
 
-async def test_one_key_means_two_jobs_in_two_tenants(two_tenants: TwoTenants) -> None:
+async def test_one_key_names_two_jobs_in_two_tenants(two_tenants: TwoTenants) -> None:
     body = {"file_ids": [1], "jobId": "the-same"}
     answers = [
         await send(side, "POST", "/v1/download/initiate", json=body)
@@ -213,7 +215,7 @@ async def test_a_ticket_opens_one_job_once(two_tenants: TwoTenants) -> None:
         assert (await client.get(where, params=once)).status_code == status
         again = await client.get(where, params=once)
         assert again.status_code == 401
-        # A ticket of another tenant's job opens nothing here, and is void after the try.
+        # A ticket of another tenant's job opens nothing, and is void afterwards.
         strange = await ticket(theirs)
         assert (await client.get(where, params=strange)).status_code == 401
         their_path = where.replace(name, theirs.job.metadata.name)

@@ -30,7 +30,7 @@ def test_loopback(host: str, answer: bool) -> None:
     assert is_loopback(host) is answer
 
 
-def test_none_is_refused_outside_loopback_unless_it_is_said() -> None:
+def test_mode_none_outside_loopback_must_be_explicit() -> None:
     with pytest.raises(ValidationError, match="WHERRY_AUTH_MODE is not set"):
         ApiSettings(http_host="0.0.0.0")
     assert ApiSettings(http_host="0.0.0.0", auth_mode="none").auth_mode == "none"
@@ -96,5 +96,5 @@ def test_providers_that_are_read(settings: dict[str, Any]) -> None:
 def test_providers_that_are_refused(settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValidationError, match=re.escape(sentence)):
         ApiSettings(**OIDC, **settings)
-    # In another mode they count for nothing.
+    # In another mode they are ignored.
     assert ApiSettings(**settings).auth_mode is None

@@ -1,4 +1,4 @@
-"""What runs beside the requests does not end by a fault."""
+"""Background tasks survive faults."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from wherry_api.components import run_forever
 FAULTS = ("wherry_api_faults_total", {"route": "background"})
 
 
-async def test_a_fault_is_logged_counted_and_not_the_end(
+async def test_a_fault_is_logged_and_counted_and_the_task_restarted(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(components, "RESTART_SECONDS", 0.0)

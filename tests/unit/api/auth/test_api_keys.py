@@ -5,7 +5,7 @@ import pytest
 from wherry_api.auth.api_keys import check, make_key, parse
 
 
-def test_a_made_key_is_let_in() -> None:
+def test_a_new_key_is_accepted() -> None:
     key, line = make_key("team-a")
     found = check(parse(line), key)
     assert found is not None
@@ -15,14 +15,14 @@ def test_a_made_key_is_let_in() -> None:
 
 
 @pytest.mark.parametrize("change", ["x", " ", "\n", ""])
-def test_any_other_key_is_not(change: str) -> None:
+def test_any_other_key_is_refused(change: str) -> None:
     key, line = make_key("team-a")
     other = key[:-1] + change
     assert check(parse(line), other) is None
     assert check({}, key) is None
 
 
-def test_comments_and_empty_lines_count_for_nothing() -> None:
+def test_comments_and_empty_lines_are_ignored() -> None:
     _, line = make_key("a")
     assert len(parse(f"# keys\n\n  {line}  \n")) == 1
 

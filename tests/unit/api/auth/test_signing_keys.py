@@ -1,4 +1,4 @@
-"""The identity provider's keys: when they are read, and who waits for it."""
+"""The identity provider's keys: when they are read, and which requests wait for them."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ PUBLIC = json.loads(ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()).p
 
 
 class Provider:
-    """Answers what it is told to, once it may."""
+    """Answers with ``documents`` while ``answers`` is set."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -41,12 +41,12 @@ class Provider:
 
 
 async def settled() -> None:
-    """Let what runs in the background have its slots."""
+    """Let background tasks run."""
     for _ in range(10):
         await asyncio.sleep(0)
 
 
-async def test_who_knows_the_key_does_not_wait_for_the_provider() -> None:
+async def test_a_known_key_does_not_wait_for_the_provider() -> None:
     provider = Provider()
     assert await provider.keys.key("first") is not None
     provider.answers.clear()
@@ -54,7 +54,7 @@ async def test_who_knows_the_key_does_not_wait_for_the_provider() -> None:
     assert await provider.keys.key("first") is not None
     await settled()
     assert provider.asked.count(CONFIGURATION) == 2
-    # The read that goes on holds nobody up, and is not begun twice.
+    # The read in progress delays no request and is not started twice.
     waiting = asyncio.create_task(provider.keys.key("second"))
     await settled()
     assert not waiting.done()
@@ -64,7 +64,7 @@ async def test_who_knows_the_key_does_not_wait_for_the_provider() -> None:
     assert provider.asked.count(CONFIGURATION) == 2
 
 
-async def test_all_wait_for_one_answer_and_who_leaves_ends_nothing() -> None:
+async def test_requests_share_one_read_and_a_cancelled_one_does_not_end_it() -> None:
     provider = Provider()
     provider.answers.clear()
     waiting = [asyncio.create_task(provider.keys.key("first")) for _ in range(5)]
@@ -88,7 +88,7 @@ async def test_a_provider_may_move_its_keys() -> None:
     assert await provider.keys.key("first") is None
 
 
-async def test_an_unknown_key_is_not_looked_for_all_the_time() -> None:
+async def test_unknown_keys_do_not_cause_constant_reads() -> None:
     provider = Provider()
     for _ in range(3):
         assert await provider.keys.key("made-up") is None
@@ -111,7 +111,7 @@ async def test_an_unknown_key_is_not_looked_for_all_the_time() -> None:
         {"https://a.example.com": {"keys": [{**PUBLIC, "alg": ["ES256"], "kid": "first"}]}},
     ],
 )
-async def test_what_cannot_be_used_leaves_the_old_keys_in_place(
+async def test_an_unusable_document_leaves_the_old_keys_in_place(
     documents: dict[str, Any],
 ) -> None:
     provider = Provider()

@@ -1,4 +1,4 @@
-"""The page at /docs, whole and without help from elsewhere."""
+"""The page at /docs: complete, and without other hosts."""
 
 import re
 from html.parser import HTMLParser
@@ -7,7 +7,7 @@ from wherry_api.http import docs_page
 
 
 class AppComponents(HTMLParser):
-    """What a document asks for, and what is written into it."""
+    """The addresses in a document, and its inline code."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,6 +52,6 @@ def test_every_file_carries_a_policy_without_other_hosts_and_without_anything_in
         assert "http" not in policy
 
 
-def test_the_licence_lies_beside_what_it_is_for() -> None:
+def test_the_licence_is_next_to_the_files() -> None:
     assert "Apache License" in (docs_page.FOLDER / "LICENSE").read_text()
     assert (docs_page.FOLDER / "swagger-ui-bundle.js.LICENSE.txt").exists()

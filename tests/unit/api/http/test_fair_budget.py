@@ -90,7 +90,7 @@ async def test_too_many_waiting_requests_of_one_tenant_do_not_refuse_another() -
     assert (await shared.acquire("b", 1)).amount == 1
 
 
-async def test_a_wait_without_end_is_given_up() -> None:
+async def test_a_wait_ends_after_the_patience() -> None:
     shared = budget(patience=0.01)
     grant = await shared.acquire("a", 12)
     with pytest.raises(BudgetExhaustedError, match="nothing became free within"):
@@ -113,7 +113,7 @@ def test_nothing_is_lost_when_waits_are_cancelled_at_any_time(
             elif step == 2 and done:
                 shared.release(done[0].result())
             elif tasks:
-                # Without a pause after the release: the cancel meets a grant on its way.
+                # Without a pause after a release, so that the cancel races with a grant.
                 tasks[number % len(tasks)].cancel()
             if number % 2:
                 await settled()

@@ -1,4 +1,4 @@
-"""The page's files as they are answered."""
+"""The files of the page at /."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def test_only_files_of_known_types_are_served_and_the_document_at_the_root(folde
     assert sorted(index_page.read(folder)) == ["/", "/page.js"]
 
 
-def test_a_folder_that_is_not_there_serves_nothing(tmp_path: Path) -> None:
+def test_a_missing_folder_serves_nothing(tmp_path: Path) -> None:
     assert index_page.read(tmp_path / "absent") == {}
 
 

@@ -108,7 +108,7 @@ async def test_the_refusal_says_when_to_retry_and_is_counted() -> None:
 
 
 @pytest.mark.parametrize("receive", [never, Upload(2, whole=False), Upload(LONG, whole=False)])
-async def test_a_body_that_does_not_arrive_is_given_up_and_its_memory_released(
+async def test_a_body_that_does_not_arrive_is_refused_and_its_memory_released(
     receive: Receive,
 ) -> None:
     shared = bodies(largest_at_once=1, arrival_seconds=0.01)

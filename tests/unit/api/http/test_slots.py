@@ -1,4 +1,4 @@
-"""Taking slots: in order, bounded, and never lost."""
+"""Slots are granted in order, limited, and never lost."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from wherry_api.http.slots import NoSlotError, Slots
 
 
 class Work:
-    """Something that takes slots and ends when it is told to."""
+    """Tasks that take slots and end on request."""
 
     def __init__(self, slots: Slots) -> None:
         self.slots = slots
@@ -17,7 +17,7 @@ class Work:
         self.tasks: dict[int, asyncio.Task[None]] = {}
 
     async def start(self, number: int) -> asyncio.Task[None]:
-        """Begin to wait for a turn."""
+        """Start to wait for a slot."""
         self.ends[number] = asyncio.Event()
         self.tasks[number] = asyncio.create_task(self._run(number))
         await settled()
@@ -29,19 +29,19 @@ class Work:
             await self.ends[number].wait()
 
     async def finish(self, number: int) -> None:
-        """Let one end, and whoever comes next begin."""
+        """End one task, so that the next one begins."""
         self.ends[number].set()
         await self.tasks[number]
         await settled()
 
 
 async def settled() -> None:
-    """Let everything run that can."""
+    """Run all tasks that are ready."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
-async def test_no_more_than_allowed_at_once_and_who_came_first_goes_first() -> None:
+async def test_slots_are_limited_and_granted_in_order() -> None:
     work = Work(Slots(2, waiting=10, patience_seconds=60))
     for number in range(5):
         await work.start(number)
@@ -70,7 +70,7 @@ async def test_a_full_queue_refuses_at_once() -> None:
     assert work.begun == [0, 1]
 
 
-async def test_a_turn_that_does_not_come_is_given_up() -> None:
+async def test_a_wait_for_a_slot_ends_after_the_patience() -> None:
     work = Work(Slots(1, waiting=5, patience_seconds=0.01))
     await work.start(0)
     with pytest.raises(NoSlotError, match="no slot became free within"):
@@ -83,7 +83,7 @@ async def test_a_turn_that_does_not_come_is_given_up() -> None:
     assert work.begun == [0, 2]
 
 
-async def test_who_leaves_the_queue_or_is_cut_off_loses_no_turn() -> None:
+async def test_a_cancelled_waiter_loses_no_slot() -> None:
     work = Work(Slots(1, waiting=5, patience_seconds=60))
     for number in range(3):
         await work.start(number)

@@ -1,4 +1,4 @@
-"""Creating jobs when too many are being created: told at once, and counted."""
+"""Creates beyond the limit are refused at once and counted."""
 
 from typing import Any, cast
 
@@ -14,14 +14,14 @@ REFUSED = ("wherry_api_refused_total", {"limit": "creates"})
 
 
 class NeverAsked:
-    """The API server, which hears nothing of a refused request."""
+    """An API server that fails the test when it receives a request."""
 
     async def request(self, *_: Any, **__: Any) -> None:
         """Fail the test."""
         raise AssertionError("the API server was asked")
 
 
-async def test_a_create_that_finds_the_queue_full_is_told_when_to_come_again() -> None:
+async def test_a_create_that_finds_the_queue_full_is_refused_with_retry_after() -> None:
     slots = Slots(1, waiting=0, patience_seconds=60)
     jobs = JobResources(cast("Any", NeverAsked()), slots)
     before = REGISTRY.get_sample_value(*REFUSED) or 0

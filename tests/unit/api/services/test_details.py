@@ -1,4 +1,4 @@
-"""What the details of a job say."""
+"""The details of a job."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def test_a_new_job_has_no_attempts() -> None:
     }
 
 
-def test_failures_and_skipped_files_are_told() -> None:
+def test_failures_and_skipped_files_are_shown() -> None:
     failure = {"attempt": 1, "reason": "RunnerLost", "time": "2030-01-01T00:00:00Z"}
     details = details_of(
         job(

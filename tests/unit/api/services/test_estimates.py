@@ -21,7 +21,7 @@ def ended(uid: str, seconds: float, files: int = 10, **changes: Any) -> JobSnaps
     ).model_copy(update=changes)
 
 
-def test_two_seconds_a_file_until_there_are_measurements() -> None:
+def test_the_default_holds_until_there_are_measurements() -> None:
     estimates = Estimates(2.0)
     for index in range(ENOUGH_MEASUREMENTS - 1):
         estimates.first_sight(ended(str(index), 5))

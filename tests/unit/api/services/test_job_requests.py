@@ -64,7 +64,7 @@ def test_a_key_may_come_by_header_or_body_but_not_twice_different() -> None:
         parse(body, "b")
 
 
-def test_the_digest_is_of_the_wish_and_not_of_its_spelling() -> None:
+def test_the_digest_depends_on_the_request_and_not_on_its_spelling() -> None:
     assert request(file_ids=[1, "2"]).digest == request(file_ids=["1", 2], jobId="k").digest
     assert request(onMissing="Fail").digest == request().digest
     others = [

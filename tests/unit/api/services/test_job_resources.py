@@ -1,4 +1,4 @@
-"""What the API makes of the API server's refusals."""
+"""Problems for the errors of the API server."""
 
 from typing import Any, cast
 

@@ -26,7 +26,7 @@ def alone(requests: int, clock: Clock | None = None) -> RateLimits:
 
 @dataclass
 class Allowance:
-    """What Redis would say, and what it was asked."""
+    """The quota in Redis, and the draws from it."""
 
     left: int
     wait_seconds: float = 0.0
@@ -66,7 +66,7 @@ async def test_without_redis_tenants_do_not_share() -> None:
         await limits.spend("a")
 
 
-async def test_without_redis_no_more_than_the_quota_is_saved_up() -> None:
+async def test_without_redis_at_most_the_quota_accumulates() -> None:
     clock = Clock()
     limits = alone(2, clock)
     await limits.spend("a")
@@ -88,7 +88,7 @@ async def test_a_fiftieth_of_the_quota_is_drawn_at_a_time() -> None:
     assert told[-1] == '"tenant";r=975;t=2'
 
 
-async def test_requests_at_once_ask_once_and_for_all_that_wait() -> None:
+async def test_concurrent_requests_share_one_draw() -> None:
     shared = Allowance(99)
     limits = RateLimits(99, 60, shared.draw, Clock())
     await asyncio.gather(*(limits.spend("a") for _ in range(64)))
@@ -96,7 +96,7 @@ async def test_requests_at_once_ask_once_and_for_all_that_wait() -> None:
     assert shared.left == 35
 
 
-async def test_who_was_refused_does_not_ask_again_before_it_makes_sense() -> None:
+async def test_a_refused_tenant_does_not_draw_before_the_next_request_is_due() -> None:
     clock, shared = Clock(), Allowance(0, wait_seconds=20)
     limits = RateLimits(3, 60, shared.draw, clock)
     for waited, after in ((0, "20"), (15, "5")):
@@ -111,7 +111,7 @@ async def test_who_was_refused_does_not_ask_again_before_it_makes_sense() -> Non
     assert shared.asked == [1, 1]
 
 
-async def test_a_redis_that_is_slow_holds_nobody_up() -> None:
+async def test_a_slow_redis_delays_no_request() -> None:
     answers = asyncio.Event()
     asked = []
 
@@ -128,12 +128,12 @@ async def test_a_redis_that_is_slow_holds_nobody_up() -> None:
     answers.set()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    # What came late counts from now on.
+    # A late answer counts from now on.
     assert (await limits.spend("a"))["RateLimit"].startswith('"tenant";r=99')
     assert asked == [10]
 
 
-async def test_who_gives_up_waiting_takes_no_answer_from_others() -> None:
+async def test_a_cancelled_wait_takes_no_answer_from_others() -> None:
     shared = Allowance(10)
     limits = RateLimits(10, 60, shared.draw, Clock())
     first, second = (asyncio.create_task(limits.spend("a")) for _ in range(2))

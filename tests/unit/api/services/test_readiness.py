@@ -1,4 +1,4 @@
-"""How the process stands, by what answers; and what counts as an answer of the store."""
+"""Readiness by the dependencies that answer, and what counts as an answer of the store."""
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
@@ -38,7 +38,7 @@ def test_a_refusal_of_the_store_is_an_answer(status: int, fault: str | None) -> 
     "error",
     [EndpointConnectionError(endpoint_url="http://x"), NoCredentialsError(), OSError("no route")],
 )
-def test_silence_and_missing_credentials_are_none(error: Exception) -> None:
+def test_no_answer_and_missing_credentials_are_faults(error: Exception) -> None:
     fault = fault_of(error)
     assert fault is not None
     assert fault.startswith(type(error).__name__)

@@ -53,7 +53,7 @@ def test_retry_comes_before_the_data() -> None:
     assert render("a", {}, "1", 5) == b"event: a\nid: 1\nretry: 5\ndata: {}\n\n"
 
 
-def test_the_public_url_is_put_before_the_path() -> None:
+def test_the_public_url_precedes_the_path() -> None:
     event = event_of(snapshot(status=JobStatus.COMPLETED), "https://x.example.com")
     assert b'"downloadUrl":"https://x.example.com/v1/download/job"' in event
 

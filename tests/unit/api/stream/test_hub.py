@@ -1,4 +1,4 @@
-"""What the hub passes on, and to whom."""
+"""Which snapshots the hub sends to which subscribers."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -61,7 +61,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_followers_of_a_job_that_was_made_anew_hear_that_theirs_is_gone(hub: Hub) -> None:
+async def test_subscribers_of_a_recreated_job_receive_the_deletion(hub: Hub) -> None:
     watch = Watch(("a", "job"))
     hub.take(watch, OLD)
     client = Client(OLD)
@@ -73,7 +73,7 @@ async def test_followers_of_a_job_that_was_made_anew_hear_that_theirs_is_gone(hu
     assert watch.snapshot == NEW
 
 
-async def test_a_follower_whose_job_was_made_anew_while_it_came_hears_it_too(hub: Hub) -> None:
+async def test_a_subscriber_of_a_job_recreated_meanwhile_receives_the_deletion(hub: Hub) -> None:
     watch = Watch(("a", "job"))
     hub.take(watch, OLD)
     hub.take(watch, NEW)
@@ -85,7 +85,7 @@ async def test_a_follower_whose_job_was_made_anew_while_it_came_hears_it_too(hub
     assert (fresh.text, fresh.ended) == ("", False)
 
 
-async def test_a_late_word_of_the_old_job_is_not_passed_on(hub: Hub) -> None:
+async def test_a_late_snapshot_of_the_old_job_is_ignored(hub: Hub) -> None:
     watch = Watch(("a", "job"))
     hub.take(watch, NEW)
     client = Client(NEW)
@@ -97,7 +97,7 @@ async def test_a_late_word_of_the_old_job_is_not_passed_on(hub: Hub) -> None:
     assert '"progress":2' in client.text
 
 
-async def test_a_stream_that_is_given_up_while_it_opens_leaves_nothing_behind(
+async def test_a_stream_cancelled_while_it_opens_leaves_nothing_behind(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     never = asyncio.Event()

@@ -5,7 +5,7 @@ from wherry_api.stream.subscriber import Subscriber
 
 
 class Client:
-    """Takes what is sent, but only while it is not frozen."""
+    """Receives events, unless it is stalled."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[bytes, bool]] = []
@@ -47,7 +47,7 @@ async def test_older_events_are_not_sent() -> None:
     assert client.sent == [(b"new", True)]
 
 
-async def test_heartbeats_wait_for_nothing_and_pile_up_nowhere() -> None:
+async def test_heartbeats_neither_wait_nor_accumulate() -> None:
     client = Client()
     subscriber = Subscriber(client.send, "a", (False, 1, 0))
     client.thawed.clear()

@@ -1,4 +1,4 @@
-"""Requests that do not end, or end in the middle: sent by hand, for no client library does."""
+"""Requests that never end or end early, sent over sockets because no client library sends them."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ POST = b"POST /v1/download/initiate HTTP/1.1\r\n" + HOST + b"Content-Type: appli
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
 FAR_TOO_MUCH = 64 * 1_048_576
-"""More than all buffers on the way hold: a server that reads on would have to keep it."""
+"""More than all buffers on the way hold, so that a server without limits would have to keep it."""
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -48,7 +48,7 @@ async def flood(writer: asyncio.StreamWriter, piece: bytes) -> int:
 
 
 async def rest(reader: asyncio.StreamReader) -> bytes:
-    """Return what comes until the end, or until the reset that follows a refusal."""
+    """Return what arrives until the end, or until the reset after a refusal."""
     told = b""
     try:
         while part := await reader.read(65_536):
@@ -71,26 +71,26 @@ async def rest(reader: asyncio.StreamReader) -> bytes:
     ],
     ids=["path", "query", "header", "headers", "trailers", "trailer", "chunk extension"],
 )
-async def test_what_does_not_end_is_cut(wherry: RunningApi, head: bytes, piece: bytes) -> None:
+async def test_endless_requests_are_cut_off(wherry: RunningApi, head: bytes, piece: bytes) -> None:
     async with connected(wherry) as (reader, writer):
         writer.write(head)
         answer = asyncio.create_task(rest(reader))
         assert await flood(writer, piece) < FAR_TOO_MUCH
         told = await answer
-    # The answer may be lost where the server closes while there is more to read.
+    # The answer may be lost when the server closes with data left to read.
     if told:
         assert told.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
         assert b"application/problem+json" in told
     assert (await wherry.client.get("/health")).status_code == 200
 
 
-async def test_a_head_that_is_just_too_long_is_told_so(wherry: RunningApi) -> None:
+async def test_headers_slightly_too_large_get_an_answer(wherry: RunningApi) -> None:
     async with connected(wherry) as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 70_000)
         told = await rest(reader)
     assert told.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
     assert b"urn:wherry:problem:headers-too-large" in told
-    # And one that comes in pieces and is short enough is none.
+    # A short one that arrives in pieces is accepted.
     async with connected(wherry) as (reader, writer):
         for piece in (b"GET /health HTTP/1.1\r\n", HOST, b"Connection: close\r\n", b"\r\n"):
             writer.write(piece)
@@ -99,7 +99,7 @@ async def test_a_head_that_is_just_too_long_is_told_so(wherry: RunningApi) -> No
         assert (await rest(reader)).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_many_requests_on_one_connection_are_not_added_up(wherry: RunningApi) -> None:
+async def test_requests_on_one_connection_are_counted_separately(wherry: RunningApi) -> None:
     request = b"GET /health HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 20_000 + b"\r\n\r\n"
     async with connected(wherry) as (reader, writer):
         for _ in range(20):
@@ -125,7 +125,7 @@ async def test_a_stream_is_never_mixed_with_a_refusal(
     await eventually("the stream to be let go", lambda: wherry.components.hub.streams == 0)
 
 
-async def test_a_request_for_another_protocol_is_answered_in_this_one(wherry: RunningApi) -> None:
+async def test_an_upgrade_is_answered_over_http_1(wherry: RunningApi) -> None:
     async with connected(wherry) as (reader, writer):
         writer.write(b"GET /health HTTP/1.1\r\n" + HOST + UPGRADE + b"\r\n")
         told = await rest(reader)
@@ -138,7 +138,7 @@ async def test_a_request_for_another_protocol_is_answered_in_this_one(wherry: Ru
 
 
 @pytest.mark.parametrize("apart", [False, True])
-async def test_a_body_after_such_a_request_is_never_taken_for_the_next_one(
+async def test_a_body_after_an_upgrade_is_never_parsed_as_the_next_request(
     wherry: RunningApi, apart: bool
 ) -> None:
     body = b"DELETE /v1/download/smuggled HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -155,7 +155,7 @@ async def test_a_body_after_such_a_request_is_never_taken_for_the_next_one(
     assert told.count(b"HTTP/1.1 ") == 1
 
 
-async def test_a_client_that_leaves_in_the_middle_is_no_fault(
+async def test_a_client_that_disconnects_during_its_request_is_not_a_fault(
     wherry: RunningApi, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "wherry_api.http.middleware")
@@ -168,7 +168,7 @@ async def test_a_client_that_leaves_in_the_middle_is_no_fault(
     assert FAULTS.labels("/v1/download/initiate")._value.get() == faults
 
 
-async def test_a_body_that_does_not_come_is_given_up(wherry: RunningApi) -> None:
+async def test_a_body_that_does_not_arrive_is_refused(wherry: RunningApi) -> None:
     wherry.components.bodies._arrival = 0.1
     async with connected(wherry) as (reader, writer):
         writer.write(POST + b'Content-Length: 100\r\n\r\n{"file_ids":')

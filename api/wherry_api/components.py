@@ -159,7 +159,7 @@ async def running(settings: Settings) -> AsyncIterator[Components]:
             asyncio.create_task(run_forever(name, run), name=name)
             for name, run in (
                 ("subscription", hub.subscription.run),
-                ("heartbeats", hub.beat),
+                ("heartbeats", hub.heartbeats.run),
                 ("refresher", refresher.run),
                 ("check of Kubernetes and Redis", components.readiness.run),
                 ("check of the store", components.readiness.run_store),

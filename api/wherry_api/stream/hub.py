@@ -15,8 +15,10 @@ from typing import Final
 
 from wherry_api.http import problems
 from wherry_api.http.problems import ProblemError
-from wherry_api.metrics import REFUSED, STREAMS, STREAMS_DROPPED
+from wherry_api.metrics import REFUSED, STREAMS
+from wherry_api.services.snapshots import JobKey
 from wherry_api.stream.events import event_of, name_of
+from wherry_api.stream.heartbeats import Heartbeats
 from wherry_api.stream.redis_subscription import RedisSubscription
 from wherry_api.stream.subscriber import Subscriber
 from wherry_core.job_snapshot import JobSnapshot, deleted
@@ -27,12 +29,8 @@ log = logging.getLogger(__name__)
 
 CONFIRMATION_SECONDS: Final = 1.0
 """Seconds for which a new stream waits for its subscription; then the job is read once more."""
-TICKS: Final = 30
-"""Ticks of a heartbeat's period; each stream is served on one of them."""
 RETRY_MILLISECONDS: Final = (1_000, 4_000)
 """Range of the random time after which clients reconnect, so that they do not come at once."""
-
-JobKey = tuple[str, str]
 
 
 @dataclass(eq=False)
@@ -74,8 +72,7 @@ class Hub:
         self._public_url = public_url
         self._max_streams = max_streams
         self._max_per_tenant = max_streams_per_tenant
-        self._heartbeat_seconds = heartbeat_seconds
-        self._send_timeout = send_timeout_seconds
+        self.heartbeats = Heartbeats(heartbeat_seconds, send_timeout_seconds)
         self._by_channel: dict[str, dict[JobKey, Watch]] = {}
         self.watches: OrderedDict[JobKey, Watch] = OrderedDict()
         """The watched jobs, least recently read first."""
@@ -83,8 +80,6 @@ class Hub:
         """Jobs whose channel was confirmed (again), which must be read once more."""
         self.unread_added = asyncio.Event()
         self._by_tenant: Counter[str] = Counter()
-        self._beats: list[set[Subscriber]] = [set() for _ in range(TICKS)]
-        self._tick = 0
         self.draining = False
         """True once the process is ending, when new streams end at once."""
 
@@ -155,9 +150,7 @@ class Hub:
     def attach(self, watch: Watch, subscriber: Subscriber, shown: JobSnapshot) -> None:
         """Send a subscriber every snapshot that is newer than ``shown``, which it has received."""
         watch.subscribers.add(subscriber)
-        # The tick that was just served: the first heartbeat comes after a whole period.
-        subscriber.tick = (self._tick - 1) % TICKS
-        self._beats[subscriber.tick].add(subscriber)
+        self.heartbeats.add(subscriber)
         newest = watch.snapshot
         if newest is not None:
             self._offer(newest if newest.uid == shown.uid else deleted(shown), (subscriber,))
@@ -166,7 +159,7 @@ class Hub:
         """Remove a subscriber."""
         subscriber.closed = True
         watch.subscribers.discard(subscriber)
-        self._beats[subscriber.tick].discard(subscriber)
+        self.heartbeats.remove(subscriber)
 
     def take(self, watch: Watch, snapshot: JobSnapshot) -> None:
         """Send a snapshot to the job's subscribers, if it is newer than the last one.
@@ -185,17 +178,6 @@ class Hub:
         watch.changed_at = asyncio.get_running_loop().time()
         self._offer(snapshot, tuple(watch.subscribers))
 
-    async def beat(self) -> None:
-        """Send heartbeats and disconnect stalled clients, tick by tick, until cancelled."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(self._heartbeat_seconds / TICKS)
-            beats = self._beats[self._tick]
-            self._tick = (self._tick + 1) % TICKS
-            for subscriber in tuple(beats):
-                subscriber.beat()
-            self._drop_stalled(loop.time())
-
     async def drain(self, seconds: float) -> None:
         """End all streams one by one within ``seconds``, in random order."""
         self.draining = True
@@ -208,15 +190,6 @@ class Hub:
             if (wait := due - loop.time()) > 0:
                 await asyncio.sleep(wait)
             subscriber.send_farewell(random.randint(*RETRY_MILLISECONDS))  # noqa: S311
-
-    def _drop_stalled(self, now: float) -> None:
-        for watch in tuple(self.watches.values()):
-            for subscriber in tuple(watch.subscribers):
-                since = subscriber.sending_since
-                if since is not None and now - since > self._send_timeout:
-                    STREAMS_DROPPED.inc()
-                    log.info("a stalled client is disconnected", extra={"job": "/".join(watch.key)})
-                    subscriber.drop()
 
     def _offer(self, snapshot: JobSnapshot, subscribers: Sequence[Subscriber]) -> None:
         if not subscribers:

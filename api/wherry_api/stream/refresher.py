@@ -17,7 +17,7 @@ from wherry_api.http.problems import ProblemError
 from wherry_api.metrics import FALLBACK_READS
 from wherry_api.services.job_resources import JobResources
 from wherry_api.services.snapshots import Snapshots, may_be_stale
-from wherry_api.stream.hub import Hub, JobKey, Watch
+from wherry_api.stream.hub import Hub, Watch
 from wherry_core.job_snapshot import JobSnapshot, deleted, snapshot_of
 from wherry_core.redis import job_states
 from wherry_core.redis.link import RedisLink, RedisUnavailableError
@@ -140,6 +140,5 @@ class Refresher:
 
     def _mark(self, watch: Watch, now: float) -> None:
         watch.checked_at = now
-        key: JobKey = watch.key
-        if key in self._hub.watches:
-            self._hub.watches.move_to_end(key)
+        if watch.key in self._hub.watches:
+            self._hub.watches.move_to_end(watch.key)

@@ -62,7 +62,7 @@ class StreamResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one client until it disconnects or the job ends."""
-        subscriber = Subscriber(send, self._tenant, self._snapshot.order)
+        subscriber = Subscriber(send, self._watch.key, self._snapshot.order)
         subscriber.task = asyncio.current_task()
         try:
             await send(

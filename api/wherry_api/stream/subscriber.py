@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from wherry_api.metrics import STREAM_EVENTS
+from wherry_api.services.snapshots import JobKey
 from wherry_api.stream.events import HEARTBEAT
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -28,16 +29,16 @@ class Subscriber:
         "_name",
         "_send",
         "closed",
+        "job",
         "order",
         "sending_since",
         "task",
-        "tenant",
         "tick",
     )
 
-    def __init__(self, send: Send, tenant: str, order: Order) -> None:
+    def __init__(self, send: Send, job: JobKey, order: Order) -> None:
         self._send = send
-        self.tenant = tenant
+        self.job = job
         self.order = order
         """Order of the newest snapshot that was sent or is in the slot."""
         self.closed = False
@@ -47,7 +48,7 @@ class Subscriber:
         self.task: asyncio.Task[Any] | None = None
         """The task that waits for the client to disconnect."""
         self.tick = 0
-        """Tick of the hub on which heartbeats are sent."""
+        """Tick on which heartbeats are sent."""
         self._event: bytes | None = None
         self._name = ""
         self._heartbeat = False

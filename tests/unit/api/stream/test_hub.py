@@ -49,7 +49,7 @@ class Client:
     def __init__(self, told: JobSnapshot) -> None:
         self.text = ""
         self.ended = False
-        self.subscriber = Subscriber(self.send, "a", told.order)
+        self.subscriber = Subscriber(self.send, ("a", "job"), told.order)
 
     async def send(self, message: dict[str, Any]) -> None:
         self.text += message["body"].decode()

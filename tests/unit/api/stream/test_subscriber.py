@@ -24,7 +24,7 @@ async def settle() -> None:
 
 async def test_a_slow_client_skips_progress_and_gets_the_end() -> None:
     client = Client()
-    subscriber = Subscriber(client.send, "a", (False, 1, 0))
+    subscriber = Subscriber(client.send, ("a", "job"), (False, 1, 0))
     client.thawed.clear()
     for step in range(1, 9):
         subscriber.offer((False, 1, step), "progress", b"%d" % step)
@@ -39,7 +39,7 @@ async def test_a_slow_client_skips_progress_and_gets_the_end() -> None:
 
 async def test_older_events_are_not_sent() -> None:
     client = Client()
-    subscriber = Subscriber(client.send, "a", (False, 2, 5))
+    subscriber = Subscriber(client.send, ("a", "job"), (False, 2, 5))
     for order in ((False, 2, 5), (False, 1, 9), (False, 2, 4)):
         subscriber.offer(order, "progress", b"old")
     subscriber.offer((False, 3, 0), "progress", b"new")
@@ -49,7 +49,7 @@ async def test_older_events_are_not_sent() -> None:
 
 async def test_heartbeats_neither_wait_nor_accumulate() -> None:
     client = Client()
-    subscriber = Subscriber(client.send, "a", (False, 1, 0))
+    subscriber = Subscriber(client.send, ("a", "job"), (False, 1, 0))
     client.thawed.clear()
     for _ in range(3):
         subscriber.beat()
@@ -63,7 +63,7 @@ async def test_heartbeats_neither_wait_nor_accumulate() -> None:
 
 async def test_the_farewell_does_not_replace_the_end() -> None:
     client = Client()
-    subscriber = Subscriber(client.send, "a", (False, 1, 0))
+    subscriber = Subscriber(client.send, ("a", "job"), (False, 1, 0))
     client.thawed.clear()
     subscriber.beat()
     await settle()
@@ -73,7 +73,7 @@ async def test_the_farewell_does_not_replace_the_end() -> None:
     await settle()
     assert client.sent[-1] == (b"end", False)
 
-    other = Subscriber(client.send, "a", (False, 1, 0))
+    other = Subscriber(client.send, ("a", "job"), (False, 1, 0))
     other.send_farewell(1_500)
     await settle()
     assert client.sent[-1] == (b": the server restarts, reconnect\nretry: 1500\n\n", False)
@@ -81,7 +81,7 @@ async def test_the_farewell_does_not_replace_the_end() -> None:
 
 async def test_a_dropped_client_gets_nothing_more() -> None:
     client = Client()
-    subscriber = Subscriber(client.send, "a", (False, 1, 0))
+    subscriber = Subscriber(client.send, ("a", "job"), (False, 1, 0))
     client.thawed.clear()
     subscriber.beat()
     await settle()

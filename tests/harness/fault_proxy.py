@@ -1,9 +1,9 @@
 """A proxy before the API server that injects faults: errors, resets, lost answers, stalls.
 
-Watches that are open already can be reset, silenced, ended with 410 Gone, or robbed of an event.
+Open watches can be reset, silenced, ended with 410 Gone, or deprived of an event.
 
-Clients speak plain HTTP to it (``Cluster.token_kubeconfig(..., server=proxy.url)``); it passes
-their own Authorization header on over TLS, so that their rights stay theirs.
+Clients speak plain HTTP to it (``Cluster.token_kubeconfig(..., server=proxy.url)``). It forwards
+their own Authorization header over TLS, so that each client keeps its own permissions.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from enum import StrEnum
 from typing import Final
 
@@ -21,7 +23,7 @@ from aiohttp import web
 from tests.harness.cluster import Cluster
 from tests.harness.watch_pump import EXPIRED, Swallow, Watch, pump
 
-PASSED_ON: Final = ("Authorization", "Content-Type", "Accept", "User-Agent")
+FORWARDED: Final = ("Authorization", "Content-Type", "Accept", "User-Agent")
 REASONS: Final = {409: "Conflict", 410: "Expired", 429: "TooManyRequests", 503: "Unavailable"}
 
 
@@ -33,9 +35,9 @@ class Fault(StrEnum):
     RESET = "reset"
     """Its connection is reset before it reaches the API server."""
     LOSE_ANSWER = "lose_answer"
-    """The API server carries it out; its connection is reset before the answer."""
+    """The API server executes it; its connection is reset before the answer."""
     STALL = "stall"
-    """No byte is ever answered, as by a network that swallows packets."""
+    """It is never answered, as by a network that drops packets."""
 
 
 @dataclass
@@ -68,18 +70,20 @@ class FaultProxy:
     watches: set[Watch] = field(default_factory=set)
     """The watches that are open."""
     swallow: Swallow | None = None
-    """Given the type of a watch event and its object: whether the event gets lost."""
-    parted: bool = False
-    """True: no request is answered, and nothing comes by the open watches."""
+    """Called with the type of a watch event and its object; True: the event is dropped."""
+    clock_offset_seconds: float = 0.0
+    """How far the Date headers are ahead of the clock, as from an API server on another clock."""
+    disconnected: bool = False
+    """True: no request is answered, and the open watches are silent."""
 
-    def part(self) -> None:
-        """Swallow everything from here on, as a broken network does; see :meth:`join`."""
-        self.parted = True
+    def disconnect(self) -> None:
+        """Drop everything from now on, as a broken network does, until :meth:`reconnect`."""
+        self.disconnected = True
         self.silence_watches()
 
-    def join(self) -> None:
-        """End a parting: requests pass again, and watches that fell silent are reset."""
-        self.parted = False
+    def reconnect(self) -> None:
+        """Forward requests again, and reset the watches that fell silent."""
+        self.disconnected = False
         self._end_watches(b"", lambda watch: watch.silent)
 
     def reset_watches(self) -> None:
@@ -91,7 +95,7 @@ class FaultProxy:
         self._end_watches(EXPIRED, lambda _: True)
 
     def silence_watches(self) -> None:
-        """Keep every open watch open, and let nothing more come by it."""
+        """Keep every open watch open, but forward nothing more on it."""
         for watch in self.watches:
             watch.silent = True
 
@@ -147,7 +151,7 @@ async def _handle(
     proxy.requests.append((request.method, request.path_qs, rule.fault if rule else "passed"))
     # An empty body would get a Content-Type, which discovery answers with 415.
     body = await request.read() or None
-    if proxy.parted:
+    if proxy.disconnected:
         await asyncio.Event().wait()
     if rule is not None and rule.fault is not Fault.LOSE_ANSWER:
         if rule.fault is Fault.ANSWER:
@@ -156,7 +160,7 @@ async def _handle(
             await asyncio.Event().wait()
         _reset(request)
         return web.Response()
-    headers = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
+    headers = {name: request.headers[name] for name in FORWARDED if name in request.headers}
     try:
         async with session.request(
             request.method,
@@ -170,20 +174,23 @@ async def _handle(
                 await answer.read()
                 _reset(request)
                 return web.Response()
-            return await _pass_on(request, answer, proxy)
+            return await _forward(request, answer, proxy)
     except (aiohttp.ClientError, OSError):
-        # One of the two sides is gone: the other one sees what it would see without a proxy.
+        # One side closed its connection: reset the other, as it would be without a proxy.
         _reset(request)
         return web.Response()
 
 
-async def _pass_on(
+async def _forward(
     request: web.Request, answer: aiohttp.ClientResponse, proxy: FaultProxy
 ) -> web.StreamResponse:
     passed = web.StreamResponse(status=answer.status)
     for name in ("Content-Type", "Retry-After"):
         if name in answer.headers:
             passed.headers[name] = answer.headers[name]
+    if proxy.clock_offset_seconds:
+        date = datetime.now(UTC) + timedelta(seconds=proxy.clock_offset_seconds)
+        passed.headers["Date"] = format_datetime(date, usegmt=True)
     await passed.prepare(request)
     if request.query.get("watch") in {"true", "1"} and answer.status == 200:
         await pump(answer.content, request, passed, proxy.watches, lambda: proxy.swallow)

@@ -29,8 +29,15 @@ class PlayedRunner:
     def __init__(self, api: Api, redis: Redis, namespace: str, pool: str, name: str) -> None:
         self.api, self.redis = api, redis
         self.namespace, self.pool, self.name = namespace, pool, name
+        self.uid = ""
+        """Uid of its pod; empty until it starts, and for a runner of version 0.1."""
         self.jobs: set[str] = set()
         self.orders = Orders(drain=False, stop=frozenset())
+
+    @property
+    def id(self) -> RunnerId:
+        """Who it is in Redis."""
+        return RunnerId(self.name, self.uid)
 
     async def pod(self) -> Resource:
         """Wait until the operator has created the pod and return it."""
@@ -51,7 +58,7 @@ class PlayedRunner:
         await self.api.patch("pods", self.namespace, self.name, body, sub="status")
 
     async def find_no_node(self, message: str) -> None:
-        """Have the pod wait for a node, as the scheduler tells it."""
+        """Have the pod wait for a node, as the scheduler reports it."""
         condition = {
             "type": "PodScheduled",
             "status": "False",
@@ -62,14 +69,14 @@ class PlayedRunner:
 
     async def start(self) -> None:
         """Wait for the pod and have it run and be ready."""
-        await self.pod()
+        self.uid = (await self.pod())["metadata"]["uid"]
         await self.set_pod("Running", ready=True)
         await self.beat()
 
     async def beat(self) -> Orders:
         """Send one heartbeat and keep the answer."""
         self.orders = await runner_registry.heartbeat(
-            self.redis, self.pool, RunnerId(self.name), sorted(self.jobs)
+            self.redis, self.pool, self.id, sorted(self.jobs)
         )
         return self.orders
 
@@ -95,13 +102,13 @@ class PlayedRunner:
         waiting = await job_queue.pop(self.redis, self.pool, 5)
         if waiting is None:
             return None
-        if not await runner_registry.begin(self.redis, self.pool, RunnerId(self.name), waiting):
+        if not await runner_registry.begin(self.redis, self.pool, self.id, waiting):
             return None
         self.jobs.add(waiting.job)
         return waiting.job
 
     async def claim(self, key: str) -> DownloadJob:
-        """Claim a job as the protocol says, three times at the most. Raises ApiError 409."""
+        """Claim a job as the protocol says, three times at most. Raises ApiError 409."""
         for _ in range(CLAIMS - 1):
             try:
                 return await self._claim(key)
@@ -118,6 +125,7 @@ class PlayedRunner:
             "status": {
                 "phase": "Processing",
                 "runner": self.name,
+                **({"runnerUID": self.uid} if self.uid else {}),
                 "attemptStartTime": now(),
                 "startTime": format_time(job.status.start_time) if job.status.start_time else now(),
                 "step": 1,
@@ -169,19 +177,23 @@ class PlayedRunner:
         await self.write(
             job,
             {"op": "add", "path": "/status/failures", "value": [*failures, failure]},
-            {"op": "remove", "path": "/status/runner"},
+            *self._release(),
         )
         await self.finish(job)
 
     async def hand_back(self, job: DownloadJob) -> None:
         """Hand a job back unfinished."""
-        await self.write(job, {"op": "remove", "path": "/status/runner"})
+        await self.write(job, *self._release())
         await self.finish(job)
+
+    def _release(self) -> list[Resource]:
+        paths = ["/status/runner", *(["/status/runnerUID"] if self.uid else [])]
+        return [{"op": "remove", "path": path} for path in paths]
 
     async def finish(self, job: DownloadJob) -> None:
         """Say that this runner no longer works on the job."""
         self.jobs.discard(job.key)
-        await runner_registry.finish(self.redis, self.pool, RunnerId(self.name), job.key)
+        await runner_registry.finish(self.redis, self.pool, self.id, job.key)
 
     async def write(self, job: DownloadJob, *operations: Resource) -> None:
         """Write the status of a job that is still this runner's. Raises ApiError 422."""
@@ -190,6 +202,8 @@ class PlayedRunner:
             {"op": "test", "path": "/status/runner", "value": self.name},
             {"op": "test", "path": "/status/phase", "value": "Processing"},
         ]
+        if self.uid:
+            tests.append({"op": "test", "path": "/status/runnerUID", "value": self.uid})
         where = (JOBS, job.metadata.namespace, job.metadata.name)
         await self.api.patch(*where, [*tests, *operations], sub="status")
 

@@ -31,8 +31,8 @@ def end(operator: ComponentProcess) -> None:
     code = operator.child.wait(10) if operator.child else None
     took = time.monotonic() - started
     print(f"ended after {took:.2f} s")
-    assert code == 0, operator.last_words()
-    assert took < 1.0, operator.last_words()
+    assert code == 0, operator.log_tail()
+    assert took < 1.0, operator.log_tail()
 
 
 async def test_a_working_operator(operated: Operated) -> None:

@@ -11,6 +11,7 @@ from tests.harness.waiting import eventually
 from tests.integration.operator.conftest import Operated
 from wherry_core.redis import job_queue
 from wherry_core.resources import Phase
+from wherry_core.resources.names import RETRY_ANNOTATION
 
 POINTS = [
     "before-patch-downloadjobs/status",
@@ -62,14 +63,14 @@ async def test_a_retry_is_made_once_whenever_the_operator_dies(
     operator = operated.start_operator(WHERRY_FAULT_POINT=point)
     job = await jobs.create_job(operated.api, operated.namespace, ["1"], queueTimeoutSeconds=1)
     await jobs.job_becomes(operated.api, job, Phase.FAILED)
-    annotation = {"metadata": {"annotations": {"wherry.dev/retry": "now"}}}
+    annotation = {"metadata": {"annotations": {RETRY_ANNOTATION: "now"}}}
     await operated.api.patch(JOBS, operated.namespace, job.metadata.name, annotation)
     await eventually("the operator to die", lambda: not operator.running)
     operated.start_operator()
     await eventually(
         "the request to be removed",
         lambda: jobs.read_job(operated.api, job),
-        lambda found: found.metadata.annotations.get("wherry.dev/retries") == "1",
+        lambda found: RETRY_ANNOTATION not in found.metadata.annotations,
     )
     assert len(await operated.api.list_all(JOBS, operated.namespace)) == 2
 

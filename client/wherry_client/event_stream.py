@@ -33,7 +33,7 @@ class EventStreamParser:
         self.last_event_id = last_event_id
         """The newest id of a complete event; sent as Last-Event-ID on a reconnect."""
         self.retry_seconds: float | None = None
-        """Seconds to wait before a reconnect, as the server last asked for, or None."""
+        """Seconds to wait before a reconnect, as last set by the server, or None."""
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._started = False
         self._line = ""

@@ -1,4 +1,4 @@
-"""docs/dependencies.md says of everything that is declared what it is for."""
+"""docs/dependencies.md explains every declared dependency, and nothing else."""
 
 import json
 import re
@@ -57,7 +57,7 @@ def test_every_python_package_has_a_line(name: str) -> None:
         for package in python_packages(ROOT / name)
         if package not in known and not (package.startswith("types-") and "types-*" in known)
     }
-    assert not missing, f"say in docs/dependencies.md what they are for: {sorted(missing)}"
+    assert not missing, f"explain them in docs/dependencies.md: {sorted(missing)}"
 
 
 def test_every_npm_package_has_a_line() -> None:
@@ -67,10 +67,10 @@ def test_every_npm_package_has_a_line() -> None:
     wanted = set().union(*map(web_packages, files))
     ours = {name for name in wanted if name.startswith("@wherry/")}
     missing = wanted - ours - listed()
-    assert not missing, f"say in docs/dependencies.md what they are for: {sorted(missing)}"
+    assert not missing, f"explain them in docs/dependencies.md: {sorted(missing)}"
 
 
-def test_the_page_names_nothing_that_is_not_there() -> None:
+def test_the_page_has_no_line_for_an_undeclared_package() -> None:
     declared = set().union(
         *(python_packages(ROOT / name) for name in ("pyproject.toml", "client/pyproject.toml")),
         *(
@@ -80,5 +80,5 @@ def test_the_page_names_nothing_that_is_not_there() -> None:
         ),
         {"types-*"},
     )
-    # The one is brought along by redis, the other lies among our own files.
+    # hiredis comes with redis; swagger-ui-dist is vendored.
     assert listed() - declared <= {"hiredis", "swagger-ui-dist"}

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** The hook's own tests, with this package's React 18 in place of the newest. */
+/** Run the hook's tests with the React 18 of this package. */
 export default defineConfig({
   root: here('../use-download'),
   resolve: {

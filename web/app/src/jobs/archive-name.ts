@@ -5,7 +5,7 @@ import { readDetails } from '../api.ts';
 import { defaultName, type Job } from './job.ts';
 
 /**
- * Return the archive's name. `given` is the name that this browser asked for, or null for a job
+ * Return the archive's name. `given` is the name that this browser chose, or null for a job
  * that was started elsewhere or without a name: its details have the name.
  */
 export function useArchiveName(job: Job, given: string | null): string {

@@ -175,7 +175,7 @@ describe('the connection', () => {
     await until('the stream is lost', () => download.getState().connection !== 'streaming');
     server.move('job-1', 'progress', { progress: 60 });
     await until('a second stream is open', () => server.requests('GET', 'stream').length === 2);
-    await until('the news is seen', () => download.getState().progress === 60);
+    await until('the progress', () => download.getState().progress === 60);
     expect(server.requests('GET', 'stream')[1]?.headers['last-event-id']).toBe('1-1-uid');
   });
 
@@ -191,7 +191,7 @@ describe('the connection', () => {
     await download.start();
     await until('it polls', () => download.getState().connection === 'polling');
     server.move('job-1', 'progress', { progress: 42 });
-    await until('the news is seen', () => download.getState().progress === 42);
+    await until('the progress', () => download.getState().progress === 42);
     server.intercept = () => false;
     await streaming(download);
     const polls = server.requests('GET', 'status').length;
@@ -256,7 +256,7 @@ describe('the connection', () => {
     };
     const download = watched({ token: () => token });
     await download.start();
-    await until('the reason is told', () => download.getState().error !== null);
+    await until('the error', () => download.getState().error !== null);
     expect(download.getState()).toMatchObject({
       status: 'queued',
       error: 'The token has expired.',
@@ -323,7 +323,7 @@ describe('a reload', () => {
     server.move('job-1', 'progress', { progress: 70 });
     const again = watched();
     expect(again.getState()).toMatchObject({ status: 'starting', jobId: 'job-1' });
-    await until('the news is seen', () => again.getState().progress === 70);
+    await until('the progress', () => again.getState().progress === 70);
     expect(server.requests('POST', 'initiate')).toHaveLength(1);
   });
 

@@ -54,7 +54,7 @@ function show(node: React.ReactNode): void {
   act(() => root.render(<StrictMode>{node}</StrictMode>));
 }
 
-/** React 18 renders when an act ends, so each look is an act of its own. */
+/** Wait for a state. React 18 renders at the end of an act, so each check is an act of its own. */
 async function untilRendered(what: string, check: () => boolean): Promise<void> {
   for (let tries = 0; tries < 500 && !check(); tries++) {
     await act(() => new Promise((resolve) => setTimeout(resolve, 10)));

@@ -1,4 +1,4 @@
-/** A small real HTTP server with the API's routes, whose jobs the tests move by hand. */
+/** A small real HTTP server with the routes of the API; the tests drive its jobs. */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -24,7 +24,7 @@ export class TestServer {
   readonly seen: Seen[] = [];
   readonly jobs = new Map<string, Job>();
   readonly streams = new Set<Stream>();
-  /** Answer these requests otherwise: return true when the response was taken care of. */
+  /** Override the answer to a request; return true if the response was sent. */
   intercept: (request: Seen, response: ServerResponse) => boolean = () => false;
   private readonly keys = new Map<string, string>();
   private server: Server | null = null;
@@ -68,7 +68,7 @@ export class TestServer {
     return job;
   }
 
-  /** Change a job, and tell it to the streams. */
+  /** Change a job and send the event to its streams. */
   move(id: string, event: string, fields: Record<string, unknown>): void {
     const job = this.job(id);
     job.step = fields.status === 'queued' ? 0 : job.step + 1;
@@ -159,7 +159,7 @@ export class TestServer {
   }
 }
 
-/** Wait until `check` is true; fails after ten seconds with what was waited for. */
+/** Wait until `check` is true; fail with `what` after ten seconds. */
 export async function until(what: string, check: () => boolean): Promise<void> {
   for (let tries = 0; tries < 1000; tries++) {
     if (check()) return;

@@ -76,7 +76,7 @@ async def test_an_invalid_key_is_explained(wherry: RunningApi) -> None:
     answer = await post(wherry, {"file_ids": [1]}, **{"Idempotency-Key": "a b"})
     problem = assert_problem(answer, 422, "invalid-request")
     assert problem["errors"][0]["header"] == "Idempotency-Key"
-    assert "printable ASCII characters, no spaces" in problem["detail"]
+    assert "printable ASCII characters without spaces" in problem["detail"]
 
 
 @pytest.mark.parametrize(

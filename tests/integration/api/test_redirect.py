@@ -124,9 +124,9 @@ async def test_without_credentials_for_the_store_the_redirect_says_so(
     name = await completed_job(api, namespace, bucket)
     answer = await wherry.client.get(f"/v1/download/{name}")
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:wherry:problem:unavailable")
-    assert "has no credentials for the store" in answer.json()["detail"]
+    assert "cannot get credentials for the store" in answer.json()["detail"]
     assert answer.headers["retry-after"] == "5"
-    assert "a redirect cannot be signed: NoCredentialsError" in caplog.text
+    assert "a URL cannot be presigned: NoCredentialsError" in caplog.text
     await wherry.components.readiness.check_store()
     assert not wherry.components.readiness.up["store"]
 

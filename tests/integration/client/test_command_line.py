@@ -191,8 +191,8 @@ async def test_usage_errors_and_an_unreachable_server(commands: Commands, folder
         (("submit", "1", "--name", "a/b"), "archiveName"),
         (("submit", "x" * 300), "file_ids[0]"),
         (("get", "../x"), "not a job id"),
-        (("get", "00000000-0000-4000-8000-000000000000"), "There is no job"),
-        (("cancel", "00000000-0000-4000-8000-000000000000"), "There is no job"),
+        (("get", "00000000-0000-4000-8000-000000000000"), "No job"),
+        (("cancel", "00000000-0000-4000-8000-000000000000"), "No job"),
         (("get", "a", "--url", "localhost:3000"), "http://"),
         (("fetch",), "No such command"),
     ):

@@ -191,7 +191,7 @@ class Worker:
             await self._put_back(waiting)
             return
         except asyncio.CancelledError:
-            # If the claim was taken all the same, the next runner that pops the job drops it.
+            # If the claim was taken nevertheless, the next runner that pops the job drops it.
             await self._put_back(waiting)
             raise
         if job is None:

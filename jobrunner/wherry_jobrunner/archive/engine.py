@@ -70,7 +70,7 @@ async def bundle(
 
 
 class _Attempt:
-    """What the steps of one call share."""
+    """One call of ``bundle``: what its steps share."""
 
     def __init__(
         self,
@@ -172,12 +172,12 @@ class _Attempt:
 
     @property
     def budget(self) -> int:
-        """Bytes of parts in memory; what lies in the connections' buffers is taken off."""
+        """Bytes for parts in memory, without those for the buffers of the connections."""
         whole = self.tuning.budget_mib * MIB
         return max(whole - self.tuning.connections * BYTES_PER_CONNECTION, whole * 2 // 3)
 
     async def copies(self, sources: Sequence[SourceObject], *, with_crc32: bool) -> bool:
-        """Tell whether the store shall copy ranges itself; asks it only when there are any."""
+        """Return whether the store is to copy ranges itself; probe it only when there are any."""
         large = next((source for source in sources if source.size >= MIN_PART), None)
         if large is None or self.tuning.copy_mode == "never":
             return False
@@ -197,7 +197,7 @@ class _Attempt:
         """Carry out ``plan``, verify what is stored, and put the manifest beside it.
 
         A copied part of an object that has a CRC-32 of its own gets that one from some stores,
-        though it is only a range: the upload then goes without (``with_crc32`` false).
+        though it is only a range: the upload then has no CRC-32 (``with_crc32`` False).
         """
         request = self.request
         key = self.key
@@ -274,7 +274,7 @@ class _Attempt:
             )
             await verify_parts(self.requests, upload, executor.unchecked)
         if self.journal is not None:
-            await self.journal.forget()
+            await self.journal.clear()
         crcs = await checksums.wait_for_files()
         with tracing.span("manifest"):
             manifest_key = await self.put_manifest(plan, key, crcs, digests)

@@ -1,4 +1,4 @@
-"""What the engine is asked for, what it tells meanwhile, and what it gives back."""
+"""The engine's request, progress, result and error."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class ArchiveRequest:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveProgress:
-    """How far an archive is; files and bytes count once they are stored in the archive."""
+    """The progress of an archive; files and bytes count once they are stored in the archive."""
 
     total_files: int
     completed_files: int
@@ -42,8 +42,8 @@ class ArchiveResult:
 class ArchiveError(Exception):
     """An attempt that cannot go on.
 
-    ``reason`` is one CamelCase word, ``message`` a sentence for the person who asked (no secrets,
-    no inner addresses), ``retryable`` tells whether another attempt can help.
+    ``reason`` is one CamelCase word, ``message`` a sentence for the user (no secrets, no internal
+    addresses); ``retryable`` is False when another attempt cannot help.
     """
 
     def __init__(self, reason: str, message: str, *, retryable: bool) -> None:

@@ -1,8 +1,8 @@
 """The admin's own HTTP catalogue: from a batch of file ids to keys and names.
 
-Asked with ``POST {"tenant", "ids": [...]}``; it answers ``{"files": [{"id", "key", "name"}]}``. An
-id that is not in the answer has no file for this tenant. Its address is configuration only, and
-never shown to tenants.
+The request is ``POST {"tenant", "ids": [...]}``, the answer ``{"files": [{"id", "key", "name"}]}``.
+An id that is not in the answer has no file for this tenant. The catalogue's address is never shown
+to tenants.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ from wherry_jobrunner.archive.store.retries import (
 )
 
 BYTES_PER_ID: Final = 8_192
-"""Most bytes of an answer for each id that was asked for."""
+"""Largest answer in bytes, for each id of the request."""
 CONCURRENT_BATCHES: Final = 4
 
 
 class CatalogueFile(BaseModel):
-    """One file as the catalogue tells it; more fields are ignored."""
+    """One file in the catalogue's answer; further fields are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
@@ -51,7 +51,8 @@ class CatalogueAnswer(BaseModel):
 def _invalid(why: str) -> ArchiveError:
     return ArchiveError(
         "CatalogueAnswerInvalid",
-        f"The file catalogue gave an answer that cannot be used: {why}. Tell the administrator.",
+        f"The file catalogue gave an answer that cannot be used: {why}. Report it to the "
+        "administrator.",
         retryable=True,
     )
 
@@ -78,7 +79,7 @@ def targets_of(answer: bytes, asked: Sequence[str], forbidden_prefix: str | None
         if len(file.key.encode()) > 1_024:
             raise _invalid(f"the key of {file.id[:80]!r} is longer than 1024 bytes")
         if forbidden_prefix is not None and file.key.startswith(forbidden_prefix):
-            raise _invalid(f"the key of {file.id[:80]!r} lies among the archives")
+            raise _invalid(f"the key of {file.id[:80]!r} is among the archives")
         found[file.id] = Target(file.id, file.key, file.name or file.key.rpartition("/")[2])
     return [found[file_id] for file_id in asked if file_id in found]
 
@@ -86,13 +87,13 @@ def targets_of(answer: bytes, asked: Sequence[str], forbidden_prefix: str | None
 async def look_up(
     tenant: str, ids: Sequence[str], settings: ArchiveSettings, forbidden_prefix: str | None
 ) -> list[Target]:
-    """Ask the catalogue for all ``ids`` in batches; return the targets of those that it gives."""
+    """Ask the catalogue for all ``ids`` in batches; return the targets of those that it lists."""
     size = settings.catalogue_batch
     batches = [ids[begin : begin + size] for begin in range(0, len(ids), size)]
     slots = asyncio.Semaphore(CONCURRENT_BATCHES)
     timeout = aiohttp.ClientTimeout(total=settings.catalogue_timeout_seconds)
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    # What is compressed small can be large: a limit on bytes means those that came in.
+    # The limit on the answer's size must count the bytes that arrive, so nothing is compressed.
     headers["Accept-Encoding"] = "identity"
     if settings.catalogue_token is not None:
         headers["Authorization"] = f"Bearer {settings.catalogue_token.get_secret_value()}"

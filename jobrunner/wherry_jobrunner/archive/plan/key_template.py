@@ -1,4 +1,4 @@
-"""From a file id to an object key, without a way out of the template's place."""
+"""From a file id to an object key that cannot leave the template's folder."""
 
 import unicodedata
 
@@ -15,7 +15,7 @@ def fault_of(file_id: str) -> str | None:
     """Return why ``file_id`` cannot be part of a key, or None.
 
     S3 keys are literal, but some stores keep objects as files and resolve dots, and some proxies
-    decode a path twice. What could leave the template's place in any of them is refused.
+    decode a path twice. An id that could leave the template's folder in any of them is refused.
     """
     try:
         file_id.encode()
@@ -46,13 +46,13 @@ def target_of(
     """Return the key of a tenant's ``file_id`` and its name: the key below the template's folder.
 
     Raises ArchiveError (InvalidFileId, not retryable) for an id that could leave that folder, or
-    whose key lies under ``forbidden_prefix``, where the archives of all tenants are.
+    whose key is under ``forbidden_prefix``, where the archives of all tenants are.
     """
     fault = fault_of(file_id)
     template = template.replace(TENANT, tenant)
     key = template.replace(ID, file_id)
     if fault is None and forbidden_prefix is not None and key.startswith(forbidden_prefix):
-        fault = "its key would lie among the archives"
+        fault = "its key would be among the archives"
     if fault is None and len(key.encode()) > MAX_KEY_BYTES:
         fault = f"its key would be longer than {MAX_KEY_BYTES} bytes"
     if fault is not None:

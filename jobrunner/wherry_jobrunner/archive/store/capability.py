@@ -1,4 +1,4 @@
-"""Whether a store copies ranges into an upload by itself, and holds them to an ETag."""
+"""Finds out whether a store copies ranges into an upload itself, and checks their ETag."""
 
 import asyncio
 import logging
@@ -29,21 +29,21 @@ KEPT_SECONDS: Final = 3_600.0
 
 @dataclass(frozen=True, slots=True)
 class CopyCapability:
-    """What was found out about a store."""
+    """The result of probing a store."""
 
     copies: bool
-    """It copies the range that it is asked for, and refuses when the ETag is another."""
-    tells_crc32: bool
-    """It tells the CRC-32 of what it copied."""
+    """It copies exactly the requested range, and refuses to when the ETag is another."""
+    returns_crc32: bool
+    """It returns the CRC-32 of what it copied."""
     why: str
     """In a few words, for the log."""
 
 
-NO_COPIES: Final = CopyCapability(copies=False, tells_crc32=False, why="turned off")
+NO_COPIES: Final = CopyCapability(copies=False, returns_crc32=False, why="turned off")
 
 
 class Capabilities:
-    """What is known of stores in this process: probed once an hour, one probe at a time."""
+    """What this process knows about stores: each is probed once an hour, one probe at a time."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str, str, bool], tuple[float, CopyCapability]] = {}
@@ -93,11 +93,11 @@ async def _probe(
     try:
         stored = await copy_part(client, upload, bucket, source, **piece)
     except CopyFailedError as error:
-        return CopyCapability(copies=False, tells_crc32=False, why=f"it answers {error}")
+        return CopyCapability(copies=False, returns_crc32=False, why=f"it answers {error}")
     expected = bytearray(size)
     await requests.read_into(bucket, source, 1, memoryview(expected))
     if stored.crc32 is not None and stored.crc32 != zlib.crc32(expected):
-        return CopyCapability(copies=False, tells_crc32=False, why="it copies other bytes")
+        return CopyCapability(copies=False, returns_crc32=False, why="it copies other bytes")
     try:
         listed = await list_parts(client, upload)
     except ArchiveError as error:
@@ -105,22 +105,22 @@ async def _probe(
             raise
         # A store that copied more than the range could not be noticed.
         why = f"its parts cannot be listed: {error.reason}"
-        return CopyCapability(copies=False, tells_crc32=False, why=why)
+        return CopyCapability(copies=False, returns_crc32=False, why=why)
     if [copied for _, copied in listed.values()] != [size]:
-        return CopyCapability(copies=False, tells_crc32=False, why="it copies another range")
+        return CopyCapability(copies=False, returns_crc32=False, why="it copies another range")
     replaced = SourceObject(
         source.file_id, source.key, source.name, source.size, WRONG_ETAG, source.modified
     )
     try:
         await copy_part(client, upload, bucket, replaced, **piece)
     except ArchiveError:
-        tells = stored.crc32 is not None
-        why = "with their CRC-32" if tells else "without their CRC-32"
-        return CopyCapability(copies=True, tells_crc32=tells, why=why)
+        returns_crc32 = stored.crc32 is not None
+        why = "with their CRC-32" if returns_crc32 else "without their CRC-32"
+        return CopyCapability(copies=True, returns_crc32=returns_crc32, why=why)
     except CopyFailedError as error:
-        return CopyCapability(copies=False, tells_crc32=False, why=f"it answers {error}")
-    return CopyCapability(copies=False, tells_crc32=False, why="it ignores the ETag")
+        return CopyCapability(copies=False, returns_crc32=False, why=f"it answers {error}")
+    return CopyCapability(copies=False, returns_crc32=False, why="it ignores the ETag")
 
 
 CAPABILITIES: Final = Capabilities()
-"""What this process knows."""
+"""The capabilities that this process knows."""

@@ -1,40 +1,40 @@
-"""What a store's refusals mean for an attempt, as sentences."""
+"""The errors of an attempt that the store causes, with their sentences for users."""
 
 from wherry_jobrunner.archive.interface import ArchiveError
 from wherry_jobrunner.archive.store.objects import SourceObject
 
 
 def source_changed(source: SourceObject) -> ArchiveError:
-    """Return the error for an object that is no longer the version that was planned."""
+    """Return the error for an object that is no longer the planned version."""
     return ArchiveError(
         "SourceChanged",
         f"The object {source.key!r} of file id {source.file_id!r} was replaced or deleted while "
-        "the archive was made.",
+        "the archive was being made.",
         retryable=True,
     )
 
 
 def source_corrupt(source: SourceObject) -> ArchiveError:
-    """Return the error for an object whose bytes are not those of its checksum."""
+    """Return the error for an object whose bytes do not match its checksum."""
     return ArchiveError(
         "SourceCorrupt",
-        f"The object {source.key!r} of file id {source.file_id!r} does not have the CRC-32 that "
+        f"The object {source.key!r} of file id {source.file_id!r} does not match the CRC-32 that "
         "the store keeps for it.",
         retryable=True,
     )
 
 
 def no_such_bucket(of_what: str, setting: str) -> ArchiveError:
-    """Return the error for a bucket that is not there, though ``setting`` names it."""
+    """Return the error for a bucket that does not exist, although ``setting`` names it."""
     return ArchiveError(
         "NoSuchBucket",
-        f"The bucket of the {of_what} does not exist. Make it, or set {setting}.",
+        f"The bucket of the {of_what} does not exist. Create it, or set {setting}.",
         retryable=False,
     )
 
 
 def upload_lost() -> ArchiveError:
-    """Return the error for a multipart upload that is gone."""
+    """Return the error for a multipart upload that no longer exists."""
     return ArchiveError(
         "UploadLost",
         "The store no longer has this attempt's upload: it was aborted or taken over.",
@@ -52,7 +52,7 @@ def archive_wrong(what: str) -> ArchiveError:
 
 
 def refused(status: int, what: str) -> ArchiveError:
-    """Return the error for an answer that another try of the same request cannot change."""
+    """Return the error for an answer that a retry of the same request cannot change."""
     if status in {401, 403}:
         return ArchiveError(
             "StoreAccessDenied",
@@ -75,7 +75,7 @@ def store_unavailable(what: str, attempts: int, error: BaseException) -> Archive
 
 
 def describe(error: BaseException) -> str:
-    """Name what happened without addresses: messages of clients hold hosts and ports."""
+    """Describe ``error`` without addresses: messages of HTTP clients contain hosts and ports."""
     names = {
         "TimeoutError": "a timeout",
         "ServerTimeoutError": "a timeout",

@@ -48,7 +48,7 @@ class StoredPart:
     etag: str
     size: int
     crc32: int | None
-    """As the store computed it, where it tells."""
+    """CRC-32 that the store computed, or None where it returns none."""
 
 
 class StoreRequests:
@@ -61,7 +61,7 @@ class StoreRequests:
         """Called with the number of bytes whenever some of a source have come in."""
 
     async def head(self, bucket: str, key: str) -> ObjectHead | None:
-        """Return what the store tells of an object, or None when there is none."""
+        """Return the head of an object, or None when it does not exist."""
         what = f"look up the object {key!r}"
 
         async def once() -> ObjectHead | None:
@@ -73,15 +73,15 @@ class StoreRequests:
                     raise refused(response.status, what)
                 head = head_of(response.headers)
                 if head is None:
-                    raise refused(response.status, "tell an object's ETag and size")
+                    raise refused(response.status, "report an object's ETag and size")
                 return head
 
         return await retried(once, self._attempts, what)
 
     async def lacks_bucket(self, bucket: str, key: str) -> bool:
-        """Whether an object was not found because its bucket is not there.
+        """Return whether an object was not found because its bucket does not exist.
 
-        The answer to a HEAD has no body that could tell; that to a GET has.
+        Only the answer to a GET has a body with the reason.
         """
         what = f"read {key!r}"
         headers = {"range": "bytes=0-0"}
@@ -147,7 +147,7 @@ class StoreRequests:
         crc32: int | None = None,
         md5: bytes | None = None,
     ) -> StoredPart:
-        """Upload one part; ``body`` is called anew for every try.
+        """Upload one part; ``body`` is called again for every try.
 
         With ``crc32`` or ``md5`` the store refuses bytes that were damaged on the way.
         """
@@ -193,7 +193,7 @@ class StoreRequests:
                 raise source_changed(source)
             if response.status != (200 if whole else 206):
                 raise refused(response.status, f"read the object {source.key!r}")
-            # A store may not know If-Match, and a proxy may drop it.
+            # Some stores ignore If-Match, and a proxy may drop it.
             if not same_version(response.headers.get("ETag", ""), source.etag):
                 raise source_changed(source)
             yield response
@@ -239,4 +239,4 @@ def _bare(etag: str) -> str:
 
 
 def _ignore(_size: int) -> None:
-    """Nobody counts."""
+    """Do nothing: the default of ``on_read``."""

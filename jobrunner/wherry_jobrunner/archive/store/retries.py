@@ -1,4 +1,4 @@
-"""Trying a request again: what helps against, how often, and after how long."""
+"""Retries of requests: for which errors, how often, and after which pauses."""
 
 import asyncio
 import random
@@ -36,14 +36,14 @@ PASSING: Final = (
     PassingStatusError,
     TruncatedError,
 )
-"""What another try of the same request can help against."""
+"""Errors for which a retry of the same request may help."""
 
 
 def delay(attempt: int, error: BaseException, chance: float) -> float:
     """Return the seconds to wait after the failed try number ``attempt``, counted from 0.
 
-    Doubling with full jitter (``chance`` from 0 to 1), so that many requests do not come back at
-    once; the store's own Retry-After counts where it gives one, up to the longest delay.
+    Doubling with full jitter (``chance`` from 0 to 1), so that many requests are not
+    repeated at once. The store's Retry-After counts where it gives one, up to the longest delay.
     """
     asked = getattr(error, "retry_after", None)
     least = float(asked) if asked and asked.isascii() and asked.isdigit() else 0.0
@@ -52,7 +52,7 @@ def delay(attempt: int, error: BaseException, chance: float) -> float:
 
 
 def cause_of(error: BaseException) -> str:
-    """Name what was in the way in one of few words, for a metric."""
+    """Return the cause of a retry as one of a few words, for a metric."""
     if isinstance(error, PassingStatusError):
         return "status"
     if isinstance(error, TimeoutError):
@@ -71,7 +71,7 @@ async def wait_or_give_up(attempt: int, attempts: int, error: BaseException, wha
 
 
 async def retried(once: Callable[[], Awaitable[Result]], attempts: int, what: str) -> Result:
-    """Return what ``once`` returns, trying again when something passing is in the way.
+    """Return what ``once`` returns, retrying it after a passing error.
 
     Raises ArchiveError (StoreUnavailable) after the last try.
     """

@@ -1,4 +1,4 @@
-"""Carrying out a plan: parts are built from memory, piped through, or copied by the store.
+"""Executes a plan: parts are built in memory, piped through, or copied by the store.
 
 All three give the same bytes. Parts begin in the order of the plan; a part whose header needs the
 CRC of a file that goes on in later parts waits, full, until they are read.
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 WRITE_SLICE: Final = 1 << 18
 PIPE_GRANT: Final = 1 << 20
-"""Bytes of the budget that a piped part takes: what lies in the buffers of two connections."""
+"""Bytes of the budget that a piped part takes: the buffers of two connections."""
 
 
 class Executor:
@@ -115,7 +115,7 @@ class Executor:
         ]
 
     def archive_crc32(self) -> int | None:
-        """Return the CRC-32 of the whole archive once ``run`` has ended, if all parts tell."""
+        """Return the CRC-32 of the archive once ``run`` has ended; None if a part's is unknown."""
         whole = 0
         for part in self._plan.parts:
             crc32 = self._crcs[part.number]
@@ -162,7 +162,7 @@ class Executor:
         self.reused_bytes += part.size
         metrics.REUSED.inc(part.size)
         if noted.crc32 is not None and part.size > self._buffer_bytes:
-            # It may have been piped; nobody noted whether the store checked it on arrival.
+            # It may have been piped, and the journal does not say whether the store checked it.
             self.unchecked.append((part, noted.crc32))
         await self._finish(part, noted.stored, noted.crc32)
 
@@ -190,7 +190,7 @@ class Executor:
             if stored.crc32 is not None:
                 await self._finish(part, stored, crc32)
                 return
-            # The store says nothing of the CRC that it was sent, and may not have looked at it.
+            # The store returns no CRC, and may not have checked the one that it was sent.
             md5 = await asyncio.to_thread(_md5, view)
         else:
             md5 = await asyncio.to_thread(_md5, view)
@@ -227,13 +227,13 @@ class Executor:
         piped = await prepare_pipe(
             part, self._reader, self._contents, self._checksums, crc_first=with_crc32
         )
-        told = piped.crc32(piped.known) if with_crc32 else None
-        stored = await self._put(part, piped.body, crc32=told)
+        announced = piped.crc32(piped.known) if with_crc32 else None
+        stored = await self._put(part, piped.body, crc32=announced)
         for index, segment in enumerate(part.segments):
             if isinstance(segment, Range) and index not in piped.known:
                 self._checksums.add(segment.member, segment.start, segment.size, piped.sent[index])
         crc32 = piped.crc32(piped.sent)
-        if told is None or stored.crc32 is None:
+        if announced is None or stored.crc32 is None:
             self.unchecked.append((part, crc32))
         await self._finish(part, stored, crc32)
 
@@ -287,7 +287,7 @@ def _md5(view: memoryview) -> bytes:
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error that tells most: the first ArchiveError, else the first of all."""
+    """Return the most specific error: the first ArchiveError, otherwise the first of all."""
     flat: list[BaseException] = []
     pending: list[BaseException] = [errors]
     while pending:

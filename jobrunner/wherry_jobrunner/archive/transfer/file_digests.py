@@ -1,4 +1,4 @@
-"""SHA-256 of files while they are streamed: in order within a file, whatever comes first."""
+"""SHA-256 of files while they are streamed: pieces of one file are hashed in their order."""
 
 import asyncio
 import hashlib
@@ -25,13 +25,13 @@ class FileDigests:
         self._done: dict[int, str] = {}
 
     def gap(self, member: int) -> None:
-        """Tell that some of the member's bytes will never be seen."""
+        """Note that some of the member's bytes will not be read: it has no digest."""
         self._broken.add(member)
         if running := self._running.pop(member, None):
             running.moved.set()
 
     async def add(self, member: int, start: int, view: memoryview) -> None:
-        """Take a piece, waiting for the pieces before it."""
+        """Add a piece, waiting for the pieces before it."""
         size = self._plan.members[member].size
         while member not in self._broken:
             running = self._running.setdefault(member, _Running())
@@ -49,7 +49,7 @@ class FileDigests:
         running.moved.set()
 
     def set(self, member: int, digest: str) -> None:
-        """Take the digest of a whole file."""
+        """Set the digest of a whole file."""
         self._done[member] = digest
 
     def of_files(self) -> list[str | None]:

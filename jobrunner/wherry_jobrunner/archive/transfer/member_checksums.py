@@ -10,38 +10,38 @@ from wherry_jobrunner.archive.transfer.crc32 import combine
 
 
 class MemberChecksums:
-    """Collects CRCs of pieces; a member's CRC is known when the store or its pieces tell it."""
+    """Collects CRCs of pieces; a member's CRC is known from the store or from all its pieces."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._known: list[int | None] = []
         self._left = [member.size for member in plan.members]
         self._pieces: dict[int, list[tuple[int, int, int]]] = {}
-        self._told: dict[tuple[int, int], int] = {}
+        self._of_pieces: dict[tuple[int, int], int] = {}
         self._waiting: dict[int, asyncio.Future[None]] = {}
         for member in plan.members:
             source = member.source
-            told = source.crc32 if source is not None else None
-            self._known.append(zlib.crc32(b"") if member.size == 0 else told)
+            kept = source.crc32 if source is not None else None
+            self._known.append(zlib.crc32(b"") if member.size == 0 else kept)
 
     def known(self, member: int) -> int | None:
         """Return the member's CRC, or None while pieces are missing."""
         return self._known[member]
 
     def of_ranges(self, part: Part) -> list[int | None]:
-        """Return the CRC of every range in ``part``, None where it was never told."""
+        """Return the CRC of every range in ``part``, None where it is unknown."""
         return [
-            self._told.get((segment.member, segment.start))
+            self._of_pieces.get((segment.member, segment.start))
             for segment in part.segments
             if isinstance(segment, Range)
         ]
 
     def add(self, member: int, start: int, size: int, crc32: int) -> None:
-        """Take the CRC of one piece of a member; every byte is told of exactly once.
+        """Add the CRC of one piece of a member; the pieces must not overlap.
 
         Raises ArchiveError (SourceCorrupt) when the pieces contradict the store's own checksum.
         """
-        self._told[member, start] = crc32
+        self._of_pieces[member, start] = crc32
         pieces = self._pieces.setdefault(member, [])
         pieces.append((start, size, crc32))
         self._left[member] -= size
@@ -51,13 +51,13 @@ class MemberChecksums:
         for _, piece_size, piece in sorted(self._pieces.pop(member)):
             whole = combine(whole, piece, piece_size)
         source = self._plan.members[member].source
-        told = self._known[member]
-        if told is not None and told != whole and source is not None:
+        expected = self._known[member]
+        if expected is not None and expected != whole and source is not None:
             raise source_corrupt(source)
         self.set(member, whole)
 
     def set(self, member: int, crc32: int) -> None:
-        """Take the CRC of a whole member."""
+        """Set the CRC of a whole member."""
         self._known[member] = crc32
         waiting = self._waiting.pop(member, None)
         if waiting is not None and not waiting.done():

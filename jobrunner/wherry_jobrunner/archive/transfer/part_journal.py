@@ -1,7 +1,7 @@
-"""Which parts an attempt has uploaded, noted in Redis so that the next attempt can use them.
+"""The parts that an attempt has uploaded, noted in Redis for reuse by the next attempt.
 
-The store's own list of parts says what is there; only the CRCs of the files' pieces, which the
-central directory needs, are nowhere but here. Without Redis an attempt begins from the start.
+The store's own list of parts says which ones exist. Only the journal has the CRCs of the files'
+pieces, which the central directory needs. Without Redis, an attempt begins from the start.
 """
 
 import logging
@@ -36,7 +36,7 @@ class JournalPart:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """What an earlier attempt noted."""
+    """The journal of an earlier attempt."""
 
     digest: str
     upload: Upload
@@ -44,24 +44,24 @@ class Journal:
 
 
 def _decode(fields: dict[str, str]) -> Journal:
-    """Return what the fields tell; raises ValueError or TypeError."""
+    """Return the journal in ``fields``. Raises ValueError, TypeError."""
     digest, bucket, key, upload_id, with_crc32 = orjson.loads(fields[UPLOAD_FIELD])
     upload = Upload(str(bucket), str(key), str(upload_id), bool(with_crc32))
     parts: dict[int, JournalPart] = {}
     for number, text in fields.items():
         if number == UPLOAD_FIELD:
             continue
-        etag, size, told, crc32, range_crcs = orjson.loads(text)
-        stored = StoredPart(int(number), str(etag), int(size), told)
+        etag, size, store_crc32, crc32, range_crcs = orjson.loads(text)
+        stored = StoredPart(int(number), str(etag), int(size), store_crc32)
         parts[int(number)] = JournalPart(stored, crc32, tuple(range_crcs))
     return Journal(str(digest), upload, parts)
 
 
 class PartJournal:
-    """The journal of one job; losing it only costs time, so no error of Redis leaves it."""
+    """The journal of one job. Losing it only costs time, so errors of Redis are not raised."""
 
     def __init__(self, redis: Redis, uid: str, job: str, bucket: str, folder: str) -> None:
-        """``folder`` is where alone, in ``bucket``, an upload of this job can lie."""
+        """``folder`` is the only key prefix in ``bucket`` that an upload of this job can have."""
         self._redis: Any = redis
         self._key = keys.archive_parts(uid)
         self._job = job
@@ -70,7 +70,7 @@ class PartJournal:
         self._given_up = False
 
     async def begin(self, digest: str, upload: Upload) -> None:
-        """Forget what was noted, and note the upload."""
+        """Start a new journal, for ``upload``."""
         value = [digest, upload.bucket, upload.key, upload.upload_id, upload.with_crc32]
         try:
             await self._redis.delete(self._key)
@@ -92,7 +92,7 @@ class PartJournal:
             self._unavailable(error)
 
     async def read(self) -> Journal | None:
-        """Return what an earlier attempt noted, or None."""
+        """Return the journal of an earlier attempt, or None."""
         try:
             fields: dict[str, str] = await self._redis.hgetall(self._key)
         except (RedisError, OSError) as error:
@@ -107,9 +107,9 @@ class PartJournal:
             return None
         upload = journal.upload
         if upload.bucket != self._bucket or not is_below(upload.key, self._folder):
-            # What it names would be completed, copied and deleted.
+            # The upload that it names would be completed, copied and deleted.
             logger.error(
-                "the journal of parts names an upload that is none of this job's: %s in %s",
+                "the journal of parts names an upload that does not belong to this job: %s in %s",
                 upload.key,
                 upload.bucket,
                 extra={"job": self._job},
@@ -117,16 +117,16 @@ class PartJournal:
             return None
         return journal
 
-    async def forget(self) -> None:
-        """Drop everything: the archive is finished, or its upload aborted."""
+    async def clear(self) -> None:
+        """Delete the journal: the archive is finished."""
         try:
             await self._redis.delete(self._key)
         except (RedisError, OSError) as error:
             self._unavailable(error)
 
     def _unavailable(self, error: Exception) -> None:
-        # Not again for every part: each try may take seconds, and a journal with gaps is enough.
+        # No further tries: each may take seconds, and a journal with gaps is enough.
         self._given_up = True
         logger.warning(
-            "Redis is not there for the journal of parts: %s", error, extra={"job": self._job}
+            "Redis is unavailable for the journal of parts: %s", error, extra={"job": self._job}
         )

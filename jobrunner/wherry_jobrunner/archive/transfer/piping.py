@@ -1,4 +1,4 @@
-"""Parts too large for memory: from one connection into the other."""
+"""Parts too large for memory: piped from one connection into the other."""
 
 import zlib
 from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ class RangeReader:
 
 @dataclass(slots=True)
 class PipedPart:
-    """One part on its way; ``body`` may be called again for another try."""
+    """One part in transfer; ``body`` may be called again for another try."""
 
     part: Part
     reader: RangeReader
@@ -80,7 +80,7 @@ async def prepare_pipe(
     *,
     crc_first: bool,
 ) -> PipedPart:
-    """Return the part with all that must be known before its first byte is sent.
+    """Return the part with everything that must be known before its first byte is sent.
 
     Literal bytes need CRCs, and with ``crc_first`` so does the request itself (a store that keeps
     CRC-32s of parts refuses a part without one): the ranges are then read once for these alone.

@@ -1,7 +1,7 @@
-"""Counting what is stored in the archive, and telling it.
+"""Counts what is stored in the archive, and reports it.
 
-Parts that are read side by side are stored nearly at once, at the end. So bytes that have come in
-count half until their part is stored: progress moves from the first second.
+Parts that are read side by side are stored nearly at once, at the end. Bytes that have been read
+therefore count half until their part is stored, so that progress moves from the first second.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from wherry_jobrunner.archive.interface import ArchiveProgress
 from wherry_jobrunner.archive.plan.plan import Header, Part, Plan, Range
 
 STEPS: Final = 1_000
-"""Reports of bytes that came in, at the most."""
+"""Largest number of reports of bytes that were read."""
 
 
 class ProgressCounter:
@@ -31,9 +31,9 @@ class ProgressCounter:
         self._shown = 0
 
     def read(self, size: int) -> None:
-        """Count bytes of a source that came in, and report when it shows."""
+        """Count bytes of a source that were read, and report when the progress changes visibly."""
         self._read += size
-        # What is read again after a fault must not count again.
+        # Bytes that are read again after a fault must not count again.
         ahead = min(max(self._read - self._bytes, 0), self._total_bytes - self._bytes)
         shown = self._bytes + ahead // 2
         if shown - self._shown >= max(self._total_bytes // STEPS, 1):
@@ -53,7 +53,7 @@ class ProgressCounter:
         self._report(self.now())
 
     def now(self) -> ArchiveProgress:
-        """Return how far the archive is."""
+        """Return the progress of the archive."""
         return ArchiveProgress(
             total_files=self._total_files,
             completed_files=self._files,

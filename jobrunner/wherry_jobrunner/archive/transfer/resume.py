@@ -25,7 +25,6 @@ from wherry_jobrunner.archive.store.multipart_upload import (
     list_parts,
 )
 from wherry_jobrunner.archive.store.objects import SourceObject
-from wherry_jobrunner.archive.store.requests import StoredPart
 from wherry_jobrunner.archive.transfer.part_journal import Journal, JournalPart
 
 logger = logging.getLogger(__name__)
@@ -117,8 +116,7 @@ async def _copy(
                 # The part is uploaded again, which shows what is wrong with the new upload.
                 return
         if _same_bytes(stored.etag, noted.stored.etag):
-            told = StoredPart(number, stored.etag, stored.size, stored.crc32)
-            reused[number] = JournalPart(told, noted.crc32, noted.range_crcs)
+            reused[number] = JournalPart(stored, noted.crc32, noted.range_crcs)
 
     position = 0
     async with asyncio.TaskGroup() as group:

@@ -1,4 +1,4 @@
-"""Looking at a stored archive before anyone is told that it is there."""
+"""Checks a stored archive before its job is completed."""
 
 import hashlib
 import zlib
@@ -57,14 +57,14 @@ async def verify(
         raise as_archive_error(error, "look up the finished archive") from error
     if head["ContentLength"] != plan.size:
         raise archive_wrong(f"it has {head['ContentLength']} bytes and not {plan.size}")
-    told = decode_crc32(head.get("ChecksumCRC32"))
-    if told is not None and crc32 is not None and told != crc32:
-        raise archive_wrong("its CRC-32 is another one")
+    kept = decode_crc32(head.get("ChecksumCRC32"))
+    if kept is not None and crc32 is not None and kept != crc32:
+        raise archive_wrong("its CRC-32 is a different one")
     etag = expected_etag(stored) if md5_etags else None
-    if told is None and etag is not None and head["ETag"].strip('"') != etag:
+    if kept is None and etag is not None and head["ETag"].strip('"') != etag:
         raise archive_wrong("its parts are not those that were sent")
     await _verify_directory(client, where, plan, checksums)
-    return f"CRC32:{encode_crc32(told)}" if told is not None else f"ETag:{head['ETag']}"
+    return f"CRC32:{encode_crc32(kept)}" if kept is not None else f"ETag:{head['ETag']}"
 
 
 async def confirm_sources(
@@ -95,7 +95,7 @@ async def verify_parts(
         return
     head = await requests.head(upload.bucket, upload.key)
     if head is None:
-        raise archive_wrong("it is no longer there")
+        raise archive_wrong("it no longer exists")
     stored = SourceObject("", upload.key, "", head.size, head.etag, head.modified)
     for part, sent in unchecked:
         crc32 = 0
@@ -111,7 +111,7 @@ async def _verify_directory(
 ) -> None:
     crcs = [await checksums.wait(index) for index in range(len(plan.members))]
     if await _read(client, where, plan.directory_offset, plan.size) != plan.directory(crcs):
-        raise archive_wrong("its central directory is another one")
+        raise archive_wrong("its central directory is a different one")
     count = len(plan.members)
     for index in sorted({0, count // 2, count - 1}):
         member = plan.members[index]

@@ -18,6 +18,7 @@ from tests.harness.recording import gather_facts
 from tests.harness.waiting import eventually
 from tests.integration.operator.conftest import Operated
 from tests.integration.operator.real_runners import FILES, prepare_real_runners
+from wherry_core.redis import runner_registry
 from wherry_core.resources import DownloadJob, Phase
 
 REQUESTS = re.compile(r"^apiserver_request_total\{(?P<labels>[^}]*)\} (?P<count>\d+)", re.MULTILINE)
@@ -41,6 +42,13 @@ async def requests(operated: Operated, verbs: set[str]) -> dict[str, int]:
 
 def difference(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
     return {name: n - before.get(name, 0) for name, n in after.items() if n > before.get(name, 0)}
+
+
+async def begun_jobs(operated: Operated) -> set[str]:
+    """Return the jobs that the runners with a recent heartbeat have begun."""
+    living = await runner_registry.living(operated.redis, "default")
+    records = await runner_registry.runner_records(operated.redis, "default", living)
+    return {job for record in records.values() for job in record.jobs}
 
 
 async def all_end(operated: Operated, made: list[DownloadJob], within: float = 90) -> None:
@@ -155,12 +163,12 @@ async def test_a_cancelled_job_stops_within_five_seconds_and_leaves_nothing(
     async with process_node(operated.api, cluster, tmp_path, [operated.namespace]):
         job = await jobs.create_job(operated.api, operated.namespace, list(FILES))
         await jobs.job_becomes(operated.api, job, Phase.PROCESSING)
+        assert await begun_jobs(operated) == {job.key}
         started = time.monotonic()
         await jobs.patch_spec(operated.api, job, cancel=True)
         await jobs.job_becomes(operated.api, job, Phase.CANCELLED)
-        begun = f"wherry:{{default}}:runner:{'default-runner-0'}:jobs"
         await eventually(
-            "the runner to have stopped", lambda: operated.redis.scard(begun), lambda n: n == 0
+            "the runner to have stopped", lambda: begun_jobs(operated), lambda begun: not begun
         )
         print(f"stopped after {time.monotonic() - started:.1f} s")
     await judge(operated, job_history, [job], [Phase.CANCELLED])
@@ -216,8 +224,8 @@ async def test_kubectl_scale_sets_the_most_runners_and_they_follow(
         assert "default scaled" in said
         await node.wait_running(3)
         await all_end(operated, made)
-        told = await kubectl("-n", operated.namespace, "get", "--raw", scale_path(operated))
-        assert json.loads(told)["status"]["replicas"] == 3
+        answer = await kubectl("-n", operated.namespace, "get", "--raw", scale_path(operated))
+        assert json.loads(answer)["status"]["replicas"] == 3
         await kubectl(*scale, "--replicas=1")
         await node.wait_running(1)
         await kubectl(*scale, "--replicas=0")

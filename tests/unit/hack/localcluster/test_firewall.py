@@ -25,7 +25,7 @@ COMMIT
 """
 
 
-def test_only_kubernetes_and_our_own_network_are_taken_out() -> None:
+def test_removal_covers_kubernetes_and_our_own_network_only() -> None:
     assert firewall.removal(SAVED).splitlines() == [
         "*filter",
         "-D INPUT -j KUBE-FIREWALL",
@@ -40,5 +40,5 @@ def test_only_kubernetes_and_our_own_network_are_taken_out() -> None:
     ]
 
 
-def test_tables_without_our_chains_are_left_alone() -> None:
+def test_tables_without_our_chains_are_not_changed() -> None:
     assert firewall.removal("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j ACCEPT\nCOMMIT\n") == ""

@@ -18,7 +18,7 @@ SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 STUBBORN = [sys.executable, "-c", IGNORE]
 
 
-def test_a_process_is_found_again_and_stopped(tmp_path: Path) -> None:
+def test_a_process_is_found_and_stopped(tmp_path: Path) -> None:
     started = processes.start(tmp_path, "sleeper", SLEEP)
     assert processes.find(tmp_path, "sleeper") == started
     assert processes.recorded(tmp_path) == ["sleeper"]
@@ -28,7 +28,7 @@ def test_a_process_is_found_again_and_stopped(tmp_path: Path) -> None:
     assert not processes.stop(tmp_path, "sleeper")
 
 
-def test_ensure_starts_again_only_what_changed(tmp_path: Path) -> None:
+def test_ensure_restarts_only_a_changed_process(tmp_path: Path) -> None:
     first, fresh = processes.ensure(tmp_path, "sleeper", SLEEP, configuration=["a"])
     assert fresh
     assert processes.ensure(tmp_path, "sleeper", SLEEP, configuration=["a"]) == (first, False)
@@ -40,7 +40,7 @@ def test_ensure_starts_again_only_what_changed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [{"began": 1}, {"boot": "another"}])
-def test_a_recycled_pid_is_left_alone(tmp_path: Path, change: dict[str, int | str]) -> None:
+def test_a_reused_pid_is_not_stopped(tmp_path: Path, change: dict[str, int | str]) -> None:
     stranger = processes.start(tmp_path, "stranger", SLEEP)
     record = tmp_path / "processes" / "ours.json"
     record.write_text(json.dumps(asdict(replace(stranger, **change))))  # type: ignore[arg-type]
@@ -50,7 +50,7 @@ def test_a_recycled_pid_is_left_alone(tmp_path: Path, change: dict[str, int | st
     processes.stop(tmp_path, "stranger")
 
 
-def test_a_process_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
+def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     started = processes.start(tmp_path, "stubborn", STUBBORN)
     log = Path(started.log)
     processes.wait_until("it ignores", lambda: "ready" in log.read_text(), process=started)
@@ -60,7 +60,7 @@ def test_a_process_that_ignores_the_request_is_killed(tmp_path: Path) -> None:
     assert not processes.alive(started)
 
 
-def test_waiting_ends_at_once_when_the_process_does(tmp_path: Path) -> None:
+def test_waiting_fails_at_once_when_the_process_exits(tmp_path: Path) -> None:
     failing = [sys.executable, "-c", "raise SystemExit('no such port')"]
     started = processes.start(tmp_path, "failing", failing)
     with pytest.raises(say.SetupError, match="no such port") as caught:
@@ -68,7 +68,7 @@ def test_waiting_ends_at_once_when_the_process_does(tmp_path: Path) -> None:
     assert caught.value.log == Path(started.log)
 
 
-def test_the_log_of_the_run_before_is_kept(tmp_path: Path) -> None:
+def test_the_log_of_the_previous_run_is_kept(tmp_path: Path) -> None:
     for text in ("first", "second"):
         command = [sys.executable, "-c", f"print({text!r})"]
         started = processes.start(tmp_path, "talker", command)

@@ -1,4 +1,4 @@
-"""Builds: what they are made from, and the conventions for programs that are already there."""
+"""Builds of programs, and the variables that select programs that exist already."""
 
 import os
 import re
@@ -39,7 +39,7 @@ def test_versions_agree_with_the_locked_modules(build: Build) -> None:
         assert f"{longest} {build.version} h1:" in (MODULES / build.module / "go.sum").read_text()
 
 
-def test_every_module_accepts_the_go_we_ask_for() -> None:
+def test_our_go_version_satisfies_every_module() -> None:
     for path in MODULES.glob("*/go.mod"):
         [wanted] = re.findall(r"^go (\S+)$", path.read_text(), re.MULTILINE)
         assert (golang.parse_version(f"go{wanted}") or (9,)) <= programs.GO_VERSION
@@ -50,7 +50,9 @@ def test_no_program_is_built_twice() -> None:
     assert len(names) == len(set(names))
 
 
-def test_a_single_override_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_single_override_takes_precedence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     own = fake(tmp_path / "own", "my-etcd")
     every = fake(tmp_path / "all", "kube-apiserver", "etcd", "kubectl")
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(every))
@@ -66,13 +68,13 @@ def test_an_incomplete_directory_is_not_used(
     assert assets.given("etcd") is None
 
 
-def test_an_override_that_is_no_program_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_override_that_is_not_a_program_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_ASSET_KUBECTL", "/nowhere/kubectl")
     with pytest.raises(say.SetupError, match="TEST_ASSET_KUBECTL names /nowhere/kubectl"):
         assets.program("kubectl")
 
 
-def test_one_program_is_named_several_name_themselves() -> None:
+def test_build_command_for_one_and_for_several_programs() -> None:
     one = Build("a", "v1", "a", "tools", {"a": "example.com/a"}, stamps={"x.y": "1"})
     words = assets.command(one, Path("/go"), Path("/out"))
     assert words[words.index("-ldflags") + 1] == "-s -w -X x.y=1"
@@ -86,11 +88,13 @@ def test_one_program_is_named_several_name_themselves() -> None:
     ("text", "version"),
     [("go1.26.8\n", (1, 26, 8)), ("go1.27", (1, 27, 0)), ("devel +abc", None), ("", None)],
 )
-def test_go_versions(text: str, version: tuple[int, int, int] | None) -> None:
+def test_parse_go_version(text: str, version: tuple[int, int, int] | None) -> None:
     assert golang.parse_version(text) == version
 
 
-def test_cache_and_state_follow_their_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_and_state_directories_follow_their_variables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delenv("WHERRY_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     assert paths.cache_dir() == Path("/somewhere/wherry")

@@ -1,4 +1,4 @@
-"""Objects, requests and choices around a cluster, without one."""
+"""Objects, requests and decisions of a local cluster, without starting one."""
 
 import datetime
 import hashlib
@@ -11,7 +11,7 @@ from localcluster import clusters, dns, kind, node, s3, say, stores
 from localcluster.steps import step
 
 
-def test_requests_are_signed_as_amazon_does() -> None:
+def test_s3_requests_are_signed_with_signature_version_4() -> None:
     # The example "GET Object" of Amazon S3's documentation of signature version 4.
     headers = s3.sign(
         "GET",
@@ -48,31 +48,31 @@ def test_a_new_node_is_not_ready() -> None:
     assert not node.is_ready({})
 
 
-def test_a_dns_question() -> None:
+def test_dns_question() -> None:
     query = dns.question("a.bc")
     assert query[12:] == b"\x01a\x02bc\x00\x00\x01\x00\x01"
 
 
-def test_the_dns_service_has_the_address_pods_ask() -> None:
+def test_the_dns_service_has_the_address_that_pods_use() -> None:
     [service] = [each for each in dns.manifests()["items"] if each["kind"] == "Service"]
     assert (
         service["spec"]["clusterIP"] == node.kubelet_configuration(Path("/s"), 1)["clusterDNS"][0]
     )
 
 
-def test_the_stores_file_of_identities() -> None:
+def test_identities_of_the_store() -> None:
     [identity] = json.loads(stores.identities({"access": "a", "secret": "b"}))["identities"]
     assert identity["credentials"] == [{"accessKey": "a", "secretKey": "b"}]
 
 
-def test_kind_leads_port_3000_in_on_loopback_only() -> None:
+def test_kind_maps_port_3000_on_loopback_only() -> None:
     [only] = kind.configuration()["nodes"]
     [mapping] = only["extraPortMappings"]
     assert mapping == {"containerPort": 3000, "hostPort": 3000, "listenAddress": "127.0.0.1"}
     assert "3000-32767" in only["kubeadmConfigPatches"][0]
 
 
-def test_the_address_of_a_container() -> None:
+def test_container_address() -> None:
     def inspected(networks: dict[str, dict[str, str]]) -> str:
         return json.dumps([{"NetworkSettings": {"Networks": networks}}])
 
@@ -85,7 +85,7 @@ def test_the_address_of_a_container() -> None:
     ("programs", "docker_exit", "usable"),
     [(["docker", "kind"], 0, True), (["docker", "kind"], 1, False), (["docker"], 0, False)],
 )
-def test_a_docker_without_a_daemon_counts_as_none(
+def test_docker_without_a_daemon_is_not_usable(
     programs: list[str],
     docker_exit: int,
     usable: bool,
@@ -100,13 +100,13 @@ def test_a_docker_without_a_daemon_counts_as_none(
     assert clusters.choose("auto") == ("kind" if usable else "bare")
 
 
-def test_another_kind_of_cluster_is_not_started_over_one(tmp_path: Path) -> None:
+def test_a_cluster_of_another_kind_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "cluster-kind").write_text("process")
     with pytest.raises(say.SetupError, match="Run `make down` first"):
         clusters.up("bare", state=tmp_path)
 
 
-def test_a_directory_of_someone_else_is_neither_used_nor_deleted(tmp_path: Path) -> None:
+def test_a_foreign_directory_is_neither_used_nor_deleted(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("do not lose")
     with pytest.raises(say.SetupError, match="is not empty and was not made by this tool"):
         clusters.up("process", state=tmp_path)
@@ -114,7 +114,7 @@ def test_a_directory_of_someone_else_is_neither_used_nor_deleted(tmp_path: Path)
     assert (tmp_path / "thesis.txt").exists()
 
 
-def test_a_failed_step_says_its_name_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_step_has_its_name_and_its_advice(capsys: pytest.CaptureFixture[str]) -> None:
     log = Path("/logs/x.log")
     with pytest.raises(say.SetupError) as caught, step("Redis", advice="Try again."):
         raise say.SetupError("It does not answer.", log=log)

@@ -37,7 +37,7 @@ def test_copied_paths() -> None:
     assert imagebuild.copied_paths(DOCKERFILE) == ["a.lock", "deploy/b.lock", "src"]
 
 
-def test_the_digest_follows_sources_and_base_only(context: Path) -> None:
+def test_the_digest_depends_on_sources_and_base_only(context: Path) -> None:
     before = digest(context)
     (context / "other.txt").write_text("changed")
     (context / "src" / "__pycache__" / "main.pyc").write_text("compiled")
@@ -53,7 +53,7 @@ def test_a_missing_source_is_named(context: Path) -> None:
         digest(context)
 
 
-def test_certificates_and_settings_are_for_the_build_only(
+def test_certificates_and_settings_are_build_options_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, bundle = tmp_path / "pip.conf", tmp_path / "bundle.crt"
@@ -72,7 +72,7 @@ def test_certificates_and_settings_are_for_the_build_only(
     ]
 
 
-def test_the_mirror_is_the_one_of_the_release_itself() -> None:
+def test_the_mirror_is_that_of_the_release_itself() -> None:
     targets = "\n".join(
         [
             "https://one.example/debian/|bookworm-updates|main",
@@ -88,7 +88,7 @@ def test_the_mirror_is_the_one_of_the_release_itself() -> None:
     assert baseimage.suite("NAME=x\n") is None
 
 
-def test_an_archive_is_whole_and_the_same_every_time(tmp_path: Path) -> None:
+def test_an_image_archive_is_complete_and_reproducible(tmp_path: Path) -> None:
     for name in ("1.tar", "2.tar"):
         imagearchive.write(tmp_path / name, "localhost/x:1", {"x": b"program"}, ["/x"])
     assert (tmp_path / "1.tar").read_bytes() == (tmp_path / "2.tar").read_bytes()

@@ -1,4 +1,4 @@
-"""What the tool reads from the machine and writes to it, with the machine played by files."""
+"""What the tool reads from the machine and changes there, with files in place of the machine."""
 
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def test_mounts_come_innermost_first() -> None:
     ]
 
 
-def test_only_directories_that_were_absent_are_removed(
+def test_only_directories_that_were_absent_before_are_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs, ours = tmp_path / "theirs", tmp_path / "ours"
@@ -66,7 +66,7 @@ def test_only_directories_that_were_absent_are_removed(
     assert not ours.exists()
 
 
-def test_kernel_settings_are_put_back(tmp_path: Path) -> None:
+def test_kernel_settings_are_restored(tmp_path: Path) -> None:
     root, state = tmp_path / "sys", tmp_path / "state"
     (root / "net/ipv4").mkdir(parents=True)
     (root / "vm").mkdir()
@@ -83,7 +83,7 @@ def test_kernel_settings_are_put_back(tmp_path: Path) -> None:
     assert not (state / "kernel-settings.json").exists()
 
 
-def test_ports_are_not_handed_out_twice() -> None:
+def test_free_ports_are_unique() -> None:
     given = [*ports.free_ports(20), *ports.free_ports(20)]
     assert len(set(given)) == 40
     assert all(port in ports.candidates() for port in given)

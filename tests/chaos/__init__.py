@@ -1,1 +1,1 @@
-"""Faults in every part while jobs run; docs/faults.md tells what is injected and what must hold."""
+"""Faults in every part while jobs run. docs/faults.md lists what is injected and what must hold."""

@@ -1,4 +1,4 @@
-"""What each kind of fault does to a world. Every one of them mends what it broke."""
+"""What each kind of fault does. Each repairs in the end what it broke."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,10 @@ WRITE_POINTS: Final = [
         "redis-remove",
         "redis-stop",
         "redis-drain",
+        "redis-retire",
         "redis-forget-runner",
+        "redis-forget-job",
+        "store-remove",
     )
     for side in ("before", "after")
 ]
@@ -62,7 +65,7 @@ async def operator_killed(world: World, strike: Strike) -> None:
 
 
 async def operator_killed_at_a_write(world: World, strike: Strike) -> None:
-    """Both replicas crash; the first one that is back dies again at a certain write."""
+    """Both replicas crash; the first to restart dies again at a certain write."""
     doomed, other = world.replicas
     async with world.operator_lock:
         for each in (doomed, other):
@@ -84,17 +87,17 @@ async def operator_frozen(world: World, strike: Strike) -> None:
     victim.resume()
 
 
-async def operator_parted(world: World, strike: Strike) -> None:
+async def operator_disconnected(world: World, strike: Strike) -> None:
     proxy = _pick(world.replicas, strike.chance).proxy
-    proxy.part()
+    proxy.disconnect()
     await asyncio.sleep(strike.seconds)
-    proxy.join()
+    proxy.reconnect()
 
 
 async def api_server_restarted(world: World, strike: Strike) -> None:
     plane = world.cluster.control_plane
     if plane is None:
-        raise RuntimeError("an existing cluster's API server is not ours to stop")
+        raise RuntimeError("the tests may not stop the API server of an existing cluster")
     async with world.api_lock:
         await asyncio.to_thread(plane.restart_apiserver, kill=strike.chance < 0.5)
 
@@ -141,7 +144,7 @@ def _on_all_proxies(change: Callable[[FaultProxy], None]) -> "Inject":
 
 
 async def delete_swallowed(world: World, strike: Strike) -> None:
-    """A pod goes, and neither replica's watch tells of it."""
+    """A pod goes, and neither replica's watch reports it."""
 
     def of_a_pod(kind: str, body: dict[str, Any]) -> bool:
         return kind == "DELETED" and body["kind"] == "Pod"
@@ -186,7 +189,7 @@ async def runner_vanished(world: World, strike: Strike) -> None:
         await persist(lambda: world.node.vanish(name))
 
 
-def _parted_runner(link: Callable[[Any], TcpProxy]) -> "Inject":
+def _disconnected_runner(link: Callable[[Any], TcpProxy]) -> "Inject":
     async def inject(world: World, strike: Strike) -> None:
         victim = _runner(world, strike)
         if victim is None:
@@ -224,8 +227,10 @@ async def redis_failed_over(world: World, strike: Strike) -> None:
     await world.redis.fail_over(1 + 4 * strike.chance)
 
 
-async def redis_away(world: World, strike: Strike) -> None:
-    await world.redis.be_away(strike.seconds, Link.SILENT if strike.chance < 0.5 else Link.REFUSED)
+async def redis_unavailable(world: World, strike: Strike) -> None:
+    await world.redis.be_unavailable(
+        strike.seconds, Link.SILENT if strike.chance < 0.5 else Link.REFUSED
+    )
 
 
 async def store_restarted(world: World, strike: Strike) -> None:
@@ -311,7 +316,7 @@ FAULTS: Final[dict[Kind, Inject]] = {
     Kind.OPERATOR_KILLED: operator_killed,
     Kind.OPERATOR_KILLED_AT_A_WRITE: operator_killed_at_a_write,
     Kind.OPERATOR_FROZEN: operator_frozen,
-    Kind.OPERATOR_PARTED: operator_parted,
+    Kind.OPERATOR_DISCONNECTED: operator_disconnected,
     Kind.API_SERVER_RESTARTED: api_server_restarted,
     Kind.API_ERRORS: api_errors,
     Kind.WATCHES_EXPIRED: _on_all_proxies(FaultProxy.expire_watches),
@@ -325,13 +330,13 @@ FAULTS: Final[dict[Kind, Inject]] = {
     Kind.RUNNER_OUT_OF_MEMORY: _on_a_runner(PodProcess.oom_kill),
     Kind.RUNNER_VANISHED: runner_vanished,
     Kind.RUNNER_CLOCK_OFF: runner_clock_off,
-    Kind.RUNNER_WITHOUT_REDIS: _parted_runner(lambda links: links.redis),
-    Kind.RUNNER_WITHOUT_API: _parted_runner(lambda links: links.api),
-    Kind.RUNNER_WITHOUT_STORE: _parted_runner(lambda links: links.store),
+    Kind.RUNNER_WITHOUT_REDIS: _disconnected_runner(lambda links: links.redis),
+    Kind.RUNNER_WITHOUT_API: _disconnected_runner(lambda links: links.api),
+    Kind.RUNNER_WITHOUT_STORE: _disconnected_runner(lambda links: links.store),
     Kind.REDIS_FLUSHED: redis_flushed,
     Kind.REDIS_RESTARTED_EMPTY: redis_restarted_empty,
     Kind.REDIS_FAILED_OVER: redis_failed_over,
-    Kind.REDIS_AWAY: redis_away,
+    Kind.REDIS_UNAVAILABLE: redis_unavailable,
     Kind.STORE_RESTARTED: store_restarted,
     Kind.SOURCE_REPLACED: source_replaced,
     Kind.JOB_CANCELLED: job_cancelled,

@@ -1,4 +1,4 @@
-"""Each runner's own ways to Redis, to the API server and to the store."""
+"""Each runner's own proxies for Redis, the API server and the store."""
 
 import json
 from contextlib import AsyncExitStack
@@ -19,13 +19,13 @@ class RunnerLinks:
     store: TcpProxy
 
     def heal(self) -> None:
-        """Let everything pass."""
+        """Reconnect all."""
         for link in (self.redis, self.api, self.store):
             link.set(Link.WHOLE)
 
 
 class LinkMaker:
-    """Gives every runner of a process node links of its own; pass :meth:`connect` to the node."""
+    """Gives every runner of a process node its own proxies; pass :meth:`connect` to the node."""
 
     def __init__(self, stack: AsyncExitStack) -> None:
         self.links: dict[str, RunnerLinks] = {}
@@ -33,7 +33,7 @@ class LinkMaker:
         self._stack = stack
 
     async def connect(self, pod: dict[str, Any], environment: dict[str, str]) -> dict[str, str]:
-        """Lead the environment of ``pod`` through proxies."""
+        """Return the environment of ``pod`` with proxies in place of the servers."""
         kubeconfig = Path(environment["KUBECONFIG"])
         server = _server_of(kubeconfig)
         redis = await self._proxy(environment["REDIS_HOST"], int(environment["REDIS_PORT"]))
@@ -51,7 +51,7 @@ class LinkMaker:
         return await self._stack.enter_async_context(tcp_proxy(host, port))
 
     def heal(self) -> None:
-        """Let everything pass, for all runners."""
+        """Reconnect all runners."""
         for links in self.links.values():
             links.heal()
 

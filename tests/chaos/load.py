@@ -1,4 +1,4 @@
-"""The jobs of a run: asked for through the API, as clients do it, whatever strikes meanwhile."""
+"""The jobs of a run, posted through the API as clients do it, whatever faults occur meanwhile."""
 
 import asyncio
 import random
@@ -26,12 +26,12 @@ STANDSTILL_SECONDS: Final = 120.0
 
 @dataclass(frozen=True)
 class Wish:
-    """What one client asks for."""
+    """One request of a client."""
 
     at: float
     """Seconds from the start."""
     key: str
-    """The Idempotency-Key of every try."""
+    """The Idempotency-Key of every attempt to post it."""
     files: tuple[str, ...]
 
     @property
@@ -41,7 +41,7 @@ class Wish:
 
 
 def wishes(seed: int, count: int, seconds: float) -> tuple[Wish, ...]:
-    """Return ``count`` wishes over ``seconds``, oldest first; the same for the same arguments."""
+    """Return ``count`` requests over ``seconds``, oldest first; the same for the same arguments."""
     chooser = random.Random(f"wishes {seed}")
     made = []
     for number in range(count):
@@ -57,7 +57,7 @@ def wishes(seed: int, count: int, seconds: float) -> tuple[Wish, ...]:
 
 
 async def post(client: httpx.AsyncClient, wish: Wish) -> str:
-    """Ask until the API accepts; return the job's id. Raises TimeoutError, AssertionError."""
+    """Post until the API accepts; return the job's id. Raises TimeoutError, AssertionError."""
     body = {"file_ids": list(wish.files)}
     async with asyncio.timeout(POST_PATIENCE_SECONDS):
         while True:
@@ -107,8 +107,8 @@ async def phases(world: World) -> dict[str, int]:
 async def all_ended(world: World, count: int) -> Mapping[str, int]:
     """Wait until ``count`` jobs have ended or were deleted; return how many are in each phase.
 
-    However slow the machine is, some job must end every now and then. Raises TooLateError with
-    the phases that were seen last when none does for STANDSTILL_SECONDS.
+    Raises TooLateError with the phases that were seen last when no job ends for
+    STANDSTILL_SECONDS, because the whole run may take long on a slow machine.
     """
     loop = asyncio.get_running_loop()
     ended, since = 0, loop.time()

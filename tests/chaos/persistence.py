@@ -1,4 +1,4 @@
-"""Requests of the tests themselves, to an API server that they restart meanwhile."""
+"""Requests of the tests to an API server that they restart meanwhile."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Waiting until a world has come to rest."""
+"""Waits until the clean-up after a run has ended."""
 
 import asyncio
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ REQUESTS_AT_ONCE = 8
 
 
 async def nothing_left(world: World) -> None:
-    """Wait for what is cleared up by and by: idle runners, and what fenced attempts stored."""
+    """Wait until idle runners have left and what fenced attempts stored is removed."""
     await eventually(
         "all runners to have left",
         lambda: world.api.list_all("pods", world.namespace),
@@ -34,7 +34,7 @@ async def nothing_left(world: World) -> None:
         return [*(set(keys) - owned), *await world.bucket.uploads("archives/")]
 
     await eventually(
-        "the sweep to clear up the bucket", leftovers, lambda found: not found, within=90, every=1
+        "the sweep to clean up the bucket", leftovers, lambda found: not found, within=90, every=1
     )
 
 

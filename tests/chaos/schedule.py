@@ -1,4 +1,4 @@
-"""Which faults strike when: a pure function of the seed."""
+"""Which faults occur when: a pure function of the seed."""
 
 import random
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Final
 
 
 class Kind(StrEnum):
-    """What strikes. :mod:`tests.chaos.faults` has one function for each."""
+    """A kind of fault. :mod:`tests.chaos.faults` has one function for each."""
 
     OPERATOR_KILLED = "operator killed"
     OPERATOR_KILLED_AT_A_WRITE = "operator killed at a write"
     OPERATOR_FROZEN = "operator frozen"
-    OPERATOR_PARTED = "operator parted from the API server"
+    OPERATOR_DISCONNECTED = "operator disconnected from the API server"
     API_SERVER_RESTARTED = "API server restarted"
     API_ERRORS = "API server answers 409, 429, 500, resets, lost answers"
     WATCHES_EXPIRED = "watches end with 410 Gone"
@@ -26,13 +26,13 @@ class Kind(StrEnum):
     RUNNER_OUT_OF_MEMORY = "runner out of memory"
     RUNNER_VANISHED = "runner's pod vanished with its node"
     RUNNER_CLOCK_OFF = "runner started on a node whose clock is two minutes off"
-    RUNNER_WITHOUT_REDIS = "runner parted from Redis"
-    RUNNER_WITHOUT_API = "runner parted from the API server"
-    RUNNER_WITHOUT_STORE = "runner parted from the store"
+    RUNNER_WITHOUT_REDIS = "runner disconnected from Redis"
+    RUNNER_WITHOUT_API = "runner disconnected from the API server"
+    RUNNER_WITHOUT_STORE = "runner disconnected from the store"
     REDIS_FLUSHED = "Redis flushed"
     REDIS_RESTARTED_EMPTY = "Redis restarted with an empty disk"
     REDIS_FAILED_OVER = "Redis failed over to a stale replica"
-    REDIS_AWAY = "Redis away"
+    REDIS_UNAVAILABLE = "Redis unavailable"
     STORE_RESTARTED = "store restarted"
     SOURCE_REPLACED = "source file replaced by other bytes"
     JOB_CANCELLED = "job cancelled"
@@ -47,15 +47,15 @@ class Lengths:
     """How long faults last, in seconds: least and most."""
 
     freeze: tuple[float, float]
-    parting: tuple[float, float]
-    redis_away: tuple[float, float]
-    store_away: tuple[float, float] = (0.5, 3.0)
+    disconnection: tuple[float, float]
+    redis_unavailable: tuple[float, float]
+    store_unavailable: tuple[float, float] = (0.5, 3.0)
 
 
-SHORT: Final = Lengths(freeze=(1, 20), parting=(2, 8), redis_away=(2, 6))
+SHORT: Final = Lengths(freeze=(1, 20), disconnection=(2, 8), redis_unavailable=(2, 6))
 """For a heartbeat timeout of 10 s: a frozen runner is fenced."""
-LONG: Final = Lengths(freeze=(2, 120), parting=(2, 45), redis_away=(5, 60))
-"""For the heartbeat timeout of 30 s that the operator has by itself."""
+LONG: Final = Lengths(freeze=(2, 120), disconnection=(2, 45), redis_unavailable=(5, 60))
+"""For the operator's default heartbeat timeout of 30 s."""
 
 RARE: Final = {
     Kind.RUNNER_OUT_OF_MEMORY: 2,
@@ -108,8 +108,8 @@ def schedule(seed: int, seconds: float, count: int, lengths: Lengths) -> tuple[S
 def _length(kind: Kind, lengths: Lengths) -> tuple[float, float]:
     if kind in {Kind.OPERATOR_FROZEN, Kind.RUNNER_FROZEN}:
         return lengths.freeze
-    if kind is Kind.REDIS_AWAY:
-        return lengths.redis_away
+    if kind is Kind.REDIS_UNAVAILABLE:
+        return lengths.redis_unavailable
     if kind in {Kind.STORE_RESTARTED, Kind.RUNNER_WITHOUT_STORE}:
-        return lengths.store_away
-    return lengths.parting
+        return lengths.store_unavailable
+    return lengths.disconnection

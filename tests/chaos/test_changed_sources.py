@@ -44,7 +44,7 @@ async def test_each_archive_has_the_bytes_that_were_stored_before_its_job_was_po
         tmp_path,
         quick,
         replicas=1,
-        parted_runners=False,
+        runner_proxies=False,
         maxRunners=1,
         idleSeconds=60,
     ) as world:

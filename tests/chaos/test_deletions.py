@@ -1,4 +1,4 @@
-"""A deletion or cancellation reaches everything, whoever is alive when it is ordered."""
+"""A deletion or cancellation takes effect everywhere, also while no operator is alive."""
 
 import asyncio
 import time
@@ -44,7 +44,7 @@ async def job_in(world: World, name: str, phase: Phase) -> DownloadJob:
 
 
 def gone(answers: Answers) -> bool:
-    """Return whether neither the status nor the archive of a job is to be had."""
+    """Return whether the API answers neither for the status nor for the archive of a job."""
     return {answers.status, answers.download} <= GONE
 
 
@@ -81,7 +81,7 @@ async def test_a_deletion_that_no_operator_saw_ends_within_a_minute_of_its_start
     # The operator has its default times: no sweep comes earlier than in production.
     default = Times(delay_ms=(3_000, 3_000))
     async with running_world(
-        cluster, own_redis, own_store, tmp_path, default, replicas=1, parted_runners=False
+        cluster, own_redis, own_store, tmp_path, default, replicas=1, runner_proxies=False
     ) as world:
         ended = await post(world.client, Wish(0, "ended", SOME_FILES))
         await job_in(world, ended, Phase.COMPLETED)
@@ -121,7 +121,7 @@ async def test_a_job_deleted_at_work_does_not_come_back(
 ) -> None:
     slow = Times(times.heartbeat_timeout, times.lease, times.sweep, delay_ms=(20_000, 20_000))
     async with running_world(
-        cluster, own_redis, own_store, tmp_path, slow, replicas=1, parted_runners=False
+        cluster, own_redis, own_store, tmp_path, slow, replicas=1, runner_proxies=False
     ) as world:
         names = [await post(world.client, Wish(0, f"{n}", SOME_FILES)) for n in range(5)]
         for name in names:
@@ -169,7 +169,7 @@ async def test_an_order_reaches_the_runner_within_seconds_while_no_operator_is_a
 ) -> None:
     slow = Times(times.heartbeat_timeout, times.lease, times.sweep, delay_ms=(100_000, 100_000))
     async with running_world(
-        cluster, own_redis, own_store, tmp_path, slow, replicas=1, parted_runners=False
+        cluster, own_redis, own_store, tmp_path, slow, replicas=1, runner_proxies=False
     ) as world:
         jobs = {
             order: await post(world.client, Wish(0, order.replace(" ", "-"), SOME_FILES))

@@ -1,4 +1,4 @@
-"""Jobs under a random schedule of all faults: none lost, none doubled, nothing left over."""
+"""Jobs under a random schedule of all faults: none lost, none done twice, nothing left over."""
 
 import asyncio
 import time
@@ -29,7 +29,7 @@ SWEEP = "5"
 
 
 async def _strike(world: World, strikes: tuple[Strike, ...]) -> None:
-    """Inject every fault at its time; the next one does not wait for the end of the last."""
+    """Inject every fault at its time; faults overlap."""
     started = time.monotonic()
 
     async def inject(strike: Strike) -> None:
@@ -55,7 +55,7 @@ def _print_figures(world: World, seconds: float, phases: dict[str, int]) -> None
 
 
 @pytest.mark.timeout(2_400)
-async def test_no_job_is_lost_doubled_or_left_over(
+async def test_no_job_is_lost_done_twice_or_left_over(
     cluster: Cluster,
     own_redis: RedisPair,
     own_store: Store,

@@ -1,4 +1,4 @@
-"""Redis loses everything, or is away, in the middle of 200 jobs: it is an index, not the truth."""
+"""Redis loses its data, or is unavailable, in the middle of 200 jobs: it is only an index."""
 
 import asyncio
 import itertools
@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from localcluster.stores import Store
-from tests.chaos.followers import Follower
 from tests.chaos.load import Wish, all_ended, post
+from tests.chaos.stream_clients import StreamClient
 from tests.chaos.world import FILES, Times, World, running_world
 from tests.harness.cluster import Cluster
 from tests.harness.history import JobHistory
@@ -28,7 +28,7 @@ from wherry_core.resources import Phase
 FOLLOWED = 10
 POSTS_AT_ONCE = 8
 LONGEST_STANDSTILL = 10.0
-"""Seconds after Redis is back within which waiting jobs must be taken again."""
+"""Seconds after Redis is available again until the next waiting job is claimed."""
 SHORT_ABSENCE, REAL_ABSENCE = 8.0, 60.0
 SHORT_COUNT, REAL_COUNT = 40, 200
 STALE_SECONDS = 3.0
@@ -44,7 +44,7 @@ def count(real_lengths: bool) -> int:
 
 @pytest.fixture
 def absence(real_lengths: bool) -> float:
-    """How long Redis is away, in seconds."""
+    """Seconds for which Redis is unavailable."""
     return REAL_ABSENCE if real_lengths else SHORT_ABSENCE
 
 
@@ -81,7 +81,7 @@ async def middle_of_the_jobs(world: World, count: int) -> None:
 
 
 async def status_of(world: World, job: str) -> tuple[str, int]:
-    """Return status and progress as the API tells them."""
+    """Return status and progress as the API answers them."""
     answer = await world.client.get(f"/v1/download/status/{job}")
     assert answer.status_code == 200, answer.text
     document = answer.json()
@@ -96,8 +96,8 @@ async def statuses(world: World, made: list[str]) -> list[tuple[str, int]]:
 async def run_and_judge(world: World, count: int, strike: Break) -> None:
     """Post jobs, follow some, break Redis in the middle, and check everything afterwards."""
     made = await post_jobs(world, count)
-    followers = [Follower(job) for job in made[:: max(1, count // FOLLOWED)]]
-    following = asyncio.gather(*(each.follow(world.client) for each in followers))
+    clients = [StreamClient(job) for job in made[:: max(1, count // FOLLOWED)]]
+    following = asyncio.gather(*(each.follow(world.client) for each in clients))
     await middle_of_the_jobs(world, count)
     await strike(world)
     back, before = time.monotonic(), claims(world.history)
@@ -111,13 +111,13 @@ async def run_and_judge(world: World, count: int, strike: Break) -> None:
         print(f"the next job was taken {time.monotonic() - back:.1f} s after Redis was back")
     assert dict(await all_ended(world, count)) == {Phase.COMPLETED: count}
     await asyncio.wait_for(following, 30)
-    for each in followers:
+    for each in clients:
         assert each.ends == ["completed"]
         assert all(old <= new for old, new in itertools.pairwise(each.seen)), each
     await eventually(
-        "every status to tell the job's end",
+        "every status to be terminal",
         lambda: statuses(world, made),
-        lambda told: set(told) == {("completed", 100)},
+        lambda found: set(found) == {("completed", 100)},
         within=LONGEST_STANDSTILL,
     )
     asked = {f"{world.namespace}/{job}": COMPLETED for job in made}
@@ -132,7 +132,7 @@ def slower(times: Times) -> Times:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("fault", ["flush", "empty disk", "stale replica", "away", "silent"])
+@pytest.mark.parametrize("fault", ["flush", "empty disk", "stale replica", "unavailable", "silent"])
 async def test_all_jobs_complete_once_whatever_redis_loses(
     fault: str,
     cluster: Cluster,
@@ -150,8 +150,8 @@ async def test_all_jobs_complete_once_whatever_redis_loses(
         "flush": lambda world: world.redis.flush(),
         "empty disk": lambda world: world.redis.restart_empty(),
         "stale replica": lambda world: world.redis.fail_over(STALE_SECONDS),
-        "away": lambda world: world.redis.be_away(absence, Link.REFUSED),
-        "silent": lambda world: world.redis.be_away(absence, Link.SILENT),
+        "unavailable": lambda world: world.redis.be_unavailable(absence, Link.REFUSED),
+        "silent": lambda world: world.redis.be_unavailable(absence, Link.SILENT),
     }
     async with running_world(cluster, own_redis, own_store, tmp_path, slower, replicas=1) as world:
         await run_and_judge(world, count, strikes[fault])
@@ -201,7 +201,7 @@ async def test_all_jobs_complete_once_when_a_stale_replica_is_promoted(
             slower,
             replicas=1,
             redis_environment={"WHERRY_REDIS_URL": url},
-            parted_runners=False,
+            runner_proxies=False,
         ) as world,
     ):
         await run_and_judge(world, count, fail_over)

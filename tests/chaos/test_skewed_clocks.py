@@ -61,7 +61,7 @@ async def test_a_runner_s_clock_decides_nothing(
         times.heartbeat_timeout, times.lease, times.sweep, delay_ms=(DELAY_MS, DELAY_MS)
     )
     async with running_world(
-        cluster, own_redis, own_store, tmp_path, own_times, replicas=1, parted_runners=False
+        cluster, own_redis, own_store, tmp_path, own_times, replicas=1, runner_proxies=False
     ) as world:
         world.node.environment |= clock_environment(seconds)
 

@@ -58,7 +58,7 @@ async def test_an_unreadable_job_and_pool_affect_only_themselves(
     files = list(FILES)[:2]
     with newer_crds(cluster, tmp_path):
         async with running_world(
-            cluster, own_redis, own_store, tmp_path, quick, replicas=1, parted_runners=False
+            cluster, own_redis, own_store, tmp_path, quick, replicas=1, runner_proxies=False
         ) as world:
             await world.leader()
             await world.api.create(POOLS, world.namespace, unreadable_pool("newer"))

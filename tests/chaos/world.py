@@ -1,4 +1,4 @@
-"""Everything that faults strike: real servers, two operators, the API, and real runners."""
+"""The system under test: real servers, two operators, the API, and real runners."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -51,7 +51,7 @@ class Replica:
 
     @property
     def leads(self) -> bool:
-        """Whether this one acts now."""
+        """Whether this operator acts now."""
         if not self.process.running:
             return False
         try:
@@ -64,7 +64,7 @@ class Replica:
 
 @dataclass
 class World:
-    """What tests use and break."""
+    """The running system, as tests use and break it."""
 
     api: Api
     cluster: Cluster
@@ -79,7 +79,7 @@ class World:
     """Of the running wherry-api."""
     times: Times
     crashes: list[str] = field(default_factory=list)
-    """Ends that nobody asked for, with the last words."""
+    """Unexpected exits of operators, each with the end of the log."""
     may_be_cancelled: set[str] = field(default_factory=set)
     """Jobs (``namespace/name``) that were cancelled."""
     deleted: set[str] = field(default_factory=set)
@@ -87,11 +87,11 @@ class World:
     unreadable: set[str] = field(default_factory=set)
     """Jobs of a newer release."""
     operator_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by whoever ends operators."""
+    """Held while operators are stopped and started."""
     api_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by whoever breaks the API server."""
+    """Held while the API server is down."""
     store_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by whoever breaks the store."""
+    """Held while the store is down or a source is replaced."""
 
     @property
     def store(self) -> Store:
@@ -108,15 +108,15 @@ class World:
 
     async def leaders(self) -> list[Replica]:
         """Return the replicas that act now: one, or none for a while."""
-        told = await asyncio.to_thread(lambda: [each.leads for each in self.replicas])
-        return [each for each, leads in zip(self.replicas, told, strict=True) if leads]
+        leading = await asyncio.to_thread(lambda: [each.leads for each in self.replicas])
+        return [each for each, leads in zip(self.replicas, leading, strict=True) if leads]
 
     async def leader(self, within: float = 60) -> Replica:
         """Wait until a replica acts and return it."""
         return (await eventually("an operator to lead", self.leaders, within=within))[0]
 
     async def restart_what_ends(self) -> None:
-        """Do what a kubelet does for the operators: start again what has ended by itself."""
+        """Restart operators that have ended by themselves, as a kubelet does."""
         while True:
             await asyncio.sleep(1)
             async with self.operator_lock:
@@ -124,7 +124,7 @@ class World:
                     if not each.process.running:
                         self.crashes.append(
                             f"{each.process.name} ended with {each.process.exit_code}:\n"
-                            f"{each.process.last_words()}"
+                            f"{each.process.log_tail()}"
                         )
                         each.process.start()
 
@@ -233,16 +233,16 @@ async def running_world(
     *,
     replicas: int = 2,
     redis_environment: dict[str, str] | None = None,
-    parted_runners: bool = True,
+    runner_proxies: bool = True,
     grace_seconds: int = 10,
     operator: dict[str, str] | None = None,
     **pool: Any,
 ) -> AsyncIterator[World]:
     """Start everything and end it afterwards.
 
-    ``redis_environment`` replaces the address of ``redis``; without ``parted_runners`` they have
-    no links of their own; ``operator`` are further variables of the operators, and ``pool``
-    further fields of the pool's spec.
+    ``redis_environment`` replaces the address of ``redis``. Without ``runner_proxies`` runners
+    connect directly. ``operator`` are further variables of the operators, and ``pool`` further
+    fields of the pool's spec.
     """
     group = ProcessGroup(folder)
     async with AsyncExitStack() as stack:
@@ -269,7 +269,7 @@ async def running_world(
                 cluster,
                 folder / "runners",
                 [namespace],
-                connect=links.connect if parted_runners else None,
+                connect=links.connect if runner_proxies else None,
             )
         )
         stack.callback(group.close)
@@ -289,7 +289,7 @@ async def running_world(
             for number in range(replicas)
         ]
         url = await _start_api(group, cluster, environment)
-        # Ended first and off the loop: to end in order they need the proxies.
+        # Ended first and in a thread: processes need the proxies to shut down in order.
         stack.push_async_callback(asyncio.to_thread, group.close)
         client = await stack.enter_async_context(
             httpx.AsyncClient(base_url=url, trust_env=False, timeout=30)

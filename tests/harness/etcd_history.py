@@ -79,7 +79,7 @@ async def _record(etcd: str, history: JobHistory, namespace: str, ready: asyncio
 async def history_in_etcd(etcd: str, namespace: str) -> AsyncIterator[JobHistory]:
     """Record every change of the DownloadJobs in ``namespace`` while the context is open.
 
-    A watch that breaks fails the context: a history with a gap proves nothing.
+    A watch that breaks fails the context, because a history with a gap proves nothing.
     """
     history, ready = JobHistory(), asyncio.Event()
     task = asyncio.create_task(_record(etcd, history, namespace, ready))

@@ -23,7 +23,7 @@ class Change:
     kind: str
     """ADDED, MODIFIED or DELETED."""
     job: DownloadJob
-    """The job as it was after it."""
+    """The job as the change left it."""
     seen: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
     """When the change was recorded, by the clock of the tests."""
 
@@ -38,7 +38,7 @@ class JobHistory:
     version: str = ""
     """The resourceVersion up to which the history is complete."""
     breaks: int = 0
-    """How often the watch was lost and taken up again."""
+    """How often the watch was lost and resumed."""
 
     def of(self, job: DownloadJob) -> list[Change]:
         """Return the changes of one job."""
@@ -80,7 +80,7 @@ async def _record(api: Api, history: JobHistory, namespace: str | None) -> None:
             if error.status < 500 and error.status != 429:
                 raise
             history.breaks += 1
-        # Only reached when the server ended the watch or is away: no test waits for it.
+        # Only reached when the server has ended the watch or is unavailable.
         await asyncio.sleep(0.1)
 
 
@@ -90,8 +90,8 @@ async def recorded_history(
 ) -> AsyncIterator[JobHistory]:
     """Record all changes of DownloadJobs, of one namespace or all, while the context is open.
 
-    It starts at ``version``, or now. A lost connection is taken up again where it broke; a
-    history with a gap (410 Gone) fails the context instead of hiding it.
+    It starts at ``version``, or now. A lost connection is resumed where it broke. A history with a
+    gap (410 Gone) fails the context.
     """
     start = version or (await api.list_with_version(JOBS, namespace))[1]
     history = JobHistory(version=start)
@@ -105,7 +105,7 @@ async def recorded_history(
 
 
 def violations(changes: Iterable[Change]) -> list[str]:
-    """Return a sentence for every broken promise in a history; none is as it must be.
+    """Return a sentence for every broken promise in a history.
 
     Attempts only grow; a terminal phase never changes; progress grows within an attempt; an
     attempt is claimed by one runner only; a job completes at most once.

@@ -1,4 +1,4 @@
-"""Making, steering and reading DownloadJobs in tests."""
+"""Creates, changes and reads DownloadJobs in tests."""
 
 import uuid
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ async def patch_spec(api: Api, job: DownloadJob, **spec: Any) -> DownloadJob:
 
 
 async def patch_status(api: Api, job: DownloadJob, **status: Any) -> DownloadJob:
-    """Change the status unguarded, in the operator's stead; fields in camelCase."""
+    """Change the status without preconditions, in place of the operator; fields in camelCase."""
     where = (JOBS, job.metadata.namespace, job.metadata.name)
     return DownloadJob.model_validate(await api.patch(*where, {"status": status}, sub="status"))
 

@@ -1,4 +1,4 @@
-"""The model check: what must hold in every recorded run, whatever faults it met.
+"""The model check: what must hold in every recorded run, whatever faults occurred.
 
 A pure function over facts that :mod:`tests.harness.recording` gathers from the watch, the bucket,
 the pods and the audit log once the run is quiet.
@@ -70,7 +70,7 @@ class Facts:
     """The jobs that exist now, without the unreadable ones."""
     store: StoreSettings
     deleted: frozenset[str] = frozenset()
-    """Jobs that somebody deleted: they may be gone, whatever their phase was."""
+    """Jobs that were deleted: they may be gone, whatever their phase was."""
     answers: Mapping[str, Answers] = field(default_factory=dict)
     """What the API answers for each job that was acknowledged; empty: it was not asked."""
     sources: Mapping[str, tuple[SourceVersion, ...]] = field(default_factory=dict)
@@ -83,11 +83,11 @@ class Facts:
     """The runner pods that exist now."""
     pool_uids: frozenset[str] = frozenset()
     writes_when_quiet: tuple[str, ...] = ()
-    """Writes to the API server, as "verb resource", after everything had come to rest."""
+    """Writes to the API server, as "verb resource", after all work had ended."""
 
 
 def broken_promises(facts: Facts) -> list[str]:
-    """Return a sentence for everything that is not as it must be; none is as it should be.
+    """Return a sentence for every promise that the run broke.
 
     No job is lost; at most one archive a job is ever completed; attempts only grow; a terminal
     phase never changes; progress and step grow within an attempt; an attempt has one runner;
@@ -108,7 +108,7 @@ def broken_promises(facts: Facts) -> list[str]:
         *_unowned_objects(facts),
         *_unowned_uploads(facts),
         *_unowned_pods(facts),
-        *(f"written although all was quiet: {each}" for each in facts.writes_when_quiet),
+        *(f"written although no job was at work: {each}" for each in facts.writes_when_quiet),
     ]
 
 
@@ -141,8 +141,7 @@ def _completed_twice(changes: tuple[Change, ...]) -> list[str]:
 def _wrong_times(changes: tuple[Change, ...]) -> list[str]:
     """Return what is wrong with the times that runners and operators wrote.
 
-    A time before the job's creation, or one that has not come yet, was read from a clock that is
-    off.
+    A time before the job's creation, or in the future, was read from a wrong clock.
     """
     found: dict[str, None] = {}
     for change in changes:
@@ -174,15 +173,15 @@ def _lost(facts: Facts) -> list[str]:
         if job is None:
             ended = key in last and last[key].kind == "DELETED" and last[key].job.ended
             if not ended:
-                found.append(f"{key}: lost: it was acknowledged and is nowhere")
+                found.append(f"{key}: lost: it was acknowledged and does not exist")
         elif not job.ended:
             status = job.status
             found.append(f"{key}: lost: it stays {status.phase} (attempt {status.attempt})")
         elif job.status.phase not in allowed:
             why = "; ".join(f"{each.reason}: {each.message}" for each in job.status.failures[-3:])
             found.append(f"{key}: ended as {job.status.phase}, not {_names(allowed)}: {why}")
-    doubled = [job.key for job in facts.jobs if job.key not in facts.asked]
-    return found + [f"{key}: it was never asked for" for key in sorted(doubled)]
+    unknown = [job.key for job in facts.jobs if job.key not in facts.asked]
+    return found + [f"{key}: it was never asked for" for key in sorted(unknown)]
 
 
 def _names(phases: frozenset[Phase]) -> str:
@@ -212,7 +211,7 @@ def _missing_archives(facts: Facts) -> list[str]:
         archive = job.status.archive
         if job.status.phase is not Phase.COMPLETED:
             if archive is not None:
-                found.append(f"{job.key}: {job.status.phase}, and yet with an archive")
+                found.append(f"{job.key}: {job.status.phase}, but it has an archive")
             continue
         if archive is None:
             found.append(f"{job.key}: Completed without an archive")

@@ -1,4 +1,4 @@
-"""One pod of a process node: its process from the binding to the end."""
+"""One pod of a process node: its process, from the binding to the exit."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ class PodProcess:
         self.uid: str = pod["metadata"]["uid"]
         self.health_port = 0
         """Port of its /healthz, /readyz and /metrics."""
-        self.forget_status = False
+        self.abandoned = False
         """True: no status is written and the object is not touched when the process ends."""
         self.outlives_pod = False
         """True: the process goes on after its pod was deleted, as on a node that is cut off."""
@@ -98,13 +98,13 @@ class PodProcess:
         self.send(signal.SIGKILL)
 
     def observe(self, pod: Pod) -> None:
-        """Take note of the newest version of the pod."""
+        """Store the newest version of the pod."""
         self.pod = pod
         if "deletionTimestamp" in pod["metadata"]:
             self._deletion.set()
 
     async def run(self) -> None:
-        """Bind the pod, run its process to the end, and keep its status all the while."""
+        """Bind the pod, run its process to the end, and keep its status up to date."""
         if not await self._bind():
             return
         started = format_time(datetime.now(UTC))
@@ -136,10 +136,10 @@ class PodProcess:
             await asyncio.gather(*helpers, return_exceptions=True)
         log.info("pod %s ended with %s", self.name, code)
         if code > 0:
-            # A mistake in the sources: whoever runs `make dev` wants to see it at once.
+            # Probably an error in the sources, which a user of `make dev` wants to see at once.
             words = await asyncio.to_thread(last_line, self.log_file)
             log.warning("the end of %s: %s", self.log_file, words)
-        if self.forget_status:
+        if self.abandoned:
             return
         outcome = pod_plan.outcome_of(code, oom=self._oom, evicted=self._evicted)
         await self._node.set_status(self.pod, pod_plan.ended_status(self.pod, started, outcome))

@@ -31,11 +31,11 @@ log = logging.getLogger("process_node")
 NODE_NAME = "process-node"
 
 Connect = Callable[[Pod, dict[str, str]], Awaitable[dict[str, str]]]
-"""Given a pod and its environment; returns the environment, led through proxies perhaps."""
+"""Called with a pod and its environment; returns the environment, possibly with proxies in it."""
 
 
 class ProcessNode:
-    """Plays scheduler and kubelet for all pods of some namespaces. Use :func:`process_node`."""
+    """Acts as scheduler and kubelet for all pods of some namespaces. Use :func:`process_node`."""
 
     def __init__(
         self,
@@ -55,13 +55,13 @@ class ProcessNode:
         self.connect = connect
         """Changes the environment of a pod before its process starts."""
         self.processes: dict[str, PodProcess] = {}
-        """Everything started and not yet forgotten, by pod uid."""
+        """Every process that was started, by pod uid."""
         self._capacity = capacity
         self._pods: dict[str, Pod] = {}
         self._tasks: set[asyncio.Task[object]] = set()
         self._lookups: dict[tuple[str, str, str], Mapping[str, str] | None] = {}
 
-    # What tests do with it.
+    # Used by tests.
 
     def running(self) -> list[PodProcess]:
         """Return the processes that run now, oldest first."""
@@ -93,9 +93,9 @@ class ProcessNode:
         self._schedule()
 
     async def vanish(self, pod_name: str) -> None:
-        """Lose the pod as with its node: killed, and the object deleted without a goodbye."""
+        """Lose the pod with its node: kill the process and delete the object at once."""
         process = self.process(pod_name)
-        process.forget_status = True
+        process.abandoned = True
         process.send(signal.SIGKILL)
         await self.api.delete("pods", process.namespace, pod_name, grace_seconds=0)
 
@@ -124,7 +124,7 @@ class ProcessNode:
 
     async def _end(self) -> None:
         for process in self.running():
-            process.forget_status = True
+            process.abandoned = True
             process.send(signal.SIGKILL)
         for task in self._tasks:
             task.cancel()
@@ -169,7 +169,7 @@ class ProcessNode:
         self._pods.pop(uid, None)
         process = self.processes.get(uid)
         if process is not None:
-            process.forget_status = True
+            process.abandoned = True
             if not process.outlives_pod:
                 process.send(signal.SIGKILL)
         self._schedule()
@@ -212,10 +212,10 @@ class ProcessNode:
         if not task.cancelled() and (error := task.exception()):
             log.error("serving a pod failed", exc_info=error)
 
-    # What pod processes use.
+    # Used by pod processes.
 
     async def set_status(self, pod: Pod, status: dict[str, object]) -> bool:
-        """Write a pod's status; False when the pod is gone. Retries while the server is away."""
+        """Write a pod's status; False when the pod is gone. Retries until the server answers."""
         meta = pod["metadata"]
         body = {"metadata": {"uid": meta["uid"]}, "status": status}
         while True:
@@ -233,7 +233,7 @@ class ProcessNode:
             await asyncio.sleep(0.3)
 
     async def delete_object(self, pod: Pod) -> None:
-        """Let a pod's object go, as the kubelet does once its process has ended."""
+        """Delete a pod's object, as the kubelet does once its process has ended."""
         meta = pod["metadata"]
         with contextlib.suppress(ApiError):
             await self.api.delete(

@@ -149,7 +149,7 @@ class ComponentProcess:
         """Return all that it has written."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def last_words(self, lines: int = 15) -> str:
+    def log_tail(self, lines: int = 15) -> str:
         """Return the end of its log."""
         return "\n".join(self.log_text().splitlines()[-lines:])
 
@@ -164,7 +164,7 @@ class ComponentProcess:
     def _ready(self) -> bool:
         if not self.running:
             raise AssertionError(
-                f"{self.name} ended with {self.exit_code} before it was ready:\n{self.last_words()}"
+                f"{self.name} ended with {self.exit_code} before it was ready:\n{self.log_tail()}"
             )
         return answers(self.ready_url)
 
@@ -186,9 +186,7 @@ class ComponentProcess:
         try:
             yield
         except AssertionError as error:
-            raise AssertionError(
-                f"{error}\n--- {self.log} ends with\n{self.last_words()}"
-            ) from None
+            raise AssertionError(f"{error}\n--- {self.log} ends with\n{self.log_tail()}") from None
 
 
 def health_variables() -> tuple[dict[str, str], str]:

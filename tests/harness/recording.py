@@ -1,4 +1,4 @@
-"""Gathering the facts of a run for the model check."""
+"""Gathers the facts of a run for the model check."""
 
 import asyncio
 import base64
@@ -22,7 +22,7 @@ from wherry_core.resources import DownloadJob, Phase
 
 WRITES: Final = {"create", "update", "patch", "delete", "deletecollection"}
 COUNTED: Final = {"downloadjobs", "runnerpools", "pods", "events"}
-"""Leases are left out: a leader renews its own for as long as it leads."""
+"""Leases are left out, because a leader renews its own all the time."""
 READERS: Final = 16
 
 
@@ -62,7 +62,7 @@ async def stored_objects(bucket: Bucket) -> dict[str, StoredObject]:
 
 
 class AuditLog:
-    """The API server's audit log, read from where it stood when this was made."""
+    """The API server's audit log, from its end at the time of construction on."""
 
     def __init__(self, path: Path, namespace: str) -> None:
         self._path = path
@@ -135,7 +135,7 @@ async def gather_facts(
     deleted: Iterable[str] = (),
     answers: Mapping[str, Answers] | None = None,
 ) -> Facts:
-    """Read everything that the model check wants to know."""
+    """Read everything that the model check needs."""
     found = await api.list_all(JOBS, namespace)
     pools = await api.list_all(POOLS, namespace)
     newest = max((int(each["metadata"]["resourceVersion"]) for each in found), default=0)

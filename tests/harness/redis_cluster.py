@@ -47,8 +47,8 @@ class Node:
 
     async def sees(self, nodes: int) -> bool:
         """Whether it has met so many nodes and finds the cluster whole."""
-        told = (await self.command("CLUSTER", "INFO")).split()
-        return {"cluster_state:ok", f"cluster_known_nodes:{nodes}"} <= set(told)
+        info = (await self.command("CLUSTER", "INFO")).split()
+        return {"cluster_state:ok", f"cluster_known_nodes:{nodes}"} <= set(info)
 
     def kill(self) -> None:
         """End it as a crash does."""
@@ -82,8 +82,8 @@ class ServerCluster:
 
         async def promoted() -> bool:
             role, *_ = await self.replica.command("ROLE")
-            told = (await self.replica.command("CLUSTER", "INFO")).split()
-            return role == "master" and "cluster_state:ok" in told
+            info = (await self.replica.command("CLUSTER", "INFO")).split()
+            return role == "master" and "cluster_state:ok" in info
 
         await eventually("the replica to be promoted", promoted)
 
@@ -98,7 +98,7 @@ def _start(folder: Path, port: int, bus_port: int) -> Node:
         f"dir {folder}",
         "cluster-enabled yes",
         f"cluster-node-timeout {NODE_TIMEOUT_MILLISECONDS}",
-        # A replica that has not heard of its primary for long may be promoted all the same.
+        # Allow promotion of a replica that has not heard from its primary for long.
         "cluster-replica-validity-factor 0",
         f"requirepass {PASSWORD}",
         f"masterauth {PASSWORD}",
@@ -147,11 +147,11 @@ async def _join(nodes: list[Node], replicated: int) -> None:
 
     await eventually("the replica to follow its primary", linked)
 
-    async def told() -> bool:
+    async def known_to_the_others() -> bool:
         seen = await primaries[replicated - 1].command("CLUSTER", "NODES")
         return any(f" {owner} " in line and "slave" in line for line in str(seen).splitlines())
 
-    await eventually("the others to know of the replica", told)
+    await eventually("the other nodes to know the replica", known_to_the_others)
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """Two Redis servers, one a replica of the other, behind one address that follows the primary.
 
-It is what a Service in Kubernetes does at a fail-over. Sentinels do it otherwise: see
+This is what a Service in Kubernetes does at a failover. For Sentinels see
 :mod:`tests.harness.redis_sentinels`.
 """
 
@@ -56,7 +56,7 @@ class RedisPair:
     replica: RedisServer
     service: TcpProxy
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by whoever breaks it: one fault at a time."""
+    """Held by the fault that breaks it, so that there is one at a time."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -74,14 +74,14 @@ class RedisPair:
             await command(self.primary, "FLUSHALL")
 
     async def restart_empty(self) -> None:
-        """Crash, and come back at once with nothing."""
+        """Crash, and restart at once without data."""
         async with self.lock:
             self.primary.kill()
             self.primary = await _restarted(self.primary)
             await follow(self.replica, self.primary)
 
-    async def be_away(self, seconds: float, how: Link) -> None:
-        """Answer nobody for so long; what was stored is there afterwards."""
+    async def be_unavailable(self, seconds: float, how: Link) -> None:
+        """Answer no client for this many seconds; keep the data."""
         async with self.lock:
             self.service.set(how)
             await asyncio.sleep(seconds)
@@ -94,7 +94,7 @@ class RedisPair:
             await asyncio.sleep(stale_seconds)
             self.primary.kill()
             self.primary, self.replica = self.replica, self.primary
-            self.service.lead_to(self.primary.host, self.primary.port)
+            self.service.redirect(self.primary.host, self.primary.port)
             self.replica = await _restarted(self.replica)
             await follow(self.replica, self.primary)
 

@@ -94,8 +94,8 @@ async def _know_each_other(found: Sentinels) -> bool:
     """Whether the first Sentinel has met the others and the replica."""
     async with Redis(host="127.0.0.1", port=found.ports[0], decode_responses=True) as client:
         info = await client.info("sentinel")
-    told = info.get("master0", {})
-    return int(told.get("slaves", 0)) == 1 and int(told.get("sentinels", 0)) == COUNT
+    known = info.get("master0", {})
+    return int(known.get("slaves", 0)) == 1 and int(known.get("sentinels", 0)) == COUNT
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""A TCP proxy that can part its clients from the server, or lead them to another one."""
+"""A TCP proxy that can disconnect its clients from the server, or redirect them to another."""
 
 import asyncio
 import contextlib
@@ -13,13 +13,13 @@ CHUNK = 64 * 1024
 
 
 class Link(StrEnum):
-    """How the way to the server is."""
+    """The state of the connection to the server."""
 
     WHOLE = "whole"
     SILENT = "silent"
-    """Nothing passes and nobody is told, as with a network that swallows packets."""
+    """Nothing passes and no side notices, as with a network that drops packets."""
     REFUSED = "refused"
-    """Open connections are reset and new ones ended at once, as without a server."""
+    """Open connections are reset and new ones closed at once, as without a server."""
 
 
 @dataclass
@@ -27,7 +27,7 @@ class TcpProxy:
     """A running proxy. Change ``target`` and :meth:`set` at any time."""
 
     target: tuple[str, int]
-    """Where new connections lead."""
+    """The server of new connections."""
     address: tuple[str, int] = ("", 0)
     """Where it listens."""
     state: Link = Link.WHOLE
@@ -42,18 +42,18 @@ class TcpProxy:
         return self.address[1]
 
     def set(self, state: Link) -> None:
-        """Part the clients from the server, or join them again."""
+        """Disconnect the clients from the server, or connect them again."""
         self.state = state
         if state is Link.SILENT:
             self._whole.clear()
             return
-        # What waited in a silent link must not pass once the link is refused.
+        # Bytes that wait in a silent link must not pass once the link is refused.
         if state is Link.REFUSED:
             self.reset()
         self._whole.set()
 
-    def lead_to(self, host: str, port: int) -> None:
-        """Reset all connections and lead new ones elsewhere, as a Service does at a fail-over."""
+    def redirect(self, host: str, port: int) -> None:
+        """Reset all connections and send new ones elsewhere, as a Service does at a failover."""
         self.target = (host, port)
         self.reset()
 
@@ -113,7 +113,7 @@ class TcpProxy:
 
 @asynccontextmanager
 async def tcp_proxy(host: str, port: int) -> AsyncIterator[TcpProxy]:
-    """Run a proxy before ``host``:``port`` on a free port of loopback while the context is open."""
+    """Run a proxy for ``host``:``port`` on a free loopback port while the context is open."""
     proxy = TcpProxy((host, port))
     proxy.set(Link.WHOLE)
     tasks: set[asyncio.Task[None]] = set()

@@ -1,4 +1,4 @@
-"""Waiting for something to become true, with a deadline and a clear failure."""
+"""Waits until something becomes true, with a deadline and a clear failure."""
 
 import asyncio
 import inspect
@@ -48,8 +48,8 @@ async def eventually(
 ) -> Any:
     """Return the first value of ``probe`` that ``accept`` takes; ``within`` is in seconds.
 
-    ``what`` completes the sentence "waited in vain for …". Raises TooLateError, with the value
-    that was seen last, and whatever ``probe`` raises.
+    ``what`` completes the sentence "waited in vain for …". Raises TooLateError with the value
+    that was seen last, and any exception of ``probe``.
     """
     deadline = time.monotonic() + within
     while True:

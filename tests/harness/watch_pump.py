@@ -1,4 +1,4 @@
-"""Passing the events of a watch on, and what can befall them on the way."""
+"""Forwards the events of a watch, and injects faults into it."""
 
 import asyncio
 import json
@@ -31,10 +31,10 @@ class Watch:
 
     path: str
     silent: bool = False
-    """True: events are swallowed."""
+    """True: events are dropped."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     last: bytes = b""
-    """What the client gets last; without it the connection is reset."""
+    """The last bytes that the client gets; empty: the connection is reset."""
 
     def end(self, last: bytes) -> None:
         """End the watch with ``last``, or with a reset."""
@@ -59,31 +59,31 @@ async def pump(
     watches: set[Watch],
     swallow: Callable[[], Swallow | None],
 ) -> None:
-    """Pass the lines of ``content`` on until one side, or a test, ends the watch."""
+    """Forward the lines of ``content`` until one side, or a test, ends the watch."""
     watch = Watch(request.path_qs)
     watches.add(watch)
-    passing = asyncio.ensure_future(_pass(content, passed, watch, swallow))
+    forwarding = asyncio.ensure_future(_forward(content, passed, watch, swallow))
     ending = asyncio.ensure_future(watch.ended.wait())
     try:
-        await asyncio.wait({passing, ending}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({forwarding, ending}, return_when=asyncio.FIRST_COMPLETED)
         if watch.ended.is_set():
             if watch.last:
                 await passed.write(watch.last)
                 await passed.write_eof()
             elif request.transport is not None:
                 request.transport.abort()
-        elif passing.exception() is None:
+        elif forwarding.exception() is None:
             await passed.write_eof()
         elif request.transport is not None:
             request.transport.abort()
     finally:
         watches.discard(watch)
-        for task in (passing, ending):
+        for task in (forwarding, ending):
             task.cancel()
-        await asyncio.gather(passing, ending, return_exceptions=True)
+        await asyncio.gather(forwarding, ending, return_exceptions=True)
 
 
-async def _pass(
+async def _forward(
     content: aiohttp.StreamReader,
     passed: web.StreamResponse,
     watch: Watch,

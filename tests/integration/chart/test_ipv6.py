@@ -62,8 +62,8 @@ def test_all_three_programs_listen_on_ipv6(
         "WHERRY_HTTP_PORT": str(ports.free_port()),
         "WHERRY_METRICS_PORT": str(ports.free_port()),
     }
-    told = {"WHERRY_HTTP_HOST": env["WHERRY_HTTP_HOST"], "WHERRY_AUTH_MODE": "none", **own}
-    processes.start("wherry-api", {**environment, **told})
+    own_settings = {"WHERRY_HTTP_HOST": env["WHERRY_HTTP_HOST"], "WHERRY_AUTH_MODE": "none", **own}
+    processes.start("wherry-api", {**environment, **own_settings})
     heard(int(own["WHERRY_HTTP_PORT"]), "/health")
     heard(int(own["WHERRY_METRICS_PORT"]), "/metrics")
     delete_crds(chart_plane)

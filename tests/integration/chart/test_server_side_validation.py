@@ -56,19 +56,19 @@ def _lines(documents: list[Document]) -> str:
 @every_variant
 def test_server_side_dry_run(prepared: ControlPlane, values: Values) -> None:
     documents = render(values)
-    told = prepared.kubectl(
+    output = prepared.kubectl(
         "apply", "--server-side", "--force-conflicts", *STRICT, stdin=_lines(documents)
     )
-    assert len(told.splitlines()) == len(documents)
-    assert "unknown field" not in told
+    assert len(output.splitlines()) == len(documents)
+    assert "unknown field" not in output
 
 
 @every_variant
 def test_the_pool_is_valid(prepared: ControlPlane, values: Values) -> None:
     documents = render(values)
     if any(is_pool_config_map(each) for each in documents):
-        told = prepared.kubectl("create", *STRICT, stdin=json.dumps(pool_of(documents)))
-        assert "created (server dry run)" in told
+        output = prepared.kubectl("create", *STRICT, stdin=json.dumps(pool_of(documents)))
+        assert "created (server dry run)" in output
 
 
 @every_variant
@@ -78,8 +78,8 @@ def test_each_pod_is_admitted_as_restricted(prepared: ControlPlane, values: Valu
     accounts = [each for each in documents if each["kind"] == "ServiceAccount"]
     prepared.kubectl("apply", "-f", "-", stdin=_lines(accounts))
     pods = [_pod(name, template) for name, template in pod_templates(documents)]
-    told = prepared.kubectl("create", *STRICT, stdin=_lines(pods))
-    assert sorted(told.splitlines()) == sorted(
+    output = prepared.kubectl("create", *STRICT, stdin=_lines(pods))
+    assert sorted(output.splitlines()) == sorted(
         f"pod/{pod['metadata']['name']} created (server dry run)" for pod in pods
     )
 
@@ -107,8 +107,8 @@ def _serve(plane: ControlPlane, crd: Path) -> None:
 def test_the_route_is_one_of_the_gateway_api(prepared: ControlPlane) -> None:
     _serve(prepared, gateway_api_crds() / "gateway.networking.k8s.io_httproutes.yaml")
     route = find(render(OTHER_KINDS), "HTTPRoute", "wherry-api")
-    told = prepared.kubectl("create", *STRICT, stdin=json.dumps(route))
-    assert "httproute.gateway.networking.k8s.io/wherry-api created" in told
+    output = prepared.kubectl("create", *STRICT, stdin=json.dumps(route))
+    assert "httproute.gateway.networking.k8s.io/wherry-api created" in output
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_monitors_and_alerts_are_those_of_the_prometheus_operator(
     plural = f"{kind.lower()}s"
     _serve(prepared, prometheus_operator_crds() / f"monitoring.coreos.com_{plural}.yaml")
     made = find(render(values), kind, "wherry")
-    told = prepared.kubectl("create", *STRICT, stdin=json.dumps(made))
-    assert f"{kind.lower()}.monitoring.coreos.com/wherry created (server dry run)" in told
+    output = prepared.kubectl("create", *STRICT, stdin=json.dumps(made))
+    assert f"{kind.lower()}.monitoring.coreos.com/wherry created (server dry run)" in output
     made["spec"]["neverHeardOf"] = 1
     with pytest.raises(Exception, match="neverHeardOf"):
         prepared.kubectl("create", *STRICT, stdin=json.dumps(made))
@@ -134,11 +134,13 @@ def test_monitors_and_alerts_are_those_of_the_prometheus_operator(
 
 def test_the_services_of_a_service_monitor_are_valid(prepared: ControlPlane) -> None:
     services = [each for each in render(SERVICE_MONITOR) if each["kind"] == "Service"]
-    told = prepared.kubectl("create", *STRICT, stdin=_lines(services))
-    assert len(told.splitlines()) == 4
+    output = prepared.kubectl("create", *STRICT, stdin=_lines(services))
+    assert len(output.splitlines()) == 4
 
 
 def test_install_yaml_is_valid(prepared: ControlPlane) -> None:
     manifest = (ROOT / "deploy" / "install.yaml").read_text(encoding="utf-8")
-    told = prepared.kubectl("apply", "--server-side", "--force-conflicts", *STRICT, stdin=manifest)
-    assert "deployment.apps/wherry-operator serverside-applied" in told
+    output = prepared.kubectl(
+        "apply", "--server-side", "--force-conflicts", *STRICT, stdin=manifest
+    )
+    assert "deployment.apps/wherry-operator serverside-applied" in output

@@ -157,12 +157,12 @@ async def prometheus(world: World, tmp_path: Path) -> AsyncIterator[Prometheus]:
     with running_prometheus(tmp_path / "prometheus") as (server, scrape):
 
         async def follow() -> None:
-            told: list[Target] = []
+            written: list[Target] = []
             while True:
                 wanted = world.all_targets()
-                if wanted != told:
+                if wanted != written:
                     scrape(wanted)
-                    told = wanted
+                    written = wanted
                 await asyncio.sleep(0.3)
 
         task = asyncio.create_task(follow())

@@ -1,4 +1,4 @@
-"""Draws the dashboard's panels from what Prometheus tells, as an SVG: a picture for the docs.
+"""Draws the dashboard's panels from data of Prometheus, as an SVG for the docs.
 
 Grafana itself draws them more finely; the titles, places, queries and values are the same.
 """

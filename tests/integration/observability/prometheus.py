@@ -78,7 +78,7 @@ def _series(found: Any) -> list[Series]:
 
 @contextmanager
 def running_prometheus(folder: Path) -> Iterator[tuple[Prometheus, Callable[[list[Target]], None]]]:
-    """Run a Prometheus with Wherry's alerts; yield it and a function that tells it its targets."""
+    """Run a Prometheus with Wherry's alerts; yield it and a function that sets its targets."""
     program = shell.find("prometheus")
     if program is None:
         raise say.SetupError("prometheus is missing: apt-get install prometheus")

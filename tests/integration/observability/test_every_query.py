@@ -234,20 +234,20 @@ async def test_a_takeover_counts_nothing_again(
         await initiate(http, url, ["1", "2"])
     await settled(world, open_jobs=0)
     ended = 'wherry_jobs_ended_total{phase="Completed"}'
-    [told] = await eventually(
+    [sample] = await eventually(
         "all to be counted",
         lambda: prometheus.now(ended),
         lambda found: [each.last for each in found] == [3],
     )
     # What was completed before the last renewal of the lease was announced by the one before.
     await asyncio.sleep(2)
-    leader = world.operators[int(told.labels["instance"].removeprefix("operator-"))]
+    leader = world.operators[int(sample.labels["instance"].removeprefix("operator-"))]
     await asyncio.to_thread(leader.end)
-    other = f'wherry_leader{{instance!="{told.labels["instance"]}"}} == 1'
+    other = f'wherry_leader{{instance!="{sample.labels["instance"]}"}} == 1'
     await eventually("a takeover", lambda: prometheus.now(other))
     await initiate(http, url, ["1", "2"])
     await settled(world, open_jobs=0)
-    again = f'{ended[:-1]}, instance!="{told.labels["instance"]}"}}'
+    again = f'{ended[:-1]}, instance!="{sample.labels["instance"]}"}}'
     [found] = await eventually("the new one to be counted", lambda: prometheus.now(again))
     assert found.last == 1
     jobs_now = 'sum(wherry_jobs{phase="Completed"})'

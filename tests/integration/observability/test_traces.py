@@ -29,7 +29,7 @@ def jaeger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jaeger]:
     server.stop()
 
 
-def told(endpoint: str) -> dict[str, str]:
+def trace_variables(endpoint: str) -> dict[str, str]:
     """Return variables that send traces to ``endpoint``, soon."""
     return {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_BSP_SCHEDULE_DELAY": "200"}
 
@@ -53,7 +53,7 @@ async def job_named(world: World, name: str) -> DownloadJob:
 
 
 class Trace:
-    """A trace as Jaeger tells it."""
+    """A trace as Jaeger returns it."""
 
     def __init__(self, raw: dict[str, Any]) -> None:
         self._raw = raw
@@ -103,7 +103,7 @@ async def trace_with(jaeger: Jaeger, trace_id: str, *names: str) -> Trace:
 async def test_one_connected_trace_from_the_post_to_the_completion(
     world: World, jaeger: Jaeger, http: httpx.AsyncClient
 ) -> None:
-    url = await start(world, **told(jaeger.otlp_endpoint), WHERRY_LOG_FORMAT="json")
+    url = await start(world, **trace_variables(jaeger.otlp_endpoint), WHERRY_LOG_FORMAT="json")
     name = await post(http, url, ["1", "2"], traceparent=f"00-{CALLER}-00f067aa0ba902b7-01")
     job = await job_named(world, name)
     job = await jobs.job_becomes(world.api, job, Phase.COMPLETED)
@@ -145,7 +145,7 @@ async def test_failed_attempts_and_jobs_made_by_hand_have_their_trace(
     del http
     closed = f"http://127.0.0.1:{ports.free_port()}/"
     catalogue = {"WHERRY_CATALOGUE_URL": closed, "WHERRY_CATALOGUE_TIMEOUT_SECONDS": "1"}
-    await start(world, **told(jaeger.otlp_endpoint), **catalogue)
+    await start(world, **trace_variables(jaeger.otlp_endpoint), **catalogue)
     job = await jobs.create_job(world.api, world.namespace, ["1", "2"], backoffLimit=1)
     await jobs.job_becomes(world.api, job, Phase.FAILED)
 
@@ -174,7 +174,7 @@ async def test_failed_attempts_and_jobs_made_by_hand_have_their_trace(
 
 
 async def test_a_collector_that_is_away_fails_no_job(world: World, http: httpx.AsyncClient) -> None:
-    url = await start(world, **told(f"http://127.0.0.1:{ports.free_port()}"))
+    url = await start(world, **trace_variables(f"http://127.0.0.1:{ports.free_port()}"))
     name = await post(http, url, ["1", "2"])
     job = await jobs.job_becomes(world.api, await job_named(world, name), Phase.COMPLETED)
     assert TRACEPARENT_ANNOTATION in job.metadata.annotations

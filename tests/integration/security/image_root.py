@@ -32,7 +32,7 @@ class ImageRoot:
     """What the image says of user, command and environment."""
 
     def files(self) -> list[Path]:
-        """Return every regular file, as it lies on this machine."""
+        """Return the path on this machine of every regular file."""
         return [
             path
             for path in sorted(self.folder.rglob("*"))

@@ -1,4 +1,4 @@
-"""Redis tells a runner which upload of an earlier attempt to go on with: only an own one counts."""
+"""A runner resumes an upload that Redis names only if it belongs to the same job."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Status and Redis written by somebody who is no part of Wherry: what then."""
+"""A status and Redis entries that an attacker wrote do no harm."""
 
 import contextlib
 from typing import Any
@@ -156,9 +156,9 @@ async def test_a_message_on_the_channel_of_a_name_reaches_only_its_own_tenant(
             job.metadata.name,
             {"spec": {"suspend": False}},
         )
-        told = [line async for line in lines]
-    assert not any("theirs" in line for line in told)
-    assert any("completed" in line for line in told)
+        received = [line async for line in lines]
+    assert not any("theirs" in line for line in received)
+    assert any("completed" in line for line in received)
 
 
 async def all_jobs(siege: Siege) -> list[DownloadJob]:

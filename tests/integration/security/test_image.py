@@ -113,12 +113,12 @@ print(json.dumps({"uid": os.getuid(), "groups": os.getgroups(), "refused": found
 """
     done = image.run("python", "-c", program)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["uid"] == 65532
-    assert not set(told["groups"]) - {65532}
-    assert told["refused"] == ["Read-only file system"] * 3
-    assert told["authorities"] > 50
-    assert told["user"] == "wherry"
+    report = json.loads(done.stdout)
+    assert report["uid"] == 65532
+    assert not set(report["groups"]) - {65532}
+    assert report["refused"] == ["Read-only file system"] * 3
+    assert report["authorities"] > 50
+    assert report["user"] == "wherry"
 
 
 class Greeting(BaseHTTPRequestHandler):

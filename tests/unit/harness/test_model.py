@@ -131,13 +131,13 @@ FAILED = version(
     ],
 )
 BAD_ENDS: dict[str, dict[str, Any]] = {
-    "team/job: lost: it was acknowledged and is nowhere": {"jobs": ()},
+    "team/job: lost: it was acknowledged and does not exist": {"jobs": ()},
     "team/job: lost: it stays Processing (attempt 1)": {"jobs": (HALF,)},
     "team/job: lost: it stays None (attempt 0)": {"jobs": (version(),)},
     "team/job: ended as Failed, not Completed: StoreAway: no answer": {"jobs": (FAILED,)},
     "team/job: it was never asked for": {"asked": {}},
     "team/job: Completed without an archive": {"jobs": (version(phase="Completed", attempt=1),)},
-    "team/job: Failed, and yet with an archive": {
+    "team/job: Failed, but it has an archive": {
         "jobs": (version(phase="Failed", attempt=1, archive=ARCHIVE),),
         "asked": {"team/job": frozenset({Phase.FAILED})},
     },
@@ -159,7 +159,7 @@ BAD_ENDS: dict[str, dict[str, Any]] = {
     },
     f"upload without an owner: {KEY}": {"uploads": (KEY,)},
     "pod without an owner: r-0": {"pool_uids": frozenset()},
-    "written although all was quiet: patch downloadjobs": {
+    "written although no job was at work: patch downloadjobs": {
         "writes_when_quiet": ("patch downloadjobs",)
     },
 }
@@ -173,7 +173,7 @@ def test_a_bad_end_is_caught(sentence: str) -> None:
 def test_a_job_that_vanished_before_its_end_is_lost() -> None:
     changes = (*history(QUEUED, CLAIMED), Change("DELETED", CLAIMED))
     facts = dataclasses.replace(good(), changes=changes, jobs=(), objects={})
-    assert broken_promises(facts) == ["team/job: lost: it was acknowledged and is nowhere"]
+    assert broken_promises(facts) == ["team/job: lost: it was acknowledged and does not exist"]
 
 
 def test_the_upload_of_a_job_that_still_runs_has_an_owner() -> None:

@@ -65,7 +65,7 @@ async def test_new_connections_lead_to_the_new_target() -> None:
         answering(b"2") as second,
         tcp_proxy("127.0.0.1", first) as proxy,
     ):
-        proxy.lead_to("127.0.0.1", second)
+        proxy.redirect("127.0.0.1", second)
         async with client(proxy) as (reader, writer):
             writer.write(b"a\n")
             assert await reader.readline() == b"2a\n"

@@ -1,4 +1,4 @@
-"""Clients that follow jobs by server-sent events, and connect anew whenever a stream breaks."""
+"""Clients that follow jobs by server-sent events, and reconnect whenever a stream breaks."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,17 +10,17 @@ ENDS = frozenset({"completed", "failed"})
 
 
 @dataclass
-class Follower:
+class StreamClient:
     """What one client has seen of one job."""
 
     job: str
     seen: list[tuple[int, int]] = field(default_factory=list)
     """(attempt, step) of every event, over all connections."""
     ends: list[str] = field(default_factory=list)
-    """The names of all events that told of the job's end."""
+    """The names of all terminal events."""
 
     async def follow(self, client: httpx.AsyncClient) -> None:
-        """Follow until the job's end was told."""
+        """Follow until a terminal event arrives."""
         last_id = ""
         while not self.ends:
             try:

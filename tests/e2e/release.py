@@ -17,7 +17,7 @@ from tests.harness.fixtures import REDIS_DATABASES
 from tests.harness.waiting import eventually_blocking
 from trial import chart
 
-INSTALL_TIMEOUT: Final = "300s"
+INSTALL_TIMEOUT: Final = "600s"
 """Longer than the trial's: the node may be busy with the trial's jobs."""
 COMPONENTS: Final = "app.kubernetes.io/component in (api, operator, runner)"
 RUNNERS: Final = "app.kubernetes.io/component=runner"

@@ -65,9 +65,10 @@ async def room(
 
 @pytest.fixture
 def start_runner(room: Room, processes: ProcessGroup, redis_env: dict[str, str]) -> StartRunner:
-    """Call it with a name and further variables for a real runner that is ready."""
+    """Call it with a name and further variables for a real runner, which is ready unless
+    ``wait`` is False."""
 
-    def start(name: str = ME, **variables: str) -> ComponentProcess:
+    def start(name: str = ME, *, wait: bool = True, **variables: str) -> ComponentProcess:
         health, url = health_variables()
         environment = {
             "KUBECONFIG": str(room.kubeconfig),
@@ -79,7 +80,7 @@ def start_runner(room: Room, processes: ProcessGroup, redis_env: dict[str, str])
             **variables,
         }
         return processes.start(
-            "wherry-jobrunner", environment, name=name, ready_url=f"{url}/readyz"
+            "wherry-jobrunner", environment, name=name, ready_url=f"{url}/readyz" if wait else ""
         )
 
     return start

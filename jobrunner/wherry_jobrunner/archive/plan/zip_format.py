@@ -3,6 +3,10 @@
 Source: APPNOTE.TXT 6.3.10 of PKWARE; the sections are given at each record. No member has a data
 descriptor: a stored member with one cannot be read by a program that reads from the front (Java's
 ZipInputStream refuses it), and every CRC is known before the part with the header is uploaded.
+
+The records are written here, because ``zipfile`` and the streaming libraries write an archive from
+front to back. The planner needs the size and offset of every record before any byte is read, so
+that parts can be built side by side, or copied by the store.
 """
 
 import struct

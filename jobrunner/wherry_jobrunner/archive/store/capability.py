@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-import time
 import zlib
 from dataclasses import dataclass
 from typing import Any, Final
+
+from cachetools import TTLCache
 
 from wherry_jobrunner.archive.interface import ArchiveError
 from wherry_jobrunner.archive.store.multipart_upload import (
@@ -25,6 +26,7 @@ PROBE_BYTES: Final = 4_096
 PROBE_PLAN: Final = "probe"
 WRONG_ETAG: Final = '"00000000000000000000000000000000"'
 KEPT_SECONDS: Final = 3_600.0
+MAX_STORES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,13 @@ class CopyCapability:
     """In a few words, for the log."""
 
 
-NO_COPIES: Final = CopyCapability(copies=False, returns_crc32=False, why="turned off")
-
-
 class Capabilities:
     """What this process knows about stores: each is probed once an hour, one probe at a time."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, str, bool], tuple[float, CopyCapability]] = {}
+        self._known: TTLCache[tuple[str, str, str, bool], CopyCapability] = TTLCache(
+            MAX_STORES, KEPT_SECONDS
+        )
         self._probing: dict[tuple[str, str, str, bool], asyncio.Lock] = {}
 
     async def of(
@@ -68,15 +69,15 @@ class Capabilities:
         store = (str(client.meta.endpoint_url), source_bucket, bucket, with_crc32)
         lock = self._probing.setdefault(store, asyncio.Lock())
         async with lock:
-            until, capability = self._known.get(store, (0.0, NO_COPIES))
-            if time.monotonic() < until:
-                return capability
+            known = self._known.get(store)
+            if known is not None:
+                return known
             upload = await begin(client, bucket, key, PROBE_PLAN, with_crc32=with_crc32)
             try:
                 capability = await _probe(client, requests, source_bucket, source, upload)
             finally:
                 await abort_or_report(client, upload, job)
-            self._known[store] = (time.monotonic() + KEPT_SECONDS, capability)
+            self._known[store] = capability
             logger.info(
                 "the store %s parts by itself (%s)",
                 "copies" if capability.copies else "does not copy",

@@ -37,6 +37,8 @@ class StateRef:
     namespace: str
     name: str
     uid: str
+    deleted: bool = False
+    """True when Redis holds only the record of the job's deletion."""
 
 
 async def publish(redis: Redis, snapshot: JobSnapshot, ttl_seconds: int) -> bool:
@@ -125,7 +127,9 @@ async def delete_gone(redis: Redis, snapshot: JobSnapshot) -> bool:
 
 
 async def scan(redis: Redis, batch: int = SCAN_BATCH) -> AsyncIterator[list[StateRef]]:
-    """Yield all jobs of this release of which Redis holds a snapshot, in lists up to ``batch``.
+    """Yield all jobs of this release that Redis knows, in lists of about ``batch``.
+
+    Those whose deletion is recorded are among them.
 
     A job whose snapshot comes or goes meanwhile may be missing, and one may come twice.
     """
@@ -170,6 +174,8 @@ async def _refs(redis: Redis, state_keys: Sequence[str]) -> list[StateRef]:
         job = redis.keyspace.job_of_state(key)
         if job is not None and uid is not None and uid != deleted_uid:
             refs.append(StateRef(*job, str(uid)))
+        if job is not None and deleted_uid is not None:
+            refs.append(StateRef(*job, str(deleted_uid), deleted=True))
     return refs
 
 

@@ -138,17 +138,21 @@ class DeletedJobs:
 
     async def run(self) -> None:
         """Compare the states in Redis with the API server every few minutes until cancelled."""
+        # What was deleted before this replica acted may have been recorded by the API or a runner,
+        # which do not touch the store.
+        recorded = True
         while True:
             self._scan_due.clear()
             pause = SCAN_SECONDS
             try:
-                found = await self.scan()
+                found = await self.scan(recorded=recorded)
             except RedisUnavailableError:
                 pause = RETRY_SECONDS
             except KubernetesError as error:
                 pause = RETRY_SECONDS
                 logger.warning("could not look for deleted jobs: %s", error)
             else:
+                recorded = False
                 if found:
                     logger.info("found %d jobs whose deletion was missed", found)
             try:
@@ -158,10 +162,11 @@ class DeletedJobs:
             except TimeoutError:
                 continue
 
-    async def scan(self) -> int:
+    async def scan(self, *, recorded: bool) -> int:
         """Compare all states in Redis with the API server; return how many jobs are gone.
 
-        Raises RedisUnavailableError and KubernetesError.
+        With ``recorded``, jobs whose deletion Redis knows already are among them. Raises
+        RedisUnavailableError and KubernetesError.
         """
         found = 0
         batches = job_states.scan(self._link.redis)
@@ -169,7 +174,11 @@ class DeletedJobs:
             states = await self._link.send(lambda _: anext(batches, None))
             if states is None:
                 return found
-            suspects = [state for state in states if self._may_be_gone(state)]
+            suspects = [
+                state
+                for state in states
+                if self._may_be_gone(state) and (recorded or not state.deleted)
+            ]
             for state in await self._gone(suspects):
                 self._add(DeletedJob(state.namespace, state.name, state.uid))
                 found += 1

@@ -242,8 +242,21 @@ async def test_all_states_are_scanned_in_batches(redis: Redis) -> None:
     await redis.hset("wherry:state:no-job", "uid", "x")
     batches = [batch async for batch in job_states.scan(redis, batch=100)]
     assert max(len(batch) for batch in batches) <= 100
-    found = {(ref.namespace, ref.name, ref.uid) for batch in batches for ref in batch}
-    assert found == wanted
+    refs = [ref for batch in batches for ref in batch]
+    assert {(ref.namespace, ref.name, ref.uid) for ref in refs if not ref.deleted} == wanted
+    assert [ref for ref in refs if ref.deleted] == [
+        job_states.StateRef("team-a", "gone", "u-gone", deleted=True)
+    ]
+
+
+async def test_a_scan_shows_a_job_and_the_deleted_one_of_its_name(redis: Redis) -> None:
+    await job_states.publish(redis, snapshot(name="job", uid="new"), 60)
+    await job_states.delete(redis, "team-a", "job", "old")
+    refs = [ref for batch in [each async for each in job_states.scan(redis)] for ref in batch]
+    assert refs == [
+        job_states.StateRef("team-a", "job", "new"),
+        job_states.StateRef("team-a", "job", "old", deleted=True),
+    ]
 
 
 async def test_a_scan_of_nothing(redis: Redis) -> None:

@@ -41,9 +41,13 @@ async def test_subscribers_of_a_deleted_job_are_notified(operated: Operated) -> 
         )
 
 
-@pytest.mark.parametrize("created_again", [False, True], ids=["gone", "created again"])
-async def test_a_deletion_that_no_process_saw_ends_state_and_archive(
-    operated: Operated, created_again: bool
+@pytest.mark.parametrize(
+    ("created_again", "recorded"),
+    [(False, False), (True, False), (False, True)],
+    ids=["gone", "created again", "recorded by the API"],
+)
+async def test_a_deletion_that_no_operator_saw_ends_state_and_archive(
+    operated: Operated, created_again: bool, recorded: bool
 ) -> None:
     await operated.create_pool()
     operator = operated.start_operator()
@@ -63,6 +67,11 @@ async def test_a_deletion_that_no_process_saw_ends_state_and_archive(
         )
         operator.kill()
         await operated.api.delete(JOBS, *where)
+        if recorded:
+            # As the API and the runner do when the API server answers that the job is gone.
+            last = await job_states.read(operated.redis, *where)
+            assert last is not None
+            await job_states.delete_gone(operated.redis, last)
         if created_again:
             new = await jobs.create_job(operated.api, operated.namespace, ["1"], where[1])
         # Nothing is old enough to be found as an orphan.

@@ -77,6 +77,8 @@ class MemoryRedis:
     """By ``namespace/name``."""
     deleted: dict[str, JobSnapshot | None] = field(default_factory=dict)
     """The last snapshot of deleted jobs, by uid."""
+    tombstones: dict[str, str] = field(default_factory=dict)
+    """The uid of a deleted job, by ``namespace/name``."""
     marker: str = ""
 
 
@@ -112,6 +114,9 @@ def redis_in_memory(monkeypatch: pytest.MonkeyPatch) -> MemoryRedis:
 
     async def scan(_: Any) -> AsyncIterator[list[StateRef]]:
         found = [StateRef(each.namespace, each.name, each.uid) for each in memory.states.values()]
+        found += [
+            StateRef(*job.split("/"), uid, deleted=True) for job, uid in memory.tombstones.items()
+        ]
         yield found[:1]
         yield found[1:]
 

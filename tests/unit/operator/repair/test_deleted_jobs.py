@@ -81,10 +81,21 @@ async def test_a_replica_that_does_not_act_deletes_nothing(redis: MemoryRedis) -
 async def test_a_deletion_that_no_process_saw_is_found(redis: MemoryRedis) -> None:
     seen = Observer()
     last = redis.states["tenant/job"] = state()
-    assert await seen.deleted_jobs.scan() == 1
+    assert await seen.deleted_jobs.scan(recorded=True) == 1
     await work_off(seen)
     assert (redis.states, seen.store.deleted) == ({}, ["u"])
     assert redis.deleted["u"] == last, "its subscribers get the last snapshot"
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+async def test_a_deletion_that_the_api_recorded_ends_the_objects_once(
+    redis: MemoryRedis, recorded: bool
+) -> None:
+    seen = Observer()
+    redis.tombstones["tenant/job"] = "u"
+    assert await seen.deleted_jobs.scan(recorded=recorded) == int(recorded)
+    await work_off(seen)
+    assert seen.store.deleted == (["u"] if recorded else [])
 
 
 async def test_a_job_created_again_under_the_name_is_another_job(redis: MemoryRedis) -> None:
@@ -92,7 +103,7 @@ async def test_a_job_created_again_under_the_name_is_another_job(redis: MemoryRe
     redis.states["tenant/job"] = state("first")
     seen.server.put(JOB, {"metadata": {"uid": "second"}})
     seen.cache.put_job(JobView(running("second"), 1))
-    assert await seen.deleted_jobs.scan() == 1
+    assert await seen.deleted_jobs.scan(recorded=True) == 1
     await work_off(seen)
     assert seen.store.deleted == ["first"]
 
@@ -101,14 +112,14 @@ async def test_a_job_that_the_cache_does_not_have_yet_is_kept(redis: MemoryRedis
     seen = Observer()
     redis.states["tenant/job"] = state()
     seen.server.put(JOB, {"metadata": {"uid": "u"}})
-    assert await seen.deleted_jobs.scan() == 0
+    assert await seen.deleted_jobs.scan(recorded=True) == 0
 
 
 async def test_a_cached_job_costs_no_request(redis: MemoryRedis) -> None:
     seen = Observer()
     redis.states["tenant/job"] = state()
     seen.cache.put_job(JobView(running(), 1))
-    assert await seen.deleted_jobs.scan() == 0
+    assert await seen.deleted_jobs.scan(recorded=True) == 0
     assert seen.server.requests == []
 
 
@@ -127,7 +138,7 @@ async def test_an_api_server_that_cannot_tell_deletes_nothing(
     redis.states["tenant/job"] = state()
     seen.server.fail = lambda method, path: error  # type: ignore[return-value]
     with pytest.raises(type(error)):
-        await seen.deleted_jobs.scan()
+        await seen.deleted_jobs.scan(recorded=True)
     assert seen.deleted_jobs.queue.idle
 
 
@@ -135,7 +146,7 @@ async def test_states_of_foreign_namespaces_are_left_alone(redis: MemoryRedis) -
     seen = Observer()
     seen.deleted_jobs._tenants = ("another",)
     redis.states["tenant/job"] = state()
-    assert await seen.deleted_jobs.scan() == 0
+    assert await seen.deleted_jobs.scan(recorded=True) == 0
 
 
 async def test_without_redis_the_objects_are_deleted_all_the_same(redis: MemoryRedis) -> None:

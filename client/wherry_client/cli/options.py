@@ -90,6 +90,18 @@ class GlobalOptions:
     tenant: str | None = None
     as_json: bool = False
 
+    def connection(self, url: str | None, token: str | None, tenant: str | None) -> Connection:
+        """Return the connection; the arguments were given after the command and take precedence.
+
+        An empty token or tenant counts as given: it overrides the environment variable.
+        """
+        chosen = self.url if url is None else url
+        return Connection(
+            url=DEFAULT_URL if chosen is None else chosen,
+            token=self.token if token is None else token,
+            tenant=self.tenant if tenant is None else tenant,
+        )
+
 
 def with_connection(command: Callable[..., Work]) -> Callable[..., None]:
     """Add the options of a connection to ``command``, and run the work that it returns.
@@ -108,11 +120,7 @@ def with_connection(command: Callable[..., Work]) -> Callable[..., None]:
         **arguments: Any,
     ) -> None:
         given = context.find_object(GlobalOptions) or GlobalOptions()
-        connection = Connection(
-            url=url or given.url or DEFAULT_URL,
-            token=token or given.token,
-            tenant=tenant or given.tenant,
-        )
+        connection = given.connection(url, token, tenant)
         run(lambda: command(**arguments), connection, as_json=as_json or given.as_json)
 
     signature = inspect.signature(connect).parameters.values()

@@ -188,9 +188,7 @@ class PoolExecutor:
 
     def _record(self, pool: RunnerPool, event: Event) -> None:
         metadata = pool.metadata
-        self.events.record(
-            Regarding(KIND, metadata.namespace, metadata.name, metadata.uid), event
-        )
+        self.events.record(Regarding(KIND, metadata.namespace, metadata.name, metadata.uid), event)
 
 
 def status_change(old: RunnerPoolStatus, new: RunnerPoolStatus, now: datetime) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Everything that may happen to a job on its way, with real servers and a runner played by hand."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -163,6 +164,30 @@ async def test_a_running_job_that_takes_longer_than_it_may_fails(operated: Opera
         with pytest.raises(ApiError, match="422"):
             await runner.complete(claimed)
     assert [each.reason for each in failed.status.conditions] == ["DeadlineExceeded"]
+
+
+async def test_suspended_time_does_not_count_against_the_active_deadline(
+    operated: Operated,
+) -> None:
+    await operated.create_pool()
+    operated.start_operator()
+    job = await jobs.create_job(operated.api, operated.namespace, ["1"], activeDeadlineSeconds=5)
+    runner = operated.runner()
+    await runner.start()
+    async with runner.beating():
+        first = await runner.take()
+        await jobs.patch_spec(operated.api, job, suspend=True)
+        await eventually("the runner to be asked to stop", lambda: job.key in runner.orders.stop)
+        await runner.hand_back(first)
+        await jobs.job_becomes(operated.api, job, Phase.QUEUED)
+        await asyncio.sleep(6)
+        assert (await jobs.read_job(operated.api, job)).status.phase is Phase.QUEUED
+        await jobs.patch_spec(operated.api, job, suspend=False)
+        second = await runner.take()
+        assert first.status.start_time
+        assert second.status.start_time
+        assert second.status.start_time - first.status.start_time >= timedelta(seconds=6)
+        await jobs.job_becomes(operated.api, job, Phase.FAILED)
 
 
 async def test_a_deleted_pod_and_an_evicted_one_lose_no_job(operated: Operated) -> None:

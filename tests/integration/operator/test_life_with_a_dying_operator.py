@@ -28,14 +28,14 @@ WRITES = ("patch-downloadjobs/status", "patch-downloadjobs", "post-downloadjobs"
 
 LIVES: list[Callable[[Operated], Awaitable[object]]] = [
     life.fail_until_dead_lettered_and_retry,
-    life.test_a_hopeless_failure_is_not_tried_again,
-    life.test_a_job_handed_back_goes_on_at_once,
+    life.test_a_failure_that_cannot_succeed_is_not_retried,
+    life.test_a_job_handed_back_continues_at_once,
     life.test_suspend_and_resume_while_waiting_and_while_running,
     life.test_cancel_while_waiting_and_while_running,
     life.test_a_running_job_that_takes_longer_than_it_may_fails,
     life.test_a_deleted_pod_and_an_evicted_one_lose_no_job,
     life.test_used_up_memory_is_the_jobs_own_failure,
-    life.test_a_silent_runner_is_fenced_off_and_its_pod_deleted,
+    life.test_an_unresponsive_runner_is_fenced_off_and_its_pod_deleted,
     life.fail_late_and_be_deleted,
     life.test_a_job_that_waits_for_its_pool_runs_once_it_is_there,
 ]

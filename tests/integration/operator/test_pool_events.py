@@ -1,4 +1,4 @@
-"""A pool's Events, found as ``kubectl describe`` looks for them."""
+"""The Events of a pool, as ``kubectl describe`` finds them."""
 
 import asyncio
 
@@ -27,7 +27,7 @@ async def events(operated: Operated) -> dict[str, Resource]:
     return {each["reason"]: each for each in found["items"]}
 
 
-async def told(operated: Operated, *reasons: str) -> dict[str, Resource]:
+async def recorded(operated: Operated, *reasons: str) -> dict[str, Resource]:
     wanted = set(reasons)
     return await eventually(
         f"the Events {sorted(wanted)}", lambda: events(operated), lambda seen: wanted <= set(seen)
@@ -39,7 +39,9 @@ async def describe(operated: Operated, cluster: Cluster) -> str:
     return await asyncio.to_thread(cluster.kubectl, *words)
 
 
-async def test_runners_that_come_and_go_are_told(operated: Operated, cluster: Cluster) -> None:
+async def test_runners_that_start_and_leave_are_events(
+    operated: Operated, cluster: Cluster
+) -> None:
     await operated.create_pool(concurrency=1, idleSeconds=1)
     operated.start_operator()
     job = await jobs.create_job(operated.api, operated.namespace, ["1"])
@@ -49,7 +51,7 @@ async def test_runners_that_come_and_go_are_told(operated: Operated, cluster: Cl
         await runner.complete(await runner.take())
         await eventually("the runner to be asked to leave", lambda: runner.orders.drain)
     await runner.leave()
-    found = await told(operated, "RunnersStarted", "RunnersDrained")
+    found = await recorded(operated, "RunnersStarted", "RunnersDrained")
     assert "Started default-runner-0." in found["RunnersStarted"]["message"]
     assert "default-runner-0" in found["RunnersDrained"]["message"]
     assert job.metadata.name not in str(found)
@@ -59,16 +61,18 @@ async def test_runners_that_come_and_go_are_told(operated: Operated, cluster: Cl
     assert "RunnersDrained" in listed
 
 
-async def test_what_holds_runners_up_is_told(operated: Operated, cluster: Cluster) -> None:
+async def test_what_prevents_runners_from_starting_is_an_event(
+    operated: Operated, cluster: Cluster
+) -> None:
     await operated.create_pool(maxRunners=0)
     operated.start_operator()
     await jobs.create_job(operated.api, operated.namespace, ["1"])
-    await told(operated, "MaxRunnersZero")
+    await recorded(operated, "MaxRunnersZero")
     await set_pool(operated, maxRunners=1)
     runner = operated.runner()
     await runner.pod()
     await runner.find_no_node("0/3 nodes are available")
-    found = await told(operated, "NoNode")
+    found = await recorded(operated, "NoNode")
     assert "0/3 nodes are available" in found["NoNode"]["message"]
     waiting = {"reason": "ErrImagePull", "message": "no such image"}
     container = {
@@ -81,12 +85,12 @@ async def test_what_holds_runners_up_is_told(operated: Operated, cluster: Cluste
     }
     scheduled = {"type": "PodScheduled", "status": "True"}
     await runner.patch_pod(conditions=[scheduled], containerStatuses=[container])
-    found = await told(operated, "RunnersDoNotStart", "RunnersScheduled")
+    found = await recorded(operated, "RunnersDoNotStart", "RunnersScheduled")
     assert "ErrImagePull: no such image" in found["RunnersDoNotStart"]["message"]
     await runner.set_pod("Failed")
-    await told(operated, "RunnersFail", "RunnerFailed")
+    await recorded(operated, "RunnersFail", "RunnerFailed")
     await set_pool(operated, paused=True)
-    await told(operated, "PausedBySpec")
+    await recorded(operated, "PausedBySpec")
     _, _, listed = (await describe(operated, cluster)).partition("\nEvents:\n")
     for reason in ("MaxRunnersZero", "NoNode", "RunnersDoNotStart", "RunnerFailed"):
         assert reason in listed

@@ -55,7 +55,7 @@ def test_at_most_ten_writes_a_second_whatever_asks() -> None:
 
 def test_many_updates_do_not_delay_a_first_explanation() -> None:
     budget = ExplanationBudget()
-    moments(budget, [f"told-{number}" for number in range(10_000)], first=False)
+    moments(budget, [f"explained-{number}" for number in range(10_000)], first=False)
     assert budget.seconds_until_allowed("new", 0, first=True) == 0
 
 
@@ -128,7 +128,7 @@ async def test_jobs_with_a_stale_reason_are_requeued_once_the_pool_has_settled()
     world.put_pool(paused=True)
     world.put_job("stale", "PoolPaused")
     world.put_job("right", "MaxRunnersZero")
-    world.put_job("silent", None)
+    world.put_job("unexplained", None)
     assert await world.check(0, 1) == []
     world.put_pool(maxRunners=0)
     assert await world.check(2, 6.9) == []

@@ -60,7 +60,10 @@ class Snapshots:
         self._link = link
         self._jobs = jobs
         self._estimates = estimates
-        self._changed: LRUCache[JobKey, tuple[JobSnapshot, float]] = LRUCache(MAX_ENTRIES)
+        self._changed: LRUCache[JobKey, tuple[str, tuple[bool, int, int], float]] = LRUCache(
+            MAX_ENTRIES
+        )
+        """Uid and order of each running job's last snapshot, and when it was first seen."""
         self._read_lately: TTLCache[JobKey, bool] = TTLCache(MAX_ENTRIES, RESOURCE_READ_SECONDS)
         self._exists: TTLCache[JobKey, str] = TTLCache(MAX_ENTRIES, EXISTENCE_SECONDS)
         """Uids of ended jobs whose resource was seen lately."""
@@ -158,12 +161,12 @@ class Snapshots:
     def _must_read_resource(self, snapshot: JobSnapshot) -> bool:
         key = (snapshot.namespace, snapshot.name)
         now = asyncio.get_running_loop().time()
-        last, changed_at = self._changed.get(key, (None, 0.0))
-        same = last is not None and (last.uid, last.order) == (snapshot.uid, snapshot.order)
-        if not same:
-            self._changed[key] = (snapshot, now)
-        # A change that this process has seen is fresh, whatever the runner's clock says.
-        unchanged = None if last is None else now - changed_at if same else 0.0
+        uid, order, changed_at = self._changed.get(key, (None, None, now))
+        if (uid, order) != (snapshot.uid, snapshot.order):
+            self._changed[key] = (snapshot.uid, snapshot.order, now)
+            changed_at = now
+        # A change that this process has seen is new, whatever the runner's clock says.
+        unchanged = None if uid is None else now - changed_at
         if not may_be_stale(snapshot, unchanged_seconds=unchanged, now=datetime.now(UTC)):
             return False
         if key in self._read_lately:

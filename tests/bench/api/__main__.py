@@ -10,6 +10,7 @@ of another checkout beside this one's.
 
 import argparse
 import asyncio
+import itertools
 import multiprocessing
 import tempfile
 from collections.abc import Callable
@@ -46,8 +47,9 @@ class Row:
     """Returns the requests of a burst."""
 
 
-async def publish(port: int, names: list[str]) -> None:
-    """Give Redis the snapshot of a running job for each of ``names``."""
+async def publish(port: int, names: list[str], step: int) -> None:
+    """Publish a snapshot of a running job for each of ``names``: its progress number ``step``."""
+    now = datetime.now(UTC)
     redis = redis_client.connect(RedisSettings.model_validate({"REDIS_PORT": port}))
     for name in names:
         snapshot = JobSnapshot(
@@ -56,11 +58,11 @@ async def publish(port: int, names: list[str]) -> None:
             uid=name,
             status=JobStatus.PROCESSING,
             attempt=1,
-            step=1,
+            step=step,
             total_files=3,
             created_at=LATER,
-            # Heard of in the future: nobody looks it up in the cluster.
-            updated_at=LATER,
+            # New in each burst, as of a job that progresses: the API need not read its resource.
+            updated_at=now,
             pool="default",
         )
         await job_states.publish(redis, snapshot, 3_600)
@@ -85,6 +87,15 @@ def rows_of(stack: Stack, count: int, send: Send) -> list[Row]:
         asked = [requests.request("GET", f"/v1/download/status/{name}") for name in names]
         return lambda: (asked * (count // len(asked) + 1))[:count]
 
+    def progressing(names: list[str]) -> Callable[[], list[bytes]]:
+        steps = itertools.count(1)
+
+        def make() -> list[bytes]:
+            asyncio.run(publish(stack.redis_port, names, next(steps)))
+            return statuses(names)()
+
+        return make
+
     rows = [
         Row(
             "FastAPI no-op",
@@ -100,11 +111,10 @@ def rows_of(stack: Stack, count: int, send: Send) -> list[Row]:
         target = Target("127.0.0.1", port)
         answers = send(target, initiate()[:200], True).bodies
         names = [str(orjson.loads(answer)["jobId"]) for answer in answers]
-        asyncio.run(publish(stack.redis_port, names[:100]))
         note = "" if api == "api" else f" ({api})"
         rows += [
             Row(f"POST initiate{note}", api, target, initiate),
-            Row(f"GET status, from Redis{note}", api, target, statuses(names[:100])),
+            Row(f"GET status, from Redis{note}", api, target, progressing(names[:100])),
             Row(f"GET status, from the resource{note}", api, target, statuses(names[100:])),
         ]
     return rows

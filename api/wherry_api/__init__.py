@@ -1,1 +1,1 @@
-"""The HTTP side: routes, authentication, server-sent events, presigned URLs."""
+"""The HTTP API: routes, authentication, server-sent events, presigned URLs."""

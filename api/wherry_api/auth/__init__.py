@@ -1,1 +1,1 @@
-"""Who is calling, and for which tenant: one file a mode."""
+"""Authentication: the caller and the tenant of a request, with one module for each mode."""

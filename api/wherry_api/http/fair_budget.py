@@ -1,8 +1,8 @@
-"""A budget that tenants share: one tenant can never take all of it.
+"""A budget that tenants share, of which one tenant can never take all.
 
-The rule is that of dynamic thresholds in shared-memory switches (Choudhury and Hahne, 1998): a
-tenant may hold as much as is still free. One tenant alone gets half of the budget, two get a third
-each, and something is always left for the next one.
+Uses dynamic thresholds, as shared-memory switches do (Choudhury and Hahne, 1998): a tenant may
+hold as much as is still free. One tenant alone gets half of the budget, two get a third each, and
+some of it is always left for another tenant.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 
 class BudgetExhaustedError(Exception):
-    """The tenant has too many requests waiting, or nothing became free in time."""
+    """Raised when too many requests of the tenant wait, or no budget became free in time."""
 
 
 @dataclass(eq=False)
@@ -33,7 +33,7 @@ class _Waiter:
 
 
 class FairBudget:
-    """Grants parts of ``total``; requests beyond a tenant's share wait."""
+    """Grants parts of ``total``; requests beyond their tenant's share wait."""
 
     def __init__(self, total: int, *, waiting_per_tenant: int, patience_seconds: float) -> None:
         self.total = total
@@ -73,7 +73,7 @@ class FairBudget:
                 self.release(waiter.granted.result())
             if isinstance(error, TimeoutError):
                 raise BudgetExhaustedError(
-                    f"nothing became free within {self._patience:g} seconds"
+                    f"no budget became free within {self._patience:g} seconds"
                 ) from None
             raise
 

@@ -1,1 +1,1 @@
-"""What the routes do, apart from HTTP."""
+"""The logic behind the routes, without HTTP."""

@@ -1,1 +1,1 @@
-"""Following jobs by server-sent events: one subscription, many subscribers."""
+"""Jobs as server-sent events: one Redis subscription, many subscribers."""

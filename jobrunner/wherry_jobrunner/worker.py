@@ -50,7 +50,7 @@ class Worker:
         self.gave_up = False
         """True: a result could not be recorded, and the operator must be made to notice."""
         self.left_idle = False
-        """True: no job was in progress when the runner was asked to leave."""
+        """True: no claimed job was in progress when the runner left."""
         self.heartbeat = Heartbeat(
             dependencies.redis, self._pool, self._runner, self, self._registry_lock
         )
@@ -96,10 +96,10 @@ class Worker:
         taking = asyncio.create_task(supervised("taking jobs", self._take_jobs))
         try:
             await self._leaving.wait()
-            self.left_idle = not self._attempts
             await asyncio.wait({taking, *self._claiming()}, timeout=LEAVE_SECONDS)
             await cancel_all([taking])
             self._cancel_claims()
+            self.left_idle = not self._attempts
             await self._let_jobs_end(stop_grace_seconds)
         finally:
             await cancel_all([taking, *helpers])

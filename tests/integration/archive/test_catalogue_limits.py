@@ -1,4 +1,4 @@
-"""Catalogues that do not end, do not hurry, or send somewhere else: bounded, and told apart."""
+"""Catalogues that do not end, are slow, or redirect: bounded, each with its own error."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""Files that are not found for want of their bucket: told apart from ids that have no file."""
+"""A bucket that does not exist has an error of its own: it is not a missing file."""
 
 import pytest
 

@@ -54,6 +54,6 @@ async def test_an_archive_is_completed_when_redis_dies(
     with zipfile.ZipFile(io.BytesIO(await bench.get(result.archive.key))) as opened:
         assert {name: opened.read(name) for name in contents} == contents
     assert await bench.uploads() == []
-    told = [record for record in caplog.records if "Redis is unavailable" in record.getMessage()]
-    assert told
-    assert {getattr(record, "job", None) for record in told} == {"team-a/job"}
+    logged = [record for record in caplog.records if "Redis is unavailable" in record.getMessage()]
+    assert logged
+    assert {getattr(record, "job", None) for record in logged} == {"team-a/job"}

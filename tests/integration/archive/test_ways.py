@@ -70,7 +70,7 @@ async def test_streamed_and_copied_archives_are_the_same_bytes(bench: Bench) -> 
 async def test_ranges_of_objects_with_a_crc32_of_their_own_are_copied_rightly(
     bench: Bench, all_of_them: bool
 ) -> None:
-    # versitygw tells the CRC-32 of the whole source object as that of a copied range.
+    # versitygw returns the CRC-32 of the whole source object as that of a copied range.
     contents = {f"file {n}": pattern(n, (5 + 3 * n) * MIB) for n in range(5)}
     for number, (name, body) in enumerate(contents.items()):
         with_crc = {"ChecksumAlgorithm": "CRC32"} if all_of_them or number % 2 else {}
@@ -84,8 +84,8 @@ async def test_ranges_of_objects_with_a_crc32_of_their_own_are_copied_rightly(
     head = await bench.client.head_object(
         Bucket=bench.store.bucket, Key=result.archive.key, ChecksumMode="ENABLED"
     )
-    told = head.get("ChecksumCRC32")
-    assert told in {None, base64.b64encode(zlib.crc32(archive).to_bytes(4, "big")).decode()}
+    kept = head.get("ChecksumCRC32")
+    assert kept in {None, base64.b64encode(zlib.crc32(archive).to_bytes(4, "big")).decode()}
 
 
 async def test_an_archive_larger_than_the_buffers_is_piped(bench: Bench) -> None:

@@ -79,7 +79,7 @@ async def now(room: Room, attempt: Attempt) -> DownloadJob:
     return await read_job(room.api, attempt.job)
 
 
-async def test_progress_is_coalesced_for_followers_and_rare_on_the_resource(
+async def test_progress_is_coalesced_for_subscribers_and_rare_on_the_resource(
     room: Room,
     make_attempt: MakeAttempt,
     job_history: JobHistory,
@@ -94,15 +94,15 @@ async def test_progress_is_coalesced_for_followers_and_rare_on_the_resource(
         return result(request)
 
     attempt = await make_attempt(engine)
-    async with room.redis.pubsub() as followers:
-        await followers.subscribe(keys.job_updates(attempt.job.metadata.name))
+    async with room.redis.pubsub() as subscriber:
+        await subscriber.subscribe(keys.job_updates(attempt.job.metadata.name))
         assert await attempt.run() is Outcome.COMPLETED
-        told = 0
-        while (message := await followers.get_message(timeout=0.5)) is not None:
-            told += message["type"] == "message"
+        received = 0
+        while (message := await subscriber.get_message(timeout=0.5)) is not None:
+            received += message["type"] == "message"
     done = await now(room, attempt)
     await job_history.reach(done.metadata.resource_version)
-    assert 4 <= told <= 15
+    assert 4 <= received <= 15
     changes = [change.job.status for change in job_history.of(attempt.job)]
     assert violations(job_history.changes) == []
     shown = [status.progress for status in changes if status.phase is Phase.PROCESSING]
@@ -147,7 +147,7 @@ async def test_unexpected_error_is_the_attempts_failure(
     assert "secret" not in failure.message
 
 
-async def test_job_that_changes_at_the_last_moment_is_completed_all_the_same(
+async def test_job_that_changes_at_the_last_moment_is_completed_nevertheless(
     room: Room, make_attempt: MakeAttempt
 ) -> None:
     async def engine(request: ArchiveRequest, report: Report) -> ArchiveResult:
@@ -195,7 +195,7 @@ async def test_engine_that_fails_while_it_is_stopped_is_no_failure_of_the_job(
         try:
             await asyncio.sleep(3_600)
         except asyncio.CancelledError:
-            raise ArchiveError("StoreUnavailable", "It was away.", retryable=True) from None
+            raise ArchiveError("StoreUnavailable", "No answer.", retryable=True) from None
         return result(request)
 
     attempt = await make_attempt(engine)

@@ -1,4 +1,4 @@
-"""Who gets a job, and which jobs nobody takes."""
+"""Which runner gets a job, and which jobs no runner takes."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -20,7 +20,7 @@ async def test_of_two_runners_with_the_same_job_exactly_one_claims_it(
     # Each queue holds the same jobs, so that both runners go for every one of them.
     start_runner("left-runner-0", WHERRY_POOL="left")
     start_runner("right-runner-0", WHERRY_POOL="right")
-    jobs = [await room.queue(pool="nobody") for _ in range(12)]
+    jobs = [await room.queue(pool="without-runners") for _ in range(12)]
     for job in jobs:
         await job_queue.enqueue(room.redis, "left", job.key, 0)
         await job_queue.enqueue(room.redis, "right", job.key, 0)

@@ -118,7 +118,7 @@ async def test_throttling_and_errors_are_waited_out(
     assert proxied_runner.running
 
 
-async def test_api_server_away_at_the_end_of_a_job(
+async def test_api_server_unavailable_at_the_end_of_a_job(
     room: Room, start_runner: StartRunner, cluster: Cluster
 ) -> None:
     plane = cluster.control_plane
@@ -170,7 +170,7 @@ async def test_claimed_job_ends_without_redis_and_the_runner_takes_jobs_when_it_
     await runner.wait_logged("Redis is available again")
 
 
-async def test_cancel_is_heard_without_redis(
+async def test_a_cancellation_reaches_the_runner_without_redis(
     room: Room, start_runner: StartRunner, own_redis_server: RedisServer
 ) -> None:
     environment = redis_environment(own_redis_server)

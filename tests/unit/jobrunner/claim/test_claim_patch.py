@@ -81,7 +81,7 @@ def test_later_attempt_keeps_the_first_start() -> None:
 
 
 def test_claim_ends_what_said_why_the_job_waited() -> None:
-    def told(kind: str, status: str) -> dict[str, str]:
+    def condition(kind: str, status: str) -> dict[str, str]:
         return {
             "type": kind,
             "status": status,
@@ -89,8 +89,8 @@ def test_claim_ends_what_said_why_the_job_waited() -> None:
             "lastTransitionTime": "2030-01-02T03:00:00Z",
         }
 
-    other = told("Other", "True")
-    waiting = job(phase="Queued", conditions=[other, told("Waiting", "True")])
+    other = condition("Other", "True")
+    waiting = job(phase="Queued", conditions=[other, condition("Waiting", "True")])
     status = claim_patch(waiting, ME, NOW)["status"]
     kept, ended = status["conditions"]
     assert kept["status"] == "True"
@@ -102,7 +102,7 @@ def test_claim_ends_what_said_why_the_job_waited() -> None:
         "lastTransitionTime": "2030-01-02T03:04:05Z",
         "observedGeneration": 3,
     }
-    again = job(phase="Queued", conditions=[other, told("Waiting", "False")])
+    again = job(phase="Queued", conditions=[other, condition("Waiting", "False")])
     assert "conditions" not in claim_patch(again, ME, NOW)["status"]
 
 

@@ -81,7 +81,7 @@ def test_own_completion_is_recognised(changes: dict[str, Any], expected: bool) -
 
 
 def test_own_failure_is_recognised() -> None:
-    failure = failure_of(CLAIM, "StoreUnavailable", "It was away.", NOW, retryable=True)
+    failure = failure_of(CLAIM, "StoreUnavailable", "No answer.", NOW, retryable=True)
     other = failure.model_copy(update={"attempt": 1})
     assert shows_failure(claimed(failures=[other, failure]), CLAIM, failure)
     assert not shows_failure(claimed(failures=[other]), CLAIM, failure)

@@ -24,7 +24,7 @@ PROGRESS = Progress(
 
 def applied(found: DownloadJob, patch: list[dict[str, Any]]) -> DownloadJob:
     """Apply a patch as the API server does. Raises JsonPatchTestFailed."""
-    # As stored: without the fields that nobody has set.
+    # As stored: without the fields that were never set.
     wire = found.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
     rest = []
     for operation in patch:
@@ -154,7 +154,7 @@ def test_without_a_uid_in_the_resource_the_name_alone_fences() -> None:
 def test_failure_is_added_last_and_the_newest_twenty_are_kept() -> None:
     old = [failure_of(CLAIM, f"R{n}", "m", NOW, retryable=True).to_wire() for n in range(20)]
     before = claimed(failures=old)
-    failure = failure_of(CLAIM, "StoreUnavailable", "It was away.", NOW, retryable=False)
+    failure = failure_of(CLAIM, "StoreUnavailable", "No answer.", NOW, retryable=False)
     after = applied(before, failed_patch(CLAIM, before, failure)).status
     assert len(after.failures) == 20
     assert after.failures[0].reason == "R1"

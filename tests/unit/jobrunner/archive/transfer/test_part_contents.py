@@ -19,13 +19,13 @@ SIZES = st.one_of(
 
 @given(st.lists(SIZES, min_size=1, max_size=8), st.booleans())
 @settings(max_examples=40, deadline=None)
-def test_the_crc_of_a_part_is_that_of_its_bytes(sizes: list[int], told: bool) -> None:
+def test_the_crc_of_a_part_is_that_of_its_bytes(sizes: list[int], known: bool) -> None:
     plan = planned([source(number, size) for number, size in enumerate(sizes)])
     for part in plan.parts:
         view = part_buffer(part.size)
         for position in range(0, part.size, 997):
             view[position] = (position * 31 + part.number) % 251
-        crcs = [zlib.crc32(place) if told else None for _, place in placed_ranges(part, view)]
+        crcs = [zlib.crc32(place) if known else None for _, place in placed_ranges(part, view)]
         assert part_crc32(part, view, crcs) == zlib.crc32(view)
 
 

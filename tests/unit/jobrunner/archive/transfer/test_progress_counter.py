@@ -12,15 +12,15 @@ from wherry_jobrunner.archive.transfer.progress_counter import ProgressCounter
 
 def test_bytes_that_came_in_count_half_until_their_part_is_stored() -> None:
     plan = planned([source(1, 8 * MIB)])
-    told: list[ArchiveProgress] = []
-    counter = ProgressCounter(plan, 1, told.append)
+    reported: list[ArchiveProgress] = []
+    counter = ProgressCounter(plan, 1, reported.append)
     counter.read(4 * MIB)
-    assert told[-1].completed_bytes == 2 * MIB
-    assert told[-1].completed_files == 0
+    assert reported[-1].completed_bytes == 2 * MIB
+    assert reported[-1].completed_files == 0
     for part in plan.parts:
         counter.stored(part)
-    assert told[-1].completed_bytes == told[-1].total_bytes == 8 * MIB
-    assert told[-1].completed_files == 1
+    assert reported[-1].completed_bytes == reported[-1].total_bytes == 8 * MIB
+    assert reported[-1].completed_files == 1
 
 
 @given(
@@ -29,13 +29,13 @@ def test_bytes_that_came_in_count_half_until_their_part_is_stored() -> None:
 )
 def test_it_never_goes_back_and_ends_at_the_whole(sizes: list[int], reads: list[int]) -> None:
     plan = planned([source(number, size) for number, size in enumerate(sizes)])
-    told: list[ArchiveProgress] = []
-    counter = ProgressCounter(plan, len(sizes), told.append)
+    reported: list[ArchiveProgress] = []
+    counter = ProgressCounter(plan, len(sizes), reported.append)
     for part, size in itertools.zip_longest(plan.parts, reads):
         if size is not None:
             counter.read(size)
         if part is not None:
             counter.stored(part)
-    seen = [each.completed_bytes for each in told]
+    seen = [each.completed_bytes for each in reported]
     assert seen == sorted(seen)
-    assert (seen[-1], told[-1].completed_files) == (sum(sizes), len(sizes))
+    assert (seen[-1], reported[-1].completed_files) == (sum(sizes), len(sizes))

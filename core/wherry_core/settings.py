@@ -6,6 +6,7 @@ carries the prefix ``WHERRY_``. Store credentials come from the standard AWS var
 
 import sys
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -83,6 +84,22 @@ class StoreSettings(BaseSettings):
     """Bucket for the archives."""
     archive_prefix: Annotated[str, Field(validation_alias="WHERRY_ARCHIVE_PREFIX")] = "archives/"
     """Key prefix of all archives. Nothing is written or deleted outside it."""
+
+    @field_validator("endpoint_url", "public_endpoint_url")
+    @classmethod
+    def _an_http_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+            usable = usable and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            # Not the value itself, which may contain a password.
+            raise ValueError("it must start with http:// or https:// and name a host")
+        return value
 
     @field_validator("source_key_template")
     @classmethod

@@ -46,6 +46,10 @@ def test_defaults(environment: pytest.MonkeyPatch) -> None:
         ("WHERRY_ARCHIVE_PREFIX", "archives", "end with a slash"),
         ("WHERRY_ARCHIVE_PREFIX", "/", "end with a slash"),
         ("WHERRY_S3_ADDRESSING_STYLE", "host", "'auto', 'path' or 'virtual'"),
+        ("WHERRY_S3_ENDPOINT_URL", "store:9000", "start with http:// or https://"),
+        ("WHERRY_S3_ENDPOINT_URL", "https://", "name a host"),
+        ("WHERRY_S3_ENDPOINT_URL", "http://host:x", "start with http:// or https://"),
+        ("WHERRY_S3_PUBLIC_ENDPOINT_URL", "ftp://store", "start with http:// or https://"),
         ("WHERRY_SOURCE_BUCKET", "", "at least 3 characters"),
     ],
 )

@@ -26,7 +26,7 @@ from wherry_operator.repair.queue_index import QueueIndex
 
 @dataclass(frozen=True, slots=True)
 class PoolFigures:
-    """What the last decision about a pool saw and wanted."""
+    """What the last decision about a pool was based on."""
 
     waiting: int
     """Jobs that could run now."""
@@ -62,11 +62,11 @@ class ClusterMetrics(Collector):
         self._clock = clock
 
     def describe(self) -> list[Metric]:
-        """Return nothing: the registry need not collect to know the names."""
+        """Return nothing, so that the registry does not collect to learn the names."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the figures as they are now."""
+        """Yield the present values."""
         acting = self._leadership.may_act()
         leader = GaugeMetricFamily("wherry_leader", "1 on the replica that acts.")
         leader.add_metric([], int(acting))
@@ -97,7 +97,7 @@ class ClusterMetrics(Collector):
     def _dead_letters(self) -> Metric:
         family = GaugeMetricFamily("wherry_dead_letters", "Dead-lettered jobs that still exist.")
         failed = self._cache.ended.get(Phase.FAILED, 0)
-        # Most clusters have none, and then not every job need be looked at.
+        # Most clusters have none; then the jobs are not searched.
         dead = sum(_is_dead_letter(view) for view in self._cache.jobs.values()) if failed else 0
         family.add_metric([], dead)
         return family

@@ -1,4 +1,4 @@
-"""What the operator counts, for Prometheus; the replica that acts counts, the others do not.
+"""The operator's counters and histograms. Only the replica that acts counts.
 
 The gauges of the whole cluster are in :mod:`wherry_operator.cluster_metrics`.
 """
@@ -53,7 +53,7 @@ ORPHANS_REMOVED: Final = Counter(
 PODS_STARTED: Final = Counter("wherry_runner_pods_started_total", "Runner pods created.", ["pool"])
 FAULTS: Final = Counter("wherry_operator_faults_total", "Faults of the operator.", ["kind"])
 
-# Series that are there from the start: the first increase of one that appears with it is not seen.
+# Pre-create the series, because `increase()` misses a counter's first sample.
 for _reason in ("lost_writes", "reconnected"):
     REDIS_RESYNCS.labels(reason=_reason)
 for _kind in ("clean_up", "event", "event_dropped", "redis", "store", "sweep", "unreadable"):

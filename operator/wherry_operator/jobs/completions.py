@@ -164,7 +164,7 @@ def announced_since(acted_until: datetime | None, now: datetime) -> datetime:
     """Return the time up to which an earlier operator has surely announced completions.
 
     ``acted_until`` is when that operator last renewed the Lease, None when there is no Lease. The
-    margin before it is only used while Events of that time still exist to tell which jobs were
+    margin before it is only used while Events of that time still exist, which show what was
     announced.
     """
     if acted_until is None:

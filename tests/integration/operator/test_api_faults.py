@@ -109,7 +109,7 @@ async def test_a_stalled_watch_is_made_up_for_by_the_sweep_and_given_up(
 async def test_a_runners_deletion_may_be_refused_with_409(
     operated: Operated, proxy: FaultProxy
 ) -> None:
-    """Only a look tells whether it means that the pod is another one by now."""
+    """Only reading the pod shows whether it is another one by now."""
     proxy.rules.append(Rule(on("DELETE", "/pods/"), Fault.ANSWER, 2, status=409))
     await operated.create_pool(idleSeconds=1)
     await operated.start_behind(WHERRY_SWEEP_SECONDS="3600")
@@ -170,7 +170,7 @@ async def test_the_missed_deletion_of_a_pod_is_found_by_the_sweep(
 
 
 def swallow_deletions(proxy: FaultProxy, kind: str) -> list[str]:
-    """Have no watch tell of deletions; return the list of the names that it will have lost."""
+    """Keep deletions from every watch; return the list that will hold the lost names."""
     names: list[str] = []
 
     def swallow(event: str, body: Resource) -> bool:

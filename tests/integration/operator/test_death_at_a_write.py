@@ -166,7 +166,7 @@ async def test_an_event_that_is_counted_up(operated: Operated, point: str) -> No
         await jobs.patch_spec(operated.api, job, suspend=suspend)
         await becomes_suspended(operated, job, suspend)
     await dies_and_another_comes(operated)
-    assert await told(operated, "Suspended") == (2 if point.startswith("after") else 1)
+    assert await occurrences(operated, "Suspended") == (2 if point.startswith("after") else 1)
     await jobs.patch_spec(operated.api, job, suspend=False)
     runner = operated.runner()
     await runner.start()
@@ -186,7 +186,7 @@ async def becomes_suspended(operated: Operated, job: DownloadJob, wanted: bool) 
     )
 
 
-async def told(operated: Operated, reason: str) -> int:
+async def occurrences(operated: Operated, reason: str) -> int:
     """Return how often the one Event with this reason happened."""
     events = await operated.api.list_all("events.k8s.io/v1/events", operated.namespace)
     (event,) = [each for each in events if each["reason"] == reason]

@@ -1,4 +1,4 @@
-"""Nothing of a deleted job remains, and its subscribers are notified, whoever saw the deletion."""
+"""Nothing of a deleted job remains, and its subscribers are notified, seen or unseen."""
 
 import asyncio
 

@@ -75,7 +75,7 @@ async def test_one_whose_servers_never_answer(
     operated: Operated, without: Callable[[Operated, str], dict[str, str]]
 ) -> None:
     with silent_server() as silent:
-        operator = operated.start_operator(**without(operated, silent))
+        operator = operated.start_operator(wait=True, **without(operated, silent))
         await jobs.create_job(operated.api, operated.namespace, ["1"])
         time.sleep(2)  # noqa: ASYNC251
         end(operator)

@@ -1,6 +1,6 @@
 """The life of a job as in :mod:`test_life_of_a_job`, with an operator that dies at every decision.
 
-It ends right after each write of a job's status and each start of a runner, and is started anew:
+It ends right after each write of a job's status and each start of a runner, and is restarted:
 nothing that it decides may rest on what only the last one knew.
 """
 
@@ -91,7 +91,7 @@ async def keep_parts(request: web.Request, _: FaultyProxy) -> web.StreamResponse
 async def test_a_runner_at_work_stops_and_its_upload_is_aborted(
     mortal: Operated, cluster: Cluster, tmp_path: Path, spec: dict[str, Any], end: Phase
 ) -> None:
-    """The operator that told the runner of it was not the one that ended the job: that one died."""
+    """Another operator than the one that ended the job, which died, asks the runner to stop."""
     await mortal.bucket.put_files(LARGE)
     async with faulty_proxy(mortal.bucket.store.endpoint) as store:
         store.fault = keep_parts

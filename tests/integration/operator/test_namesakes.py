@@ -1,4 +1,4 @@
-"""A job that is deleted and made anew under its name is another job, whatever comes late."""
+"""A job that is created again under a deleted one's name is another job, whatever comes late."""
 
 import asyncio
 

@@ -20,7 +20,7 @@ async def waiting(operated: Operated) -> set[str]:
     return await job_queue.members(operated.redis, "default")
 
 
-async def test_a_flushed_redis_learns_queue_and_states_anew(operated: Operated) -> None:
+async def test_a_flushed_redis_gets_queue_and_states_back(operated: Operated) -> None:
     await operated.create_pool(maxRunners=0)
     operated.start_operator()
     made = [await jobs.create_job(operated.api, operated.namespace, ["1"]) for _ in range(20)]
@@ -53,7 +53,7 @@ async def test_what_no_job_stands_for_leaves_the_queue(operated: Operated) -> No
     operated.start_operator()
     job = await jobs.create_job(operated.api, operated.namespace, ["1"])
     await eventually("the job to wait", lambda: waiting(operated))
-    await job_queue.enqueue(operated.redis, "default", f"{operated.namespace}/nobody", 0)
+    await job_queue.enqueue(operated.redis, "default", f"{operated.namespace}/stranger", 0)
     await eventually(
         "the stranger to be gone",
         lambda: waiting(operated),

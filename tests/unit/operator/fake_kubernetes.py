@@ -57,6 +57,9 @@ class FakeKubernetes:
             if path in self.objects:
                 raise AlreadyExistsError(409, "AlreadyExists", path)
             return self.put(path, body)
+        if method == "PATCH":
+            # A server-side apply.
+            return self.put(path, body)
         found = self.objects.get(path)
         if found is None:
             name = path.rpartition("/")[2]

@@ -114,9 +114,9 @@ def redis_in_memory(monkeypatch: pytest.MonkeyPatch) -> MemoryRedis:
 
     async def scan(_: Any) -> AsyncIterator[list[StateRef]]:
         found = [StateRef(each.namespace, each.name, each.uid) for each in memory.states.values()]
-        found += [
-            StateRef(*job.split("/"), uid, deleted=True) for job, uid in memory.tombstones.items()
-        ]
+        for job, uid in memory.tombstones.items():
+            namespace, _, name = job.partition("/")
+            found.append(StateRef(namespace, name, uid, deleted=True))
         yield found[:1]
         yield found[1:]
 

@@ -5,7 +5,7 @@ from prometheus_client import REGISTRY
 
 from tests.unit.operator.builders import NOW, ago, ended, processing
 from tests.unit.operator.observing import MemoryRedis, Observer, keys, redis_in_memory
-from wherry_core.kubernetes.errors import ForbiddenError, UnavailableError
+from wherry_core.kubernetes.errors import ForbiddenError, KubernetesError, UnavailableError
 from wherry_core.kubernetes.paths import events_path
 from wherry_core.resources import DownloadJob, Phase
 from wherry_operator.intake.job_view import JobView
@@ -110,12 +110,12 @@ async def test_only_completed_jobs_are_announced(redis: MemoryRedis) -> None:
     "error", [ForbiddenError(403, "Forbidden", "no"), UnavailableError(0, "Unreachable", "no")]
 )
 async def test_without_a_list_of_events_recent_completions_are_pending(
-    redis: MemoryRedis, error: Exception
+    redis: MemoryRedis, error: KubernetesError
 ) -> None:
     seen = Observer()
     done = view(ended(Phase.COMPLETED))
     seen.cache.put_job(done)
-    seen.server.fail = lambda method, path: error if method == "LIST" else None  # type: ignore[return-value]
+    seen.server.fail = lambda method, path: error if method == "LIST" else None
     await seen.completions.run()
     assert seen.completions.pending(done)
 

@@ -1,11 +1,11 @@
-"""Nothing of a deleted job remains, whoever saw the deletion; nothing else is touched."""
+"""Nothing of a deleted job remains, seen or unseen, and nothing else is touched."""
 
 import pytest
 
 from tests.unit.operator.builders import processing
 from tests.unit.operator.observing import MemoryLink, MemoryRedis, Observer, redis_in_memory
 from wherry_core.job_snapshot import JobSnapshot, snapshot_of
-from wherry_core.kubernetes.errors import NotFoundError, UnavailableError
+from wherry_core.kubernetes.errors import KubernetesError, NotFoundError, UnavailableError
 from wherry_core.kubernetes.paths import jobs_path
 from wherry_core.resources import DownloadJob
 from wherry_operator.intake.job_view import JobView
@@ -131,12 +131,12 @@ async def test_a_cached_job_costs_no_request(redis: MemoryRedis) -> None:
     ],
     ids=["not served yet", "unavailable"],
 )
-async def test_an_api_server_that_cannot_tell_deletes_nothing(
-    redis: MemoryRedis, error: Exception
+async def test_an_api_server_that_does_not_know_deletes_nothing(
+    redis: MemoryRedis, error: KubernetesError
 ) -> None:
     seen = Observer()
     redis.states["tenant/job"] = state()
-    seen.server.fail = lambda method, path: error  # type: ignore[return-value]
+    seen.server.fail = lambda method, path: error
     with pytest.raises(type(error)):
         await seen.deleted_jobs.scan(recorded=True)
     assert seen.deleted_jobs.queue.idle

@@ -107,7 +107,7 @@ def test_how_a_runner_ended(status: dict[str, Any], reason: str, infrastructure:
     assert (end.reason, end.infrastructure) == (reason, infrastructure)
 
 
-def test_a_living_pod_has_no_end_and_tells_what_holds_it_up() -> None:
+def test_a_living_pod_has_no_end_and_says_what_delays_it() -> None:
     waiting = {"name": "runner", "state": {"waiting": {"reason": "ErrImagePull", "message": "no"}}}
     scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
     seen = read_pod(raw_pod(phase="Pending", containerStatuses=[waiting], conditions=[scheduled]))

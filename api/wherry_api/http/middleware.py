@@ -133,8 +133,8 @@ class Middleware:
         if body_is_lost(scope["headers"]):
             raise ProblemError(
                 problems.MALFORMED_BODY,
-                "The body of a request with an Upgrade header cannot be read. Send the request as "
-                "HTTP/1.1 without that header.",
+                "The body of a request with an Upgrade header cannot be read. Send the request "
+                "without that header, as HTTP/1.1.",
             )
         for name, value in scope["headers"]:
             if name == b"content-length" and int(value) > self._max_body_bytes:

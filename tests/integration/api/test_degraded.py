@@ -187,7 +187,7 @@ async def test_readiness_names_the_unavailable_store(
     wherry = await make_api()
     readiness = wherry.components.readiness
 
-    async def told() -> tuple[int, str, str]:
+    async def health() -> tuple[int, str, str]:
         answer = await wherry.client.get("/health/ready")
         body = answer.json()
         assert set(body["dependencies"]) == {"kubernetes", "redis", "store"}
@@ -195,16 +195,16 @@ async def test_readiness_names_the_unavailable_store(
 
     try:
         await readiness.check_store()
-        assert await told() == (200, "ok", "ok")
+        assert await health() == (200, "ok", "ok")
         store.kill()
         await readiness.check_store()
         # Never unready, because the API itself works without the store.
-        assert await told() == (200, "degraded", "unavailable")
+        assert await health() == (200, "degraded", "unavailable")
         made = await wherry.client.post("/v1/download/initiate", json={"file_ids": [1]})
         assert made.status_code == 200
         start_store("versitygw", store.state)
         await readiness.check_store()
-        assert await told() == (200, "ok", "ok")
+        assert await health() == (200, "ok", "ok")
     finally:
         store.stop()
 

@@ -49,13 +49,13 @@ async def flood(writer: asyncio.StreamWriter, piece: bytes) -> int:
 
 async def rest(reader: asyncio.StreamReader) -> bytes:
     """Return what arrives until the end, or until the reset after a refusal."""
-    told = b""
+    answered = b""
     try:
         while part := await reader.read(65_536):
-            told += part
+            answered += part
     except ConnectionError:
         pass
-    return told
+    return answered
 
 
 @pytest.mark.parametrize(
@@ -76,20 +76,20 @@ async def test_endless_requests_are_cut_off(wherry: RunningApi, head: bytes, pie
         writer.write(head)
         answer = asyncio.create_task(rest(reader))
         assert await flood(writer, piece) < FAR_TOO_MUCH
-        told = await answer
+        answered = await answer
     # The answer may be lost when the server closes with data left to read.
-    if told:
-        assert told.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
-        assert b"application/problem+json" in told
+    if answered:
+        assert answered.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
+        assert b"application/problem+json" in answered
     assert (await wherry.client.get("/health")).status_code == 200
 
 
 async def test_headers_slightly_too_large_get_an_answer(wherry: RunningApi) -> None:
     async with connected(wherry) as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 70_000)
-        told = await rest(reader)
-    assert told.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
-    assert b"urn:wherry:problem:headers-too-large" in told
+        answered = await rest(reader)
+    assert answered.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+    assert b"urn:wherry:problem:headers-too-large" in answered
     # A short one that arrives in pieces is accepted.
     async with connected(wherry) as (reader, writer):
         for piece in (b"GET /health HTTP/1.1\r\n", HOST, b"Connection: close\r\n", b"\r\n"):
@@ -128,9 +128,9 @@ async def test_a_stream_is_never_mixed_with_a_refusal(
 async def test_an_upgrade_is_answered_over_http_1(wherry: RunningApi) -> None:
     async with connected(wherry) as (reader, writer):
         writer.write(b"GET /health HTTP/1.1\r\n" + HOST + UPGRADE + b"\r\n")
-        told = await rest(reader)
-    assert told.startswith(b"HTTP/1.1 200 ")
-    assert told.count(b"HTTP/1.1") == 1
+        answered = await rest(reader)
+    assert answered.startswith(b"HTTP/1.1 200 ")
+    assert answered.count(b"HTTP/1.1") == 1
     empty = POST.replace(b"initiate", b"nobody/retry") + UPGRADE + b"Content-Length: 0\r\n\r\n"
     async with connected(wherry) as (reader, writer):
         writer.write(empty)
@@ -149,10 +149,10 @@ async def test_a_body_after_an_upgrade_is_never_parsed_as_the_next_request(
             await writer.drain()
             await asyncio.sleep(0.05)
         writer.write(body)
-        told = await rest(reader)
-    assert told.startswith(b"HTTP/1.1 400 ")
-    assert b"without the header Upgrade" in told
-    assert told.count(b"HTTP/1.1 ") == 1
+        answered = await rest(reader)
+    assert answered.startswith(b"HTTP/1.1 400 ")
+    assert b"without that header" in answered
+    assert answered.count(b"HTTP/1.1 ") == 1
 
 
 async def test_a_client_that_disconnects_during_its_request_is_not_a_fault(
@@ -172,6 +172,6 @@ async def test_a_body_that_does_not_arrive_is_refused(wherry: RunningApi) -> Non
     wherry.components.bodies._arrival = 0.1
     async with connected(wherry) as (reader, writer):
         writer.write(POST + b'Content-Length: 100\r\n\r\n{"file_ids":')
-        told = await rest(reader)
-    assert told.startswith(b"HTTP/1.1 408 ")
-    assert b"urn:wherry:problem:body-too-slow" in told
+        answered = await rest(reader)
+    assert answered.startswith(b"HTTP/1.1 408 ")
+    assert b"urn:wherry:problem:body-too-slow" in answered

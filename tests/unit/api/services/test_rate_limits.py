@@ -82,10 +82,10 @@ async def test_zero_is_no_limit() -> None:
 async def test_a_fiftieth_of_the_quota_is_drawn_at_a_time() -> None:
     shared = Allowance(1000)
     limits = RateLimits(1000, 60, shared.draw, Clock())
-    told = [(await limits.spend("a"))["RateLimit"] for _ in range(25)]
+    answered = [(await limits.spend("a"))["RateLimit"] for _ in range(25)]
     assert shared.asked == [20, 20]
-    assert told[0] == '"tenant";r=999;t=1'
-    assert told[-1] == '"tenant";r=975;t=2'
+    assert answered[0] == '"tenant";r=999;t=1'
+    assert answered[-1] == '"tenant";r=975;t=2'
 
 
 async def test_concurrent_requests_share_one_draw() -> None:

@@ -46,10 +46,10 @@ def hub() -> Hub:
 
 
 class Client:
-    def __init__(self, told: JobSnapshot) -> None:
+    def __init__(self, shown: JobSnapshot) -> None:
         self.text = ""
         self.ended = False
-        self.subscriber = Subscriber(self.send, ("a", "job"), told.order)
+        self.subscriber = Subscriber(self.send, ("a", "job"), shown.order)
 
     async def send(self, message: dict[str, Any]) -> None:
         self.text += message["body"].decode()

@@ -1,8 +1,7 @@
 """``bundle``: one attempt at one archive, from file ids to a verified object."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from wherry_core import tracing
@@ -26,7 +25,6 @@ from wherry_jobrunner.archive.store import multipart_upload as uploads
 from wherry_jobrunner.archive.store.capability import CAPABILITIES
 from wherry_jobrunner.archive.store.connection import BYTES_PER_CONNECTION
 from wherry_jobrunner.archive.store.head_cache import HeadCache
-from wherry_jobrunner.archive.store.multipart_upload import Upload
 from wherry_jobrunner.archive.store.objects import SourceObject
 from wherry_jobrunner.archive.store.requests import StoreRequests, open_requests
 from wherry_jobrunner.archive.transfer.byte_budget import budget_of_process
@@ -219,7 +217,7 @@ class _Attempt:
             plan.digest,
             with_crc32=with_crc32 and not resuming and not piping,
         )
-        async with _aborted_on_failure(self.client, upload, request.job):
+        async with uploads.aborted_on_failure(self.client, upload, request.job):
             reused: dict[int, JournalPart] = {}
             if earlier is not None:
                 reused = await take_over(self.client, plan, earlier, upload, request.job)
@@ -296,13 +294,3 @@ class _Attempt:
         body = manifest(plan.files, crcs, plan.skipped, digests.of_files() if digests else None)
         await uploads.put_small(self.client, self.settings.archive_bucket, manifest_key, body)
         return manifest_key
-
-
-@asynccontextmanager
-async def _aborted_on_failure(client: Any, upload: Upload, job: str) -> AsyncIterator[None]:
-    """Abort ``upload`` when the body fails; a cancelled one keeps it for the next attempt."""
-    try:
-        yield
-    except Exception:
-        await uploads.abort_or_report(client, upload, job)
-        raise

@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -221,6 +222,16 @@ async def abort_or_report(client: Any, upload: Upload, job: str) -> None:
             error.message,
             extra={"job": job},
         )
+
+
+@asynccontextmanager
+async def aborted_on_failure(client: Any, upload: Upload, job: str) -> AsyncIterator[None]:
+    """Abort ``upload`` when the body fails; a cancelled one keeps it for the next attempt."""
+    try:
+        yield
+    except Exception:
+        await abort_or_report(client, upload, job)
+        raise
 
 
 async def put_small(client: Any, bucket: str, key: str, body: bytes) -> None:

@@ -38,7 +38,7 @@ def given(name: str) -> Path | None:
     if single:
         if not os.access(single, os.X_OK):
             raise say.SetupError(
-                f"{OVERRIDES[name]} names {single}, which is no program. Correct it."
+                f"{OVERRIDES[name]} is {single}, which is not a program. Set it to one."
             )
         return Path(single).resolve()
     directory = os.environ.get(_KUBEBUILDER)
@@ -59,7 +59,7 @@ def program(name: str) -> Path:
     for build in programs.BUILDS:
         if name in build.packages:
             return ensure_build(build) / name
-    raise say.SetupError(f"No build makes {name}; programs.py lists what is built.")
+    raise say.SetupError(f"No build provides {name}; programs.py lists the builds.")
 
 
 def ensure(groups: Iterable[Group] | None = None) -> Path:
@@ -145,7 +145,8 @@ def _make(build: Build, target: Path) -> None:
         said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-8:]
         raise say.SetupError(
             f"Building {what} failed (`{shlex.join(words[:3])} …`). If the network failed, run it "
-            "again: Go goes on where it stopped. It said:\n" + "\n".join(f"  {s}" for s in said),
+            "again: Go continues where it stopped. Its output ends with:\n"
+            + "\n".join(f"  {s}" for s in said),
             log=log,
         )
     (temporary / "recipe").write_text(recipe(build), encoding="ascii")

@@ -112,8 +112,8 @@ def _require_web_port(state: Path) -> None:
     # Once the chart is installed packets to this port go to its pods, past any listener.
     if processes.find(state, "kube-proxy") is None and not ports.is_free(addresses.WEB_PORT):
         raise say.SetupError(
-            f"Something listens on port {addresses.WEB_PORT}, where Wherry's API will be. End it; "
-            f"`ss -ltnp sport = :{addresses.WEB_PORT}` shows what it is."
+            f"Another program listens on port {addresses.WEB_PORT}, which Wherry's API needs. Stop "
+            f"it; `ss -ltnp sport = :{addresses.WEB_PORT}` shows which."
         )
 
 
@@ -121,12 +121,12 @@ def _mend(state: Path) -> None:
     """Clear what a restart of the machine, or a lost bridge, has left of an earlier node."""
     record = state / "boot"
     if record.exists() and record.read_text(encoding="ascii") != processes.boot_id():
-        say.line("the machine was restarted since: clearing what was running then")
+        say.line("the machine was restarted: clearing the state of the previous run")
         remains.unmount(state)
         remains.remove_tree(state / "containerd" / "state")
         kernel.forget(state)
     elif processes.find(state, containers.NAME) and not network.is_up():
-        say.line("the bridge is gone: ending the containers that hung on it")
+        say.line("the bridge is missing: stopping the containers that used it")
         processes.stop(state, "kubelet")
         containers.stop(state)
         remains.unmount(state / "containerd")
@@ -137,7 +137,7 @@ def down(state: Path) -> None:
     """Take everything away: processes, containers, mounts, bridge, rules, settings, data."""
     with paths.lock(paths.state_lock(state)):
         had_node = (state / "network").exists()
-        with step("ending the processes"):
+        with step("stopping the processes"):
             _stop(state, _STOP_FIRST)
             if had_node:
                 containers.stop(state)

@@ -57,8 +57,8 @@ def mirror() -> Mirror:
     found = pick_mirror(code_name, shell.run(command)) if code_name else None
     if found is None:
         raise say.SetupError(
-            "apt does not say where this distribution's packages come from. Run `apt-get update` "
-            "and see that /etc/apt has the distribution's own sources."
+            "apt does not report a mirror of this distribution. Run `apt-get update`, and check "
+            "that /etc/apt has the sources of the distribution."
         )
     return found
 
@@ -89,12 +89,12 @@ def _bootstrap(source: Mirror, root: Path) -> None:
     paths.ensure_dir(root)
     command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
     command += [f"--components={','.join(source.components)}", source.suite, str(root), source.url]
-    with say.timed(f"base image of {source.suite}"), heartbeat("making the base image"):
+    with say.timed(f"base image of {source.suite}"), heartbeat("building the base image"):
         code = shell.run_logged(command, log, env={"DEBIAN_FRONTEND": "noninteractive"})
     if code != 0:
         raise say.SetupError(
-            "debootstrap failed. If the network failed, run it again; see that the package mirror "
-            f"of this machine answers (`apt-get update`). It said:\n{_tail(log)}",
+            "debootstrap failed. Check that the package mirror answers (`apt-get update`), and run "
+            f"it again. Its output ends with:\n{_tail(log)}",
             log=log,
         )
     for name in _REMOVED:

@@ -16,7 +16,7 @@ def _assets(options: argparse.Namespace) -> None:
 
 def _packages(options: argparse.Namespace) -> None:
     installed = packages.ensure(packages.SETS[options.set])
-    say.line(f"installed: {' '.join(installed)}" if installed else "every package is there")
+    say.line(f"installed: {' '.join(installed)}" if installed else "all packages are installed")
 
 
 def _control_plane_up(options: argparse.Namespace) -> None:
@@ -62,13 +62,13 @@ def _status(_: argparse.Namespace) -> None:
 def _add_control_plane(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     root = commands.add_parser("control-plane", help="etcd and kube-apiserver on loopback")
     verbs = root.add_subparsers(required=True, metavar="up|down")
-    up = verbs.add_parser("up", help="start, or complete what runs; prints the kubeconfig's path")
+    up = verbs.add_parser("up", help="start what is not running; print the path of the kubeconfig")
     up.add_argument("--state", type=Path, required=True)
     up.add_argument("--port", type=int)
     for option in ("--controller-manager", "--scheduler", "--audit"):
         up.add_argument(option, action="store_true")
     up.set_defaults(call=_control_plane_up)
-    down = verbs.add_parser("down", help="end it")
+    down = verbs.add_parser("down", help="stop it")
     down.add_argument("--state", type=Path, required=True)
     down.set_defaults(call=_control_plane_down)
 
@@ -78,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="localcluster", description="A local Kubernetes.")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
 
-    each = commands.add_parser("assets", help="build the programs, print their directory")
+    each = commands.add_parser("assets", help="build the programs and print their directory")
     each.add_argument("--only", action="append", choices=["control-plane", "node", "tools"])
     each.set_defaults(call=_assets)
 
@@ -92,10 +92,10 @@ def parser() -> argparse.ArgumentParser:
     each.add_argument("--kind", choices=["auto", "bare", "kind", "process"], default="auto")
     each.add_argument("--store", choices=["seaweedfs", "versitygw"], default="seaweedfs")
     each.set_defaults(call=_up)
-    commands.add_parser("down", help="take it away").set_defaults(call=_down)
-    commands.add_parser("status", help="what runs of it").set_defaults(call=_status)
+    commands.add_parser("down", help="stop it and delete its data").set_defaults(call=_down)
+    commands.add_parser("status", help="show what is running").set_defaults(call=_status)
 
-    each = commands.add_parser("stop", help="end every process of a state directory")
+    each = commands.add_parser("stop", help="stop every process of a state directory")
     each.add_argument("--state", type=Path, required=True)
     each.set_defaults(call=_stop)
     return root
@@ -110,7 +110,7 @@ def main(words: Sequence[str]) -> int:
         say.line(f"FAILED: {error}")
         return 1
     except KeyboardInterrupt:
-        say.line("interrupted; running the same command again goes on from here")
+        say.line("interrupted; run the same command again to continue")
         return 130
     sys.stdout.flush()
     return 0

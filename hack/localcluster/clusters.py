@@ -64,7 +64,7 @@ def up(
     if wanted == "process":
         return _process(state, store)
     machine = bare.up(state, store=store)
-    with step("image", advice="The cluster itself is up; `make up` goes on from here."):
+    with step("image", advice="The cluster itself is running; `make up` continues from here."):
         dockerfile = paths.REPOSITORY / "Dockerfile"
         image = imagebuild.ensure_loaded(state, dockerfile, paths.REPOSITORY)
     return _cluster("bare", machine.plane.kubeconfig, image, machine.redis, machine.store)
@@ -75,8 +75,8 @@ def _claim(state: Path, wanted: ClusterKind) -> None:
     paths.ensure_dir(state, 0o711)
     if present(state) is None and any(state.iterdir()):
         raise say.SetupError(
-            f"{state} is not empty and was not made by this tool, which deletes its directory in "
-            "the end. Set WHERRY_STATE to one that does not exist yet."
+            f"{state} is not empty and was not created by this tool, which deletes its directory "
+            "in the end. Set WHERRY_STATE to a directory that does not exist yet."
         )
     paths.write(state / "cluster-kind", wanted)
 

@@ -161,7 +161,7 @@ def _ports(state: Path, bind: str, port: int | None) -> Ports:
         stop_control_plane(state)
     if port is not None and not ports.is_free(port, bind):
         raise say.SetupError(
-            f"Something else listens on {bind}:{port}. End it (`ss -ltnp` shows what it is), "
+            f"Another program listens on {bind}:{port}. Stop it (`ss -ltnp` shows which), "
             "or choose another port."
         )
     others = ports.free_ports(4)
@@ -196,7 +196,7 @@ def _wait_for_apiserver(
     def ready() -> bool:
         if etcd and not processes.alive(etcd):
             raise say.SetupError(
-                f"etcd has ended. Its last words:\n{processes.tail(Path(etcd.log))}",
+                f"etcd has exited. Its log ends with:\n{processes.tail(Path(etcd.log))}",
                 log=Path(etcd.log),
             )
         # It calls itself ready a moment before the first namespaces exist.

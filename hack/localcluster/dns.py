@@ -117,8 +117,8 @@ def start(plane: ControlPlane) -> Process:
     config = paths.write(state / "Corefile", text)
     if processes.find(state, NAME) is None and not _is_free():
         raise say.SetupError(
-            f"Something else answers DNS on {addresses.GATEWAY}:53, probably a server that listens "
-            "on every address. `ss -lunp` shows what it is; make it listen on its own address."
+            f"Another program answers DNS on {addresses.GATEWAY}:53, probably a server that "
+            "listens on every address. `ss -lunp` shows which; restrict it to its own address."
         )
     command = [str(assets.program(NAME)), "-conf", str(config)]
     process, _ = processes.ensure(state, NAME, command, configuration=[text])

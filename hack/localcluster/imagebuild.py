@@ -133,7 +133,7 @@ def _build(dockerfile: Path, context: Path, base: str, reference: str, archive: 
     if code != 0:
         said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-12:]
         raise say.SetupError(
-            f"Building the image from {dockerfile} failed. It said:\n"
+            f"Building the image from {dockerfile} failed. Its output ends with:\n"
             + "\n".join(f"  {line}" for line in said),
             log=log,
         )

@@ -85,8 +85,8 @@ def start_jaeger(
     for address, port in ((otlp_bind, otlp), (bind, query)):
         if running is None and not ports.is_free(port, address):
             raise say.SetupError(
-                f"Something else listens on {address}:{port}, where Jaeger should. End it "
-                "(`ss -ltnp` shows what it is) or choose another port."
+                f"Another program listens on {address}:{port}, which Jaeger needs. Stop it "
+                "(`ss -ltnp` shows which), or choose another port."
             )
     # JSON is YAML, too.
     wanted = _configuration(

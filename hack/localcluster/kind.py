@@ -156,7 +156,7 @@ def _wait_for_bucket(store: StoreAddress) -> None:
             return False
         return answer.status in (200, 409)
 
-    processes.wait_until(f"the store at {store.endpoint} makes a bucket", made)
+    processes.wait_until(f"the store at {store.endpoint} creates a bucket", made)
 
 
 def _inspect(name: str) -> str | None:

@@ -72,8 +72,8 @@ def ensure(wanted: Sequence[str]) -> list[str]:
             said = _try_install(lacking)
             if said:
                 raise say.SetupError(
-                    f"apt-get could not install {' '.join(lacking)}. See that the package mirror "
-                    f"can be reached and try `apt-get update`. It said:\n{said}"
+                    f"apt-get could not install {' '.join(lacking)}. Check that the "
+                    f"package mirror answers (`apt-get update`). Its output ends with:\n{said}"
                 )
     return lacking
 
@@ -135,6 +135,6 @@ def _require_programs(wanted: Sequence[str]) -> None:
     ]
     if lacking:
         raise say.SetupError(
-            "This machine has no apt, so nothing was installed by itself. These programs are "
-            f"missing; install them with your package manager: {', '.join(lacking)}"
+            "This machine has no apt. Install these missing programs with your package manager: "
+            f"{', '.join(lacking)}"
         )

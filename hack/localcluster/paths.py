@@ -52,7 +52,7 @@ def ensure_dir(path: Path, mode: int = 0o755) -> Path:
         path.mkdir(parents=True, exist_ok=True, mode=mode)
     except PermissionError as error:
         raise say.SetupError(
-            f"No permission to make {path}. Set WHERRY_STATE or WHERRY_CACHE to a directory "
+            f"No permission to create {path}. Set WHERRY_STATE or WHERRY_CACHE to a directory "
             "that you can write, or run as root."
         ) from error
     return path

@@ -71,7 +71,9 @@ def free_ports(count: int, address: str = "127.0.0.1") -> list[int]:
             if is_free(port, address):
                 chosen.append(port)
         if len(chosen) < count:
-            raise say.SetupError(f"{address} has no {count} free ports. End what holds them.")
+            raise say.SetupError(
+                f"Fewer than {count} ports are free on {address}. Stop programs that use them."
+            )
         given.update(dict.fromkeys(chosen, now))
         file.truncate(0)
         file.write(json.dumps(given))

@@ -78,8 +78,8 @@ def find(state: Path, name: str) -> Process | None:
         return None
     except (ValueError, TypeError) as error:
         raise say.SetupError(
-            f"{record} is not a process record. See which process it meant, end it, and delete "
-            "the file."
+            f"{record} is not a valid process record. Find its process, stop it, and delete the "
+            "file."
         ) from error
     return process if alive(process) else None
 
@@ -161,7 +161,7 @@ def stop(state: Path, name: str, *, patience: float = 15.0, kill: bool = False) 
             send(process, signal.SIGKILL)
             if not _gone(process, 10.0):
                 raise say.SetupError(
-                    f"{name} (pid {process.pid}) does not end, not even by SIGKILL. "
+                    f"{name} (pid {process.pid}) does not exit, even after SIGKILL. "
                     "It hangs in the kernel; `cat /proc/PID/wchan` shows where.",
                     log=Path(process.log),
                 )
@@ -201,13 +201,16 @@ def wait_until(
     while not ready():
         if process and not alive(process):
             raise say.SetupError(
-                f"{process.name} ended before {what}. Its last words:\n{tail(Path(process.log))}",
+                f"{process.name} exited before {what}. Its log ends with:\n"
+                f"{tail(Path(process.log))}",
                 log=Path(process.log),
             )
         if time.monotonic() > deadline:
             log = Path(process.log) if process else None
-            said = f" Its last words:\n{tail(log)}" if log else ""
-            raise say.SetupError(f"After {patience:.0f}s still not so: {what}.{said}", log=log)
+            said = f" Its log ends with:\n{tail(log)}" if log else ""
+            raise say.SetupError(
+                f"Timed out after {patience:.0f}s, waiting until {what}.{said}", log=log
+            )
         time.sleep(every)
 
 

@@ -75,8 +75,8 @@ def start_redis(
     running = processes.find(state, NAME)
     if running is None and not ports.is_free(number, bind):
         raise say.SetupError(
-            f"Something else listens on {bind}:{number}, where Redis should. End it "
-            "(`ss -ltnp` shows what it is) or choose another port."
+            f"Another program listens on {bind}:{number}, which Redis needs. Stop it "
+            "(`ss -ltnp` shows which), or choose another port."
         )
     process, _ = processes.ensure(state, NAME, [server, config], configuration=[text])
     _wait(process, bind, number, password)

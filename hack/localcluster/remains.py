@@ -100,6 +100,6 @@ def remove_tree(directory: Path) -> None:
         shutil.rmtree(directory)
     except OSError as error:
         raise say.SetupError(
-            f"{error.filename} cannot be deleted: {error.strerror}. See what uses it with "
-            f"`fuser -vm {directory}`, end that, and try again."
+            f"{error.filename} cannot be deleted: {error.strerror}. Find what uses it with "
+            f"`fuser -vm {directory}`, stop that, and try again."
         ) from error

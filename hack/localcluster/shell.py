@@ -58,10 +58,12 @@ def attempt(
     except FileNotFoundError as error:
         raise say.SetupError(
             f"The program {words[0]} is not installed. Run `make up` again, which installs what "
-            "it needs where it can, or install it by hand."
+            "it can, or install it by hand."
         ) from error
     except subprocess.TimeoutExpired as error:
-        raise say.SetupError(f"`{shlex.join(words)}` did not end within {timeout:.0f}s.") from error
+        raise say.SetupError(
+            f"`{shlex.join(words)}` did not finish within {timeout:.0f}s."
+        ) from error
 
 
 def run(

@@ -49,7 +49,7 @@ class Store:
         answer = self.request("PUT", f"/{name}")
         if answer.status not in (200, 204, 409):
             raise say.SetupError(
-                f"The store did not make the bucket {name}: {answer.status} {answer.body[:300]!r}",
+                f"The store refused the bucket {name}: {answer.status} {answer.body[:300]!r}",
                 log=processes.log_file(self.state, self.kind),
             )
 
@@ -58,7 +58,7 @@ class Store:
         answer = self.request("PUT", f"/{self.bucket}/{key}", body)
         if answer.status != 200:
             raise say.SetupError(
-                f"The store did not take {key}: {answer.status} {answer.body[:300]!r}",
+                f"The store did not accept {key}: {answer.status} {answer.body[:300]!r}",
                 log=processes.log_file(self.state, self.kind),
             )
 
@@ -196,8 +196,8 @@ def _start(
     host, _, port = endpoint.removeprefix("http://").partition(":")
     if processes.find(state, kind) is None and not ports.is_free(int(port), host):
         raise say.SetupError(
-            f"Something else listens on {host}:{port}, where the S3 store should. End it "
-            "(`ss -ltnp` shows what it is) or choose another port."
+            f"Another program listens on {host}:{port}, which the S3 store needs. Stop it "
+            "(`ss -ltnp` shows which), or choose another port."
         )
     process, started = processes.ensure(state, kind, command, env=env)
     store = Store(
@@ -226,6 +226,6 @@ def _wait(store: Store, process: Process, started: bool) -> None:
     processes.wait_until(what, lambda: answers("PUT", f"/{store.bucket}"), process=process)
     if started:
         # A bucket can be made a good while before an object can: the volume server comes later.
-        what = f"{store.kind} takes an object"
+        what = f"{store.kind} accepts an object"
         processes.wait_until(what, lambda: answers("PUT", probe), process=process)
         store.request("DELETE", probe)

@@ -5,7 +5,7 @@ import pytest
 from wherry_client.cli.options import DEFAULT_URL, GlobalOptions
 from wherry_client.cli.session import Connection
 
-BEFORE = GlobalOptions(url="http://before", token="before", tenant="before")  # noqa: S106
+BEFORE = GlobalOptions(url="http://before", token="before", tenant="before")
 
 
 @pytest.mark.parametrize(

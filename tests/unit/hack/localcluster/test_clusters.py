@@ -108,7 +108,7 @@ def test_a_cluster_of_another_kind_is_not_replaced(tmp_path: Path) -> None:
 
 def test_a_foreign_directory_is_neither_used_nor_deleted(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("do not lose")
-    with pytest.raises(say.SetupError, match="is not empty and was not made by this tool"):
+    with pytest.raises(say.SetupError, match="is not empty and was not created by this tool"):
         clusters.up("process", state=tmp_path)
     clusters.down(tmp_path)
     assert (tmp_path / "thesis.txt").exists()

@@ -70,7 +70,7 @@ def test_an_incomplete_directory_is_not_used(
 
 def test_an_override_that_is_not_a_program_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_ASSET_KUBECTL", "/nowhere/kubectl")
-    with pytest.raises(say.SetupError, match="TEST_ASSET_KUBECTL names /nowhere/kubectl"):
+    with pytest.raises(say.SetupError, match="TEST_ASSET_KUBECTL is /nowhere/kubectl"):
         assets.program("kubectl")
 
 

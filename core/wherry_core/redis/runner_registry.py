@@ -7,7 +7,7 @@ reaches both.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from wherry_core.redis import scripts
@@ -133,8 +133,12 @@ async def runner_records(
     for start in range(0, len(wanted), BATCH):
         batch = wanted[start : start + BATCH]
         found |= await _own_records(redis, pool, {runner: runner for runner in batch})
-        earlier = {runner: RunnerId(runner.name) for runner in batch if runner not in found}
-        found |= await _own_records(redis, pool, earlier)
+        # A mark that asks a runner of version 0.1 to leave stands under its uid, too.
+        silent = (each for each in batch if each not in found or found[each].heartbeat == 0)
+        earlier = await _own_records(redis, pool, {each: RunnerId(each.name) for each in silent})
+        for runner, record in earlier.items():
+            marked = runner in found and found[runner].draining
+            found[runner] = replace(record, draining=record.draining or marked)
     return found
 
 

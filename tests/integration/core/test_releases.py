@@ -86,8 +86,11 @@ async def test_a_runner_of_the_earlier_version_is_seen_and_obeys(named: Redis) -
     await runner_registry.stop(named, POOL, RUNNER, "a/1")
     assert await version_0_1.heartbeat(named, POOL, NAME, "a/1") == (False, {"a/1"})
     await runner_registry.retire(named, POOL, RUNNER)
-    assert (await version_0_1.heartbeat(named, POOL, NAME))[0]
+    assert (await version_0_1.heartbeat(named, POOL, NAME, "a/1"))[0]
     assert not await version_0_1.begin(named, POOL, NAME, "a/2", 1.0)
+    # The mark must not hide its heartbeats.
+    record = (await runner_registry.runner_records(named, POOL, [RUNNER]))[RUNNER]
+    assert (record.heartbeat, record.draining, record.jobs) == (3, True, {"a/1"})
 
 
 async def test_an_idle_runner_of_the_earlier_version_is_drained(named: Redis) -> None:

@@ -24,12 +24,15 @@ NODE = (
     "iptables",
     "runc",
 )
-# For every test: other readers of archives, a real proxy, a real browser, a real Prometheus.
+# For every test: other readers of archives, a real proxy, a real browser, a real Prometheus, and a
+# compiler for a clock that is off (tests/harness/wrong_clock.c).
 TESTS = (
     *NODE,
     "chromium",
     "default-jdk-headless",
+    "gcc",
     "libarchive-tools",
+    "libc6-dev",
     "nginx",
     "p7zip-full",
     "prometheus",

@@ -1,7 +1,8 @@
 """A release of the chart that belongs to the tests alone, beside the trial's own.
 
 Tests that upgrade, uninstall, slow down or count use it, so that a trial in use goes on: it has its
-own namespace, pool and runners. Node, Redis server and object store are the trial's.
+own namespace, pool and runners. Node, Redis database and object store are the trial's, so that the
+tests also show that two releases on one Redis database do not see each other.
 """
 
 import json
@@ -13,7 +14,6 @@ from typing import Any, Final
 
 from localcluster.cluster import Cluster
 from tests.harness.buckets import connect_store, keys_in
-from tests.harness.fixtures import REDIS_DATABASES
 from tests.harness.waiting import eventually_blocking
 from trial import chart
 
@@ -26,19 +26,17 @@ Values = Mapping[str, Any]
 """Values of the chart by their dotted names."""
 
 
-def own_values(database: int) -> Values:
-    """Return what an own release sets on top of the trial's values."""
-    # Requests of zero, because the runners of a trial in use may have reserved the whole node.
-    nothing = {"cpu": "0", "memory": "0"}
-    return {
-        "crds.enabled": False,
-        "redis.database": database,
-        "api.service.nodePort": None,
-        "defaultPool.idleSeconds": 5,
-        "api.resources.requests": nothing,
-        "operator.resources.requests": nothing,
-        "runner.resources.requests": nothing,
-    }
+# Requests of zero, because the runners of a trial in use may have reserved the whole node.
+NOTHING: Final = {"cpu": "0", "memory": "0"}
+OWN_VALUES: Final[Values] = {
+    "crds.enabled": False,
+    "api.service.nodePort": None,
+    "defaultPool.idleSeconds": 5,
+    "api.resources.requests": NOTHING,
+    "operator.resources.requests": NOTHING,
+    "runner.resources.requests": NOTHING,
+}
+"""What an own release sets on top of the trial's values. It shares the Redis database."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,6 @@ class Release:
 
     cluster: Cluster
     namespace: str
-    database: int
-    """Number of its Redis database."""
 
     def kubectl(self, *words: str, stdin: str | None = None) -> str:
         """Run kubectl in the namespace and return what it printed."""
@@ -81,7 +77,7 @@ class Release:
         """Install the chart or upgrade it to these values; wait until its pods are ready."""
         words = ["upgrade", "--install", chart.RELEASE, str(chart.CHART), "--values", "-"]
         words += ["--wait", "--timeout", INSTALL_TIMEOUT]
-        for name, value in {**own_values(self.database), **values}.items():
+        for name, value in {**OWN_VALUES, **values}.items():
             words += ["--set-json", f"{name}={json.dumps(value)}"]
         self.helm(*words, stdin=json.dumps(chart.values(self.cluster)))
 
@@ -112,9 +108,7 @@ class Release:
 @contextmanager
 def own_namespace(cluster: Cluster) -> Iterator[Release]:
     """Yield a release that is not installed yet; delete its namespace afterwards."""
-    release = Release(
-        cluster, f"wherry-e2e-{secrets.token_hex(3)}", 1 + secrets.randbelow(REDIS_DATABASES - 1)
-    )
+    release = Release(cluster, f"wherry-e2e-{secrets.token_hex(3)}")
     namespace = {
         "apiVersion": "v1",
         "kind": "Namespace",

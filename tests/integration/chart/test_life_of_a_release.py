@@ -1,13 +1,12 @@
 """Install, upgrade, roll back, uninstall: by a real helm against a real API server."""
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.harness.waiting import eventually_blocking
 from tests.integration.chart.conftest import CRD_PATIENCE_SECONDS, Admin
 from tests.unit.chart.renders import CHART, RELEASE
 
@@ -17,14 +16,6 @@ JOB = {
     "metadata": {"name": "a-job"},
     "spec": {"fileIDs": ["1"]},
 }
-
-
-def eventually(question: Callable[[], Any], patience_seconds: float = 60) -> None:
-    """Return when ``question`` is answered with something true."""
-    deadline = time.monotonic() + patience_seconds
-    while not question():
-        assert time.monotonic() < deadline, "it did not become true"
-        time.sleep(0.2)
 
 
 def pools(admin: Admin) -> list[Any]:
@@ -42,7 +33,12 @@ def test_one_command_installs_everything_on_an_empty_cluster(admin: Admin, tmp_p
     def pods() -> set[str]:
         return {each["metadata"]["name"].rsplit("-", 2)[0] for each in admin.get("pods")["items"]}
 
-    eventually(lambda: pods() == {"wherry-api", "wherry-operator", "wherry-redis"})
+    eventually_blocking(
+        "the pods of all components",
+        pods,
+        lambda names: names == {"wherry-api", "wherry-operator", "wherry-redis"},
+        within=60,
+    )
     done = admin.apply_pool(tmp_path)
     assert done.returncode == 0, done.stderr
     assert f"RunnerPool {admin.namespace}/default is applied." in done.stderr
@@ -94,7 +90,9 @@ def test_uninstall_keeps_crds_and_jobs_and_ends_the_pool(admin: Admin, tmp_path:
     assert "kept due to the resource policy" in output
     assert "[CustomResourceDefinition] downloadjobs.wherry.dev" in output
     assert "[CustomResourceDefinition] runnerpools.wherry.dev" in output
-    eventually(lambda: not pools(admin))
+    eventually_blocking(
+        "the pool to be gone", lambda: pools(admin), lambda left: not left, within=60
+    )
     assert len(admin.get("downloadjobs")["items"]) == 1
     for kind in ("deployment", "role", "rolebinding", "service", "networkpolicy", "configmap"):
         names = {each["metadata"]["name"] for each in admin.get(kind)["items"]}
@@ -115,7 +113,12 @@ def test_the_operator_s_replicas_go_up_and_down(admin: Admin) -> None:
 def test_crds_go_when_they_are_not_kept(admin: Admin) -> None:
     admin.install({"crds": {"keep": False}})
     admin.uninstall()
-    eventually(lambda: not admin.get("crds")["items"], CRD_PATIENCE_SECONDS)
+    eventually_blocking(
+        "the CRDs to be gone",
+        lambda: admin.get("crds")["items"],
+        lambda left: not left,
+        within=CRD_PATIENCE_SECONDS,
+    )
 
 
 def test_a_dry_run_changes_nothing(admin: Admin) -> None:
@@ -140,7 +143,12 @@ def test_upgrading_changes_only_what_the_values_changed(admin: Admin) -> None:
         found = admin.get("deployments")["items"]
         return {each["metadata"]["name"]: each["metadata"]["generation"] for each in found}
 
-    eventually(lambda: all(each["status"] for each in admin.get("pdb")["items"]))
+    eventually_blocking(
+        "the disruption budgets to have a status",
+        lambda: [each["status"] for each in admin.get("pdb")["items"]],
+        all,
+        within=60,
+    )
     before = (versions(), generations())
     admin.install({"tenants": [admin.namespace]})
     after = (versions(), generations())

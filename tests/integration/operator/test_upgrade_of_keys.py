@@ -86,7 +86,7 @@ async def test_a_job_at_work_goes_on_and_a_waiting_one_is_taken_by_a_new_runner(
     found = await eventually(
         "a new pod",
         lambda: operated.api.list_all("pods", operated.namespace),
-        lambda pods: {pod["metadata"]["uid"] for pod in pods} - {first_uid},
+        lambda pods: any(pod["metadata"]["uid"] != first_uid for pod in pods),
     )
     name = next(pod["metadata"]["name"] for pod in found if pod["metadata"]["uid"] != first_uid)
     new = PlayedRunner(operated.api, named, operated.namespace, "default", name)

@@ -1,14 +1,11 @@
 // @vitest-environment jsdom
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { act } from 'react';
 import { createRoot, type Root } from 'react-dom/client';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { useArchiveName } from '../src/jobs/archive-name.ts';
 import { defaultName, type Job } from '../src/jobs/job.ts';
 
 const ID = '0c5b1a44-9f0e-4a87-bd0c-6c9f8c9f4e11';
-
-(globalThis as { IS_REACT_ACT_ENVIRONMENT?: boolean }).IS_REACT_ACT_ENVIRONMENT = true;
 
 let root: Root;
 let box: HTMLElement;
@@ -38,15 +35,12 @@ async function expectName(
   client = queries(),
 ): Promise<void> {
   const job = { jobId: ID, status: 'completed', totalFiles: 3, ...fields } as Job;
-  await act(async () =>
-    root.render(
-      <QueryClientProvider client={client}>
-        <Name job={job} given={given} />
-      </QueryClientProvider>,
-    ),
+  root.render(
+    <QueryClientProvider client={client}>
+      <Name job={job} given={given} />
+    </QueryClientProvider>,
   );
-  await vi.waitFor(async () => {
-    await act(async () => {});
+  await vi.waitFor(() => {
     expect(client.isFetching()).toBe(0);
     expect(box.textContent).toBe(expected);
   });
@@ -59,7 +53,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  act(() => root.unmount());
+  root.unmount();
   box.remove();
   vi.unstubAllGlobals();
 });
@@ -89,6 +83,6 @@ describe('the name of an archive', () => {
   it('is the default name when the details cannot be read', async () => {
     serve(null);
     await expectName(defaultName(ID), null);
-    expect(requests).toHaveLength(1);
+    await vi.waitFor(() => expect(requests).toHaveLength(1));
   });
 });

@@ -80,7 +80,7 @@ class JobResources:
         """
         namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
         try:
-            async with self._creates.slot():
+            async with self._creates.slot(namespace):
                 with _problems(namespace, name):
                     await self._kubernetes.request(
                         "POST",

@@ -26,7 +26,7 @@ async def test_a_create_that_finds_the_queue_full_is_refused_with_retry_after() 
     jobs = JobResources(cast("Any", NeverAsked()), slots)
     before = REGISTRY.get_sample_value(*REFUSED) or 0
 
-    async with slots.slot():
+    async with slots.slot("other"):
         with pytest.raises(ProblemError) as caught:
             await jobs.create({"metadata": {"namespace": "tenant", "name": "name"}})
 

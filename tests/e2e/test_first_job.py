@@ -11,19 +11,19 @@ from tests.e2e.release import Release
 
 
 def test_make_up_ends_with_a_checked_archive_and_prints_the_addresses(trial: Trial) -> None:
-    assert "unzip -t passes, every byte is right" in trial.output
+    assert "unzip -t passes, every byte matches" in trial.output
     for part in ("API", "export KUBECONFIG=", "make down", trial.cluster.api_url):
         assert part in trial.output
 
 
 def test_a_second_make_up_builds_nothing(trial: Trial) -> None:
     again = make("up", MAKE_UP_TIMEOUT_SECONDS)
-    assert "unzip -t passes, every byte is right" in again
+    assert "unzip -t passes, every byte matches" in again
     assert not re.search(r"building|installing", again), again
 
 
 def test_kubectl_shows_the_first_job(trial: Trial) -> None:
-    (job_id,) = re.findall(r"job (\S+) posted with 40 files", trial.output)
+    (job_id,) = re.findall(r"submitted job (\S+) with 40 files", trial.output)
     header, row = trial.kubectl("get", "dlj", job_id).splitlines()
     assert header.split() == ["NAME", "PHASE", "PROGRESS", "DONE", "FILES", "ATTEMPT", "WHY", "AGE"]
     # A job whose runner is lost on a busy node completes in a later attempt.

@@ -77,7 +77,7 @@ def test_the_pool_follows_the_values_and_keeps_what_kubectl_set(
 def test_a_missing_crd_is_waited_for_and_named(admin: Admin, tmp_path: Path) -> None:
     admin.install({"crds": {"enabled": False}})
     with pytest.raises(TimeoutError) as stopped:
-        admin.apply_pool(tmp_path, patience_seconds=5)
+        admin.apply_pool(tmp_path, patience_seconds=20)
     assert "Install the CRDs (crds.enabled)." in str(stopped.value)
     assert str(stopped.value).count("not applied yet") == 1
 

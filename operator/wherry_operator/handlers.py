@@ -1,4 +1,4 @@
-"""The Kopf handlers, in the order in which they run: startup, login, the three kinds, cleanup.
+"""The Kopf handlers, in the order in which they run: startup, login, and the three kinds.
 
 Kopf watches, and nothing else. The handlers are plain ``@kopf.on.event`` handlers that pass the
 object on to the intake, so Kopf writes nothing: no finalizer, no annotation, no Event. That keeps
@@ -8,6 +8,9 @@ be repeated without an event. They never raise, because Kopf does not repeat eve
 There are two registries, because a Kopf operator watches every kind of its registry in each of
 its namespaces: jobs are watched in the tenants' namespaces, pools and pods only in the release's
 own, so that the operator needs no right to see pods anywhere else.
+
+There is no cleanup handler, because Kopf has nothing to clean up. Signals are handled here and not
+by Kopf, which waits up to five seconds for tasks that are not its own.
 
 Kopf's ``liveness_endpoint`` is not used: it has one path, answers 200 whatever its probes return,
 and would need a port of its own. :mod:`wherry_operator.probes` serves liveness, readiness (which
@@ -123,17 +126,10 @@ async def pod_event(event: Mapping[str, Any], memo: Watched, **_: Any) -> None:
     memo.intake.ingest(Kind.POD, event["object"], deleted=event["type"] == "DELETED")
 
 
-@kopf.on.cleanup(registry=JOBS)
-@kopf.on.cleanup(registry=RUNNERS)
-async def stop(memo: Watched, **_: Any) -> None:
-    """End everything else: Kopf ends because of SIGTERM or SIGINT, which it handles by itself."""
-    memo.end()
-
-
 async def run(
     registry: kopf.OperatorRegistry, namespaces: tuple[str, ...] | None, watched: Watched
 ) -> None:
-    """Watch until cancelled, or until SIGTERM; ``namespaces`` None stands for all.
+    """Watch until cancelled; ``namespaces`` None stands for all.
 
     Raises what Kopf gives up with.
     """
@@ -142,21 +138,31 @@ async def run(
     where: dict[str, Any] = {"namespaces": namespaces} if namespaces else {"clusterwide": True}
     # Kopf would make one from the name of the user, which the image's user does not have.
     where["identity"] = "wherry-operator"
+    started = asyncio.Event()
+    signals = asyncio.create_task(_take_signals(started, watched.end), name="signals")
     try:
         await kopf.operator(
-            registry=registry,
-            memo=watched,
-            standalone=True,
-            **where,
+            registry=registry, memo=watched, standalone=True, ready_flag=started, **where
         )
     finally:
+        signals.cancel()
         # Kopf leaves its signal handlers behind, and they would do nothing any more.
         end_on_signals(watched.end)
+    # Kopf returns, instead of raising, when it has handled a signal itself.
     watched.end()
 
 
+async def _take_signals(started: asyncio.Event, end: Callable[[], None]) -> None:
+    """Handle signals again once Kopf has started, which handles them itself from then on.
+
+    Kopf would wait up to five seconds for tasks that are not its own.
+    """
+    await started.wait()
+    end_on_signals(end)
+
+
 def end_on_signals(end: Callable[[], None]) -> None:
-    """Have SIGTERM and SIGINT call ``end``, until Kopf handles them."""
+    """Have SIGTERM and SIGINT call ``end``."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)

@@ -12,7 +12,7 @@ from tests.harness.waiting import eventually
 from wherry_core.redis import job_queue, runner_registry
 from wherry_core.redis.client import Redis
 from wherry_core.redis.runner_registry import Orders, RunnerId
-from wherry_core.resources import DownloadJob
+from wherry_core.resources import DownloadJob, Phase
 from wherry_core.resources.base import format_time
 
 CLAIMS = 3
@@ -137,10 +137,15 @@ class PlayedRunner:
         )
 
     async def take(self) -> DownloadJob:
-        """Pop and claim the next job; one that is not to be had yet comes back to the queue."""
-        key = await eventually("a job in the queue", self.pop, within=60)
-        assert key is not None
-        return await self.claim(key)
+        """Pop and claim the next job, and drop entries of jobs that are not queued."""
+        while True:
+            key = await eventually("a job in the queue", self.pop, within=60)
+            assert key is not None
+            namespace, _, name = key.partition("/")
+            found = DownloadJob.model_validate(await self.api.get(JOBS, namespace, name))
+            if found.status.phase is Phase.QUEUED:
+                return await self.claim(key)
+            await self.finish(found)
 
     async def complete(self, job: DownloadJob) -> None:
         """Complete a claimed job. Raises ApiError 422 when it is no longer this runner's."""

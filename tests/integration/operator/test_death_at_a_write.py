@@ -7,7 +7,6 @@ import pytest
 
 from tests.harness import jobs
 from tests.harness.api import JOBS, POOLS, ApiError
-from tests.harness.processes import fetch
 from tests.harness.waiting import eventually
 from tests.integration.operator.conftest import Operated
 from wherry_core.redis import job_queue, job_states
@@ -31,17 +30,22 @@ async def pods(operated: Operated) -> list[object]:
 
 
 @pytest.mark.parametrize("point", around("redis-forget-runner"))
-async def test_a_runner_is_started_once(operated: Operated, point: str) -> None:
+async def test_a_runner_without_a_pod_is_dismissed(operated: Operated, point: str) -> None:
     await operated.create_pool()
-    operator = operated.start_operator(WHERRY_FAULT_POINT=point)
-    metrics = operator.ready_url.replace("/readyz", "/metrics")
-    await eventually("Redis to be found", lambda: "wherry_redis_up 1.0" in fetch(metrics))
+    operated.start_operator(WHERRY_FAULT_POINT=point)
     await jobs.create_job(operated.api, operated.namespace, ["1"])
-    await dies_and_another_comes(operated)
-    runner = operated.runner()
-    await runner.start()
-    async with runner.beating():
-        await runner.complete(await runner.take())
+    old = operated.runner()
+    await old.start()
+    async with old.beating():
+        await old.take()
+        await operated.api.delete("pods", operated.namespace, old.name, grace_seconds=0)
+        await dies_and_another_comes(operated)
+        await eventually("it to be dismissed", lambda: old.orders.dismissed)
+    new = operated.runner()
+    await new.start()
+    async with new.beating():
+        await new.complete(await new.take())
+        assert not new.orders.dismissed
     assert len(await pods(operated)) == 1
 
 

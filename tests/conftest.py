@@ -1,4 +1,4 @@
-"""Makes the fixtures of tests/harness/fixtures.py known to all tests."""
+"""Loads the fixtures of tests/harness/fixtures.py for all tests."""
 
 import signal
 
@@ -8,6 +8,6 @@ pytest_plugins = ["tests.harness.fixtures"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """End as on Ctrl-C when asked to end, so that no server of the fixtures stays behind."""
+    """Handle SIGTERM like Ctrl-C, so that the fixtures stop their servers."""
     del config
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""A control plane of the chart's own tests: its CRDs come and go."""
+"""A control plane for the chart's tests alone, because they install and delete the CRDs."""
 
 import json
 import os
@@ -26,7 +26,7 @@ RESTRICTED: Final = "pod-security.kubernetes.io/enforce=restricted"
 
 @dataclass(frozen=True)
 class Admin:
-    """Someone with helm, kubectl and all rights, at work in one namespace."""
+    """An administrator with helm and kubectl in one namespace."""
 
     plane: ControlPlane
     namespace: str
@@ -40,7 +40,7 @@ class Admin:
         return json.loads(self.kubectl("get", *words, "--output", "json"))
 
     def helm(self, *words: str, values: Values | None = None) -> subprocess.CompletedProcess[str]:
-        """Run helm; with ``values``, over the minimal ones."""
+        """Run helm; ``values`` are merged into the minimal ones."""
         command = [str(assets.program("helm")), *words, "--namespace", self.namespace]
         command += ["--kubeconfig", str(self.plane.kubeconfig)]
         text = None
@@ -108,7 +108,7 @@ class Admin:
             raise TimeoutError((error.stderr or b"").decode()) from error
 
     def allowed(self, questions: Iterable[Question]) -> set[Question]:
-        """Return those of the questions that the API server answers with yes."""
+        """Return the questions that the API server answers with yes."""
         asked = list(questions)
         reviews = [
             {
@@ -148,7 +148,7 @@ def _attributes(verb: str, resource: str, namespace: str) -> dict[str, str]:
 def delete_crds(plane: ControlPlane) -> None:
     """Delete all CRDs and wait until they are gone.
 
-    An API server takes a minute and more when it has to try a second time.
+    This takes over a minute when the API server has to try a second time.
     """
     plane.kubectl("delete", "crd", "--all", "--wait=false")
     eventually_blocking(

@@ -1,4 +1,4 @@
-"""CRDs of the Gateway API and the Prometheus operator, from their Go modules, as pinned there."""
+"""CRDs of the Gateway API and the Prometheus operator, from pinned Go modules."""
 
 import json
 import os
@@ -12,12 +12,12 @@ HERE: Final = Path(__file__).resolve().parent
 
 
 def gateway_api_crds() -> Path:
-    """Return the folder of the standard channel's CRDs, downloaded where it must be."""
+    """Return the folder of the standard channel's CRDs; it is downloaded if necessary."""
     return _module("gateway_api", "sigs.k8s.io/gateway-api") / "config" / "crd" / "standard"
 
 
 def prometheus_operator_crds() -> Path:
-    """Return the folder of the Prometheus operator's CRDs, downloaded where it must be."""
+    """Return the folder of the Prometheus operator's CRDs; it is downloaded if necessary."""
     name = "github.com/prometheus-operator/prometheus-operator"
     return _module("prometheus_operator", name) / "example" / "prometheus-operator-crd"
 

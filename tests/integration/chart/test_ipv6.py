@@ -1,4 +1,4 @@
-"""API, operator and runner answer on IPv6, as in a cluster that has nothing else."""
+"""API, operator and runner answer on IPv6, as in a cluster with IPv6 only."""
 
 import socket
 from functools import partial

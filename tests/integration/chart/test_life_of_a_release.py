@@ -1,4 +1,4 @@
-"""Install, upgrade, roll back, uninstall: by a real helm against a real API server."""
+"""Install, upgrade, roll back and uninstall with a real helm and a real API server."""
 
 import json
 from pathlib import Path
@@ -102,7 +102,7 @@ def test_uninstall_keeps_crds_and_jobs_and_ends_the_pool(admin: Admin, tmp_path:
 
 
 def test_the_operator_s_replicas_go_up_and_down(admin: Admin) -> None:
-    """Alone it is replaced, among others it rolls."""
+    """A single replica is replaced; several are rolled."""
     for replicas, unavailable, surge in ((1, 1, 0), (2, 0, 1), (1, 1, 0)):
         admin.install({"operator": {"replicas": replicas}})
         spec = admin.get("deployment", "wherry-operator")["spec"]

@@ -1,4 +1,4 @@
-"""Every render is what a real API server accepts, field by field, and admits as restricted."""
+"""A real API server accepts every field of every render and admits the pods as restricted."""
 
 import json
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ SANDBOX = {
 
 @pytest.fixture(scope="module")
 def prepared(chart_plane: ControlPlane) -> Iterator[ControlPlane]:
-    """The control plane with the CRDs, and with every namespace that a variant names."""
+    """The control plane with the CRDs and every namespace that a variant names."""
     chart_plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
     chart_plane.kubectl("wait", "--for=condition=Established", "-f", str(ROOT / "crds"))
     for name in (NAMESPACE, "team-a", "team-b"):
@@ -73,7 +73,7 @@ def test_the_pool_is_valid(prepared: ControlPlane, values: Values) -> None:
 
 @every_variant
 def test_each_pod_is_admitted_as_restricted(prepared: ControlPlane, values: Values) -> None:
-    """A Deployment is let in whatever its pods are; so the pods themselves are sent."""
+    """A Deployment is admitted whatever its pods are, so that the pods themselves are sent."""
     documents = render(values)
     accounts = [each for each in documents if each["kind"] == "ServiceAccount"]
     prepared.kubectl("apply", "-f", "-", stdin=_lines(accounts))
@@ -85,14 +85,14 @@ def test_each_pod_is_admitted_as_restricted(prepared: ControlPlane, values: Valu
 
 
 def _pod(name: str, template: Document) -> Document:
-    # Only pods of the cluster's own may have a priority class of the system.
+    # Only pods of kube-system may have a system priority class.
     spec = {key: value for key, value in template["spec"].items() if key != "priorityClassName"}
     metadata = {**template["metadata"], "name": name, "namespace": NAMESPACE}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
 def test_a_pod_that_is_not_restricted_would_be_refused(prepared: ControlPlane) -> None:
-    """The proof that the test above can fail."""
+    """Shows that the test above can fail."""
     values: Values = {"securityContext": {"allowPrivilegeEscalation": True}}
     template = dict(pod_templates(render(values)))["wherry-test-health"]
     with pytest.raises(Exception, match="violates PodSecurity"):

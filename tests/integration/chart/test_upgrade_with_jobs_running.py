@@ -1,4 +1,4 @@
-"""An upgrade and a rollback end no running job; operator and runner act with the chart's rights."""
+"""An upgrade and a rollback end no running job; the programs have the chart's permissions."""
 
 import asyncio
 import json
@@ -47,7 +47,7 @@ def chart_values(redis_env: dict[str, str], bucket: Bucket) -> Values:
         "defaultPool": {"idleSeconds": 1},
         "runner": {
             "downloadDelay": {"enabled": True, "minMs": DELAY_MS, "maxMs": DELAY_MS},
-            # The runners are processes of one machine here.
+            # The runners are processes on one machine, so that a fixed port would collide.
             "extraEnv": [{"name": "WHERRY_HEALTH_PORT", "value": "0"}],
         },
     }

@@ -1,4 +1,4 @@
-"""What a program's token can do, asked of the real API server with that very account."""
+"""What each program's token can do, according to the real API server."""
 
 import subprocess
 
@@ -95,7 +95,7 @@ def test_nowhere_anything_else(release: Admin) -> None:
 
 
 def test_the_whole_of_what_each_may_do_in_the_release_s_namespace(release: Admin) -> None:
-    """Rights to one object by its name are left out: they are asked for without a name."""
+    """Permissions for one object by name are left out: the questions name no object."""
     allowed = release.allowed(
         (account, verb, resource, release.namespace)
         for account in ACCOUNTS

@@ -1,4 +1,4 @@
-"""The fixtures themselves: every real server answers."""
+"""The fixtures: every real server answers."""
 
 import pytest
 

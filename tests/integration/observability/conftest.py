@@ -32,7 +32,7 @@ FILES: Final = {"1": b"one" * 100_000, "2": b"two" * 200_000}
 
 @dataclass
 class World:
-    """What the tests ask, and break."""
+    """The running system, as tests query and break it."""
 
     api: Api
     cluster: Cluster
@@ -88,7 +88,7 @@ class World:
         return process, url
 
     async def stranger(self, folder: Path) -> Path:
-        """Return a kubeconfig of somebody who may do nothing."""
+        """Return a kubeconfig without any permissions."""
         who = (self.namespace, "stranger")
         return await service_account_kubeconfig(self.api, self.cluster, folder, who, {})
 
@@ -118,7 +118,7 @@ class World:
         return {"namespace": self.namespace, "component": component, "instance": instance}
 
     def all_targets(self) -> list[Target]:
-        """Return what is to be scraped now: the runners come and go."""
+        """Return what is to be scraped now, because runners come and go."""
         runners = [
             Target(each.health_port, self._labels("runner", each.name))
             for each in self.node.running()
@@ -135,7 +135,7 @@ async def world(
     own_redis_server: RedisServer,
     processes: ProcessGroup,
 ) -> AsyncIterator[World]:
-    """Files in the store and the right of runners; nothing runs yet but the process node."""
+    """Files in the store, and permissions for runners. Only the process node runs yet."""
     await bucket.put_files(FILES)
     await create_service_account(api, namespace, "runner")
     await grant(api, (namespace, "runner"), RUNNER_RULES, namespace=namespace)
@@ -153,7 +153,7 @@ async def world(
 
 @pytest.fixture
 async def prometheus(world: World, tmp_path: Path) -> AsyncIterator[Prometheus]:
-    """A Prometheus that scrapes whatever of the world runs."""
+    """A Prometheus that scrapes all running components."""
     with running_prometheus(tmp_path / "prometheus") as (server, scrape):
 
         async def follow() -> None:
@@ -174,7 +174,7 @@ async def prometheus(world: World, tmp_path: Path) -> AsyncIterator[Prometheus]:
 
 @pytest.fixture
 async def http(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that goes straight to loopback."""
+    """A client that uses no proxy for loopback."""
     monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         yield client

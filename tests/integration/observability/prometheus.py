@@ -1,4 +1,4 @@
-"""A real Prometheus that scrapes the components of a test, and answers questions on them."""
+"""A real Prometheus that scrapes the components of a test and answers queries."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ ALERTS: Final = FILES / "alerts.yaml"
 
 @dataclass(frozen=True)
 class Target:
-    """Something to scrape."""
+    """One component to scrape."""
 
     port: int
     labels: Mapping[str, str]
@@ -30,7 +30,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Series:
-    """One line of an answer: its labels, and (time, value) pairs that are numbers."""
+    """One series of an answer: its labels, and pairs of time and value."""
 
     labels: dict[str, str]
     values: list[tuple[float, float]]
@@ -54,7 +54,7 @@ class Prometheus:
         return json.loads(text)["data"]
 
     async def now(self, expr: str) -> list[Series]:
-        """Return the present values of an expression."""
+        """Return the current values of an expression."""
         found = (await self.get("query", query=expr))["result"]
         return _series((each["metric"], [each["value"]]) for each in found)
 

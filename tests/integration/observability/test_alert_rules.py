@@ -1,4 +1,4 @@
-"""The alerts by promtool: well-formed, and firing when they should."""
+"""promtool checks the alerts: they are well-formed and fire when they should."""
 
 import subprocess
 from pathlib import Path

@@ -25,7 +25,7 @@ Dashboard = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program that reads a dashboard strictly, built where it must be."""
+    """The program that reads a dashboard strictly; it is built if necessary."""
     program = tmp_path_factory.mktemp("schema") / "read_dashboard"
     done = subprocess.run(
         [str(golang.go()), "build", "-o", str(program), "."],
@@ -41,7 +41,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def complaints(reader: Path, folder: Path, dashboard: Dashboard) -> str:
-    """Return what the schema has against a dashboard."""
+    """Return the errors of a dashboard according to the schema."""
     path = folder / "dashboard.json"
     path.write_text(json.dumps(dashboard), encoding="utf-8")
     done = subprocess.run(
@@ -89,12 +89,12 @@ def first(dashboard: Dashboard, kind: str) -> Dashboard:
 def test_the_schema_is_strict(
     reader: Path, tmp_path: Path, spoil: Callable[[Dashboard], Any], said: str
 ) -> None:
-    """The proof that the test above can fail."""
+    """Shows that the test above can fail."""
     dashboard = copy.deepcopy(DASHBOARD)
     spoil(dashboard)
     assert said in complaints(reader, tmp_path, dashboard)
 
 
 def test_every_panel_is_of_a_type_that_grafana_has() -> None:
-    """What the schema leaves open; the grid is looked at in tests/unit/hack/test_dashboard.py."""
+    """Checks what the schema does not cover; tests/unit/hack/test_dashboard.py checks the grid."""
     assert {each["type"] for each in DASHBOARD["panels"]} == {"row", "stat", "timeseries"}

@@ -1,4 +1,4 @@
-"""Every query of the dashboard and of the alerts, asked of a real Prometheus after a real run."""
+"""Every query of the dashboard and the alerts, sent to a real Prometheus after a real run."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ PROVOKED: Final = {
 PANELS: Final = json.loads((FILES / "dashboard.json").read_text(encoding="utf-8"))["panels"]
 RULES: Final = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"][0]["rules"]
 PICTURE: Final = os.environ.get("WHERRY_DASHBOARD_PICTURE")
-"""Where to draw the dashboard, if anywhere."""
+"""File to draw the dashboard into; empty: it is not drawn."""
 
 
 async def initiate(http: httpx.AsyncClient, url: str, ids: list[str]) -> str:
@@ -61,7 +61,7 @@ async def followed(http: httpx.AsyncClient, url: str, name: str) -> AsyncIterato
 
 
 async def settled(world: World, *, open_jobs: int) -> list[dict[str, Any]]:
-    """Wait until all jobs but so many have ended; return all of them."""
+    """Wait until all but this many jobs have ended; return all of them."""
 
     def still_open(found: list[dict[str, Any]]) -> int:
         phases = [each.get("status", {}).get("phase") for each in found]
@@ -77,7 +77,7 @@ async def settled(world: World, *, open_jobs: int) -> list[dict[str, Any]]:
 
 
 async def scraped(prometheus: Prometheus, times: int = 3) -> None:
-    """Wait until everything was scraped so many times more."""
+    """Wait until every target was scraped this many more times."""
     expr = 'min(count_over_time(up{component="api"}[1h]))'
     [before] = await prometheus.now(expr)
     await eventually(
@@ -89,7 +89,7 @@ async def scraped(prometheus: Prometheus, times: int = 3) -> None:
 
 
 async def busy_world(world: World, http: httpx.AsyncClient, folder: Path) -> tuple[str, str]:
-    """Run everything; return the URLs of an API that works and of one that may do nothing."""
+    """Start everything; return the URLs of a working API and of one without permissions."""
     await world.create_pool("default", {})
     slow = {
         "DOWNLOAD_DELAY_ENABLED": "true",
@@ -157,11 +157,11 @@ async def test_every_query_brings_data(
         if PICTURE:
             picture = await draw(prometheus, PANELS, world.namespace)
             await asyncio.to_thread(Path(PICTURE).write_text, picture, "utf-8")
-    await nobody_is_there(world, prometheus)
+    await no_component_is_there(world, prometheus)
 
 
 async def counts_are_right(prometheus: Prometheus, everything: list[dict[str, Any]]) -> None:
-    """Two operators count every job once."""
+    """Together two operators count every job once."""
     phases = [each["status"]["phase"] for each in everything]
     assert (await prometheus.now("sum(wherry_leader)"))[0].last == 1
     assert (await prometheus.now("count(wherry_leader)"))[0].last == 2
@@ -197,7 +197,7 @@ async def every_panel_has_data(prometheus: Prometheus, namespace: str) -> None:
 
 
 async def every_alert_can_be_asked(prometheus: Prometheus) -> None:
-    """Prometheus evaluates all; what happened here fires; the others have data to compare."""
+    """Prometheus evaluates all alerts; those of this run fire; the others have data."""
     [group] = (await prometheus.get("rules"))["groups"]
     assert {rule["health"] for rule in group["rules"]} == {"ok"}
     silent = []
@@ -212,8 +212,8 @@ async def every_alert_can_be_asked(prometheus: Prometheus) -> None:
     assert silent == []
 
 
-async def nobody_is_there(world: World, prometheus: Prometheus) -> None:
-    """What alerts look for that ask whether anybody is there at all."""
+async def no_component_is_there(world: World, prometheus: Prometheus) -> None:
+    """Alerts about absent components fire when there is none."""
     absences = [rule["expr"] for rule in RULES if rule["expr"].startswith("absent(")]
     assert len(absences) == 2
     for expr in absences:
@@ -239,7 +239,7 @@ async def test_a_takeover_counts_nothing_again(
         lambda: prometheus.now(ended),
         lambda found: [each.last for each in found] == [3],
     )
-    # What was completed before the last renewal of the lease was announced by the one before.
+    # The previous leader has announced what was completed before its last renewal of the lease.
     await asyncio.sleep(2)
     leader = world.operators[int(sample.labels["instance"].removeprefix("operator-"))]
     await asyncio.to_thread(leader.end)

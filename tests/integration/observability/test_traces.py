@@ -1,4 +1,4 @@
-"""One connected trace from the POST to the completion, in a real Jaeger; none unless asked for."""
+"""One connected trace from the POST to the completion, in a real Jaeger; off by default."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ def jaeger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jaeger]:
 
 
 def trace_variables(endpoint: str) -> dict[str, str]:
-    """Return variables that send traces to ``endpoint``, soon."""
+    """Return variables that send traces to ``endpoint`` with little delay."""
     return {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_BSP_SCHEDULE_DELAY": "200"}
 
 
@@ -63,7 +63,7 @@ class Trace:
         return [span for span in self.spans if span["operationName"] == name]
 
     def parent(self, span: dict[str, Any]) -> str:
-        """Return the name of the span around ``span``, or the id of one that is not there."""
+        """Return the name of the parent of ``span``, or its id when it is missing."""
         [reference] = span["references"]
         around = {each["spanID"]: each["operationName"] for each in self.spans}
         return str(around.get(reference["spanID"], reference["spanID"]))
@@ -85,7 +85,7 @@ def tag(span: dict[str, Any], name: str) -> Any:
 
 
 async def trace_with(jaeger: Jaeger, trace_id: str, *names: str) -> Trace:
-    """Wait until the trace has spans of all these names."""
+    """Wait until the trace has spans with all these names."""
 
     def look() -> list[dict[str, Any]]:
         return jaeger.get(f"/api/traces/{trace_id}") or []

@@ -1,4 +1,4 @@
-"""A catalogue of files that answers as a test wants."""
+"""A file catalogue whose answers a test defines."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass
 class CatalogueServer:
-    """A running server, and what it was asked."""
+    """A running server and the requests that it received."""
 
     url: str
     asked: list[web.Request] = field(default_factory=list)
@@ -21,7 +21,7 @@ class CatalogueServer:
 
 @asynccontextmanager
 async def catalogue_of(answer: Answer) -> AsyncIterator[CatalogueServer]:
-    """Yield a server all of whose answers are made by ``answer``."""
+    """Yield a server that answers every request with ``answer``."""
     port = ports.free_port()
     server = CatalogueServer(f"http://127.0.0.1:{port}/lookup")
 

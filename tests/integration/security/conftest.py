@@ -1,4 +1,4 @@
-"""One tenant's cluster with real programs, whose every request to the store is written down."""
+"""A cluster of one tenant with real programs. Every request to the store is recorded."""
 
 import asyncio
 import json
@@ -40,26 +40,26 @@ OTHERS = {
 
 @dataclass(frozen=True)
 class Siege:
-    """What hostile jobs are let loose on."""
+    """The system that hostile jobs attack."""
 
     api: Api
     redis: Redis
     bucket: Bucket
     namespace: str
     store: FaultyProxy
-    """Every request of operator and runners to the store goes through it."""
+    """Proxy for every request of operator and runners to the store."""
     node: ProcessNode
     operator: ComponentProcess
     wherry: ComponentProcess
     client: httpx.AsyncClient
-    """Of the running wherry-api, auth mode none."""
+    """Client of the running wherry-api in auth mode none."""
 
     async def create(self, body: Resource) -> DownloadJob:
         """Create a job with exactly this body, as kubectl would."""
         return DownloadJob.model_validate(await self.api.create(JOBS, self.namespace, body))
 
     def stray_requests(self, uids: set[str]) -> list[str]:
-        """Return the requests to the store that touched anything but sources and own archives."""
+        """Return the requests to the store outside the sources and the jobs' own archives."""
         return [line for line in self.store.seen if not self._in_place(line, uids)]
 
     def _in_place(self, line: str, uids: set[str]) -> bool:
@@ -139,7 +139,7 @@ async def siege(
             process_node(api, cluster, tmp_path / "runners", [namespace])
         )
         group = ProcessGroup(tmp_path / "processes")
-        # Off the loop, which serves the recorder that they may need to end in order.
+        # In a thread, because the loop serves the recorder that they need to shut down in order.
         stack.push_async_callback(asyncio.to_thread, group.close)
         environment = {
             **common,

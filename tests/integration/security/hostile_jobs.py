@@ -1,4 +1,4 @@
-"""DownloadJobs that somebody wrote by hand to do harm, and how each must end."""
+"""DownloadJobs written by an attacker, and how each must end."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ TRAVERSALS: Final = (
     "s3://secret/1",
     '1\n{"level":"error","message":"forged"}',
 )
-"""Ids that could leave the template's folder somewhere on the way to the bytes."""
+"""Ids that some server on the way could resolve outside the template's folder."""
 HARMLESS: Final = (
     "1?versionId=null",
     "1?uploads",
@@ -54,10 +54,10 @@ HARMLESS: Final = (
     "archives/other-tenant/5f0c/1/theirs.zip",
     "*",
 )
-"""Ids that look dangerous and are literal parts of a key: there is no such file."""
+"""Ids that look dangerous but are literal parts of a key that does not exist."""
 
 TOO_LONG: Final = ("x" * 256, "\U0001f4a3" * 128)
-"""Ids that a store over plain files takes for no name at all."""
+"""Ids that a store over plain files rejects as names."""
 
 NAMES: Final = {
     "..": "__",
@@ -110,7 +110,7 @@ REFUSED_SPECS: Final[tuple[dict[str, Any], ...]] = (
     {"cancel": "yes"},
     {"suspend": 1},
 )
-"""Specs that the API server itself does not take."""
+"""Specs that the API server itself rejects."""
 
 REFUSED_METADATA: Final[tuple[dict[str, Any], ...]] = (
     {"name": "../../default/job"},
@@ -160,7 +160,7 @@ METADATA: Final[tuple[dict[str, Any], ...]] = (
         ],
     },
 )
-"""Odd but lawful: the job must end as any other."""
+"""Unusual but valid: the job must end like any other."""
 
 ODD_SPECS: Final[tuple[dict[str, Any], ...]] = (
     {"fileIDs": ["1"] * 10_000},
@@ -173,12 +173,12 @@ ODD_SPECS: Final[tuple[dict[str, Any], ...]] = (
     },
     {"ttlSecondsAfterFinished": 2_592_000, "priority": -100, "activeDeadlineSeconds": 604_800},
 )
-"""Fields that do not exist are dropped; extremes are lawful."""
+"""Unknown fields are dropped; extreme values are valid."""
 
 
 @dataclass(frozen=True)
 class HostileJob:
-    """One job and its end."""
+    """One job and how it ends."""
 
     what: str
     body: Resource = field(repr=False)
@@ -209,7 +209,7 @@ def refused_bodies() -> Iterator[tuple[str, Resource]]:
 
 
 def accepted_jobs() -> Iterator[HostileJob]:
-    """Yield jobs that the API server takes, with their ends."""
+    """Yield jobs that the API server accepts, with how they end."""
     for name in TRAVERSALS:
         yield HostileJob(name, changed(file_ids=["1", name]), "Failed", (INVALID,))
         yield HostileJob(f"only {name}", changed(file_ids=[name]), "Failed", (INVALID,))
@@ -218,7 +218,7 @@ def accepted_jobs() -> Iterator[HostileJob]:
     for name in TOO_LONG:
         reasons = (NOT_FOUND, "StoreRefused")
         yield HostileJob(name, changed(file_ids=["1", name]), "Failed", reasons)
-    # A megabyte of ids, of which only the last one is bad.
+    # A megabyte of ids, of which only the last is invalid.
     many = [f"{number:0100}" for number in range(9_999)]
     yield HostileJob("a megabyte", changed(file_ids=[*many, "../1"]), "Failed", (INVALID,))
     for name, used in NAMES.items():

@@ -29,7 +29,7 @@ class ImageRoot:
 
     folder: Path
     config: Mapping[str, Any]
-    """What the image says of user, command and environment."""
+    """User, command and environment in the image's configuration."""
 
     def files(self) -> list[Path]:
         """Return the path on this machine of every regular file."""
@@ -65,7 +65,7 @@ class ImageRoot:
 
 def unpack(archive: Path, folder: Path) -> ImageRoot:
     """Unpack an image archive in Docker's format."""
-    # Temporary folders are their owner's alone, and this one becomes everybody's root.
+    # Only its owner may enter a temporary folder; this one becomes the root of another user.
     folder.chmod(0o755)
     with tarfile.open(archive) as whole:
 
@@ -79,6 +79,6 @@ def unpack(archive: Path, folder: Path) -> ImageRoot:
         config: Mapping[str, Any] = json.load(opened(manifest["Config"]))["config"]
         for name in manifest["Layers"]:
             with tarfile.open(fileobj=opened(name)) as layer:
-                # Made just now from our own sources; a root has links that begin with a slash.
+                # Built from this repository. A root file system has absolute links.
                 layer.extractall(folder, filter="fully_trusted")  # noqa: S202
     return ImageRoot(folder, config)

@@ -1,4 +1,4 @@
-"""The catalogue is the admin's: a job cannot choose it, and its answer leads nowhere else."""
+"""Only the admin chooses the catalogue, and its answers cannot lead outside the source bucket."""
 
 import asyncio
 import gzip
@@ -19,7 +19,7 @@ TOKEN = "catalogue-secret"
 
 
 async def make_archive(bucket: Bucket, catalogue: CatalogueServer) -> list[str]:
-    """Bundle two files by the catalogue; return the requests that the store saw."""
+    """Bundle two files through the catalogue; return the requests to the store."""
     request = ArchiveRequest(
         namespace="team-a",
         uid=str(uuid.uuid4()),
@@ -44,7 +44,7 @@ async def make_archive(bucket: Bucket, catalogue: CatalogueServer) -> list[str]:
                     request, client, settings, report=lambda _: None, archive_settings=tuning
                 )
             finally:
-                # Nothing but the two buckets that the settings name was ever asked.
+                # Only the two buckets of the settings were requested.
                 assert all(f" /{bucket.name}/" in line for line in store.seen), store.seen
         return store.seen
 
@@ -212,7 +212,7 @@ async def test_no_id_names_an_archive_where_the_template_is_as_wide_as_the_bucke
 
 
 def test_a_job_has_no_field_that_could_name_a_place() -> None:
-    """A field that is added to the spec must be thought about here."""
+    """A new field of the spec must be considered in this file."""
     assert set(DownloadJobSpec.model_fields) == {
         "file_ids",
         "archive_name",

@@ -52,7 +52,7 @@ async def test_no_upload_or_object_of_others_is_touched(
             Bucket=in_store.name, Key=THEIRS, UploadId=begun["UploadId"], PartNumber=1, Body=b"x"
         )
         note = [part["ETag"].strip('"'), 1, None, None, []]
-        # The digest of the plan that is to come: one who writes to Redis may have seen it there.
+        # The digest of the coming plan, which an attacker with access to Redis may have read there.
         for digest in ("", "x"):
             head = orjson.dumps([digest, other, key, begun["UploadId"], False])
             await redis.hset(

@@ -22,7 +22,7 @@ async def good_job_completes(siege: Siege) -> None:
 
 
 def foreign_objects(siege: Siege, job: DownloadJob) -> list[tuple[str, str]]:
-    """Return bucket and key of objects that are no result of the job."""
+    """Return bucket and key of objects that are not results of the job."""
     own, bucket = f"archives/{siege.namespace}/{job.metadata.uid}", siege.bucket.name
     theirs = "archives/other-tenant/5f0c/1/theirs.zip"
     return [
@@ -38,7 +38,7 @@ def foreign_objects(siege: Siege, job: DownloadJob) -> list[tuple[str, str]]:
 
 
 async def suspended(siege: Siege) -> DownloadJob:
-    """Return a job that no runner takes meanwhile."""
+    """Return a job that no runner claims."""
     return await siege.create(hostile_jobs.changed({"suspend": True}))
 
 
@@ -96,10 +96,10 @@ FORGED: list[dict[str, Any]] = [
 async def test_a_forged_status_harms_only_its_own_job(siege: Siege) -> None:
     for forged in FORGED:
         job = await siege.create(hostile_jobs.changed())
-        # The operator may be first: a terminal phase or an attempt that shrinks is refused.
+        # The operator may write first: the API server refuses a change of a terminal phase.
         with contextlib.suppress(ApiError):
             await patch_status(siege.api, job, **{"attempt": 1, **forged})
-        # Every single one leaves the operator at work.
+        # The operator survives each of them.
         await good_job_completes(siege)
     assert siege.operator.running
 

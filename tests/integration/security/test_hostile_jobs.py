@@ -1,4 +1,4 @@
-"""Jobs made by hand to do harm: each is refused or ends with a reason, and nothing else happens."""
+"""Hostile jobs are refused or end with a reason, and nothing else happens."""
 
 import pytest
 
@@ -12,7 +12,7 @@ ENDS = (Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED)
 
 
 async def untouched(siege: Siege) -> bool:
-    """Whether every object that was there before is there as it was."""
+    """Return whether every object is unchanged."""
     before = {f"files/{name}": body for name, body in FILES.items()} | OTHERS
     return all([await siege.bucket.read(key) == body for key, body in before.items()])
 
@@ -27,7 +27,7 @@ async def test_the_api_server_refuses(
 ) -> None:
     with pytest.raises(ApiError) as refused:
         await api.create(JOBS, namespace, body)
-    # Over two megabytes its own client of etcd gives up, which it calls an error of its own.
+    # Above two megabytes its etcd client gives up, which the API server reports as its own error.
     too_large = "larger than max" in str(refused.value)
     assert refused.value.status in {400, 413, 422} or too_large, what
 
@@ -44,7 +44,7 @@ async def test_hostile_jobs_end_with_a_reason_and_harm_nothing(siege: Siege) -> 
             assert reason_of(ended) in each.reasons, each
             assert all(failure.message.isprintable() for failure in ended.status.failures), each
             if hostile_jobs.INVALID in each.reasons:
-                # What can never succeed spends no retries.
+                # A job that can never succeed is not retried.
                 assert ended.status.failed_attempts == 1, each
         if each.archive_name is not None:
             assert ended.status.archive is not None

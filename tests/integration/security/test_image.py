@@ -1,4 +1,4 @@
-"""The image: one user without rights, Python, and nothing that an intruder could go on with."""
+"""The image: one user without privileges, Python, and no tools for an intruder."""
 
 import json
 import os
@@ -22,7 +22,7 @@ pytestmark = [
         os.geteuid() != 0 or not all(map(shutil.which, TOOLS)),
         reason=f"an image is built and entered by root with {', '.join(TOOLS)}",
     ),
-    # Where nothing is cached, base and image are made first.
+    # Without a cache, base and image are built first.
     pytest.mark.timeout(1_200),
 ]
 
@@ -36,7 +36,7 @@ UNWANTED = {
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageRoot]:
-    """The image of the present sources, which the tests on a real node use too."""
+    """The image of the current sources, which the end-to-end tests also use."""
     root = paths.REPOSITORY
     _, archive = imagebuild.build_image(root / "Dockerfile", root)
     folder = tmp_path_factory.mktemp("image")
@@ -81,7 +81,7 @@ def test_it_holds_nothing_of_the_machine_that_built_it(image: ImageRoot) -> None
     bundle = (image.folder / "etc/ssl/certs/ca-certificates.crt").read_text()
     folder = Path("/usr/share/ca-certificates/mozilla")
     if folder.is_dir():
-        # The package's own authorities: as many, give or take what a release of it changed.
+        # About as many as in the package, whose releases change the number.
         own = len(list(folder.glob("*.crt")))
         assert abs(bundle.count("BEGIN CERTIFICATE") - own) <= 20
     assert not list(image.folder.rglob("pip.conf"))
@@ -94,7 +94,7 @@ def test_it_holds_nothing_of_the_machine_that_built_it(image: ImageRoot) -> None
 def test_every_component_starts_in_it(image: ImageRoot, component: str) -> None:
     imported = image.run("python", "-c", f"import wherry_{component}.__main__")
     assert imported.returncode == 0, imported.stderr
-    # Without settings each one says in a sentence which are missing.
+    # Without settings each program names the missing ones in one sentence.
     started = image.run(f"wherry-{component}")
     assert started.returncode == 2
     assert "settings that Wherry cannot use" in started.stderr
@@ -128,12 +128,12 @@ class Greeting(BaseHTTPRequestHandler):
         self.wfile.write(b"<ListAllMyBucketsResult/>")
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def tls_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """A server with a certificate of its own: its URL and the certificate."""
+    """A server with its own certificate: the URL and the certificate."""
     certificate, key = tmp_path / "own.crt", tmp_path / "own.key"
     words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
     words += ["-subj", "/CN=store", "-addext", "subjectAltName=IP:127.0.0.1"]

@@ -1,4 +1,4 @@
-"""HTTP that no client library sends: what is not one clear request is refused, and ends there."""
+"""HTTP that no client library sends: an ambiguous request is refused and its connection closed."""
 
 import asyncio
 from typing import Any
@@ -26,7 +26,7 @@ AMBIGUOUS = {
     "another protocol": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 64,
     "a preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 }
-"""Requests that two servers could read as one and as two."""
+"""Requests that one server could read as one request and another as two."""
 
 
 async def exchange(siege: Siege, sent: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""A signed URL: good for one object and a short time, and found nowhere but in the redirect."""
+"""A signed URL is valid for one object and a short time, and only the redirect contains it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""A tenant's user with a real token: their own jobs, and nothing beside them."""
+"""A tenant's user with a real token reaches their own jobs and nothing else."""
 
 import re
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ USER_RULES: Final = [
         "verbs": ["create", "get", "list", "watch", "patch", "update", "delete"],
     }
 ]
-"""What docs/security.md leaves to a tenant: everything about jobs but their status."""
+"""What docs/security.md grants a tenant: everything about jobs except their status."""
 POLICIES: Final = "admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 BINDINGS: Final = "admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
 
@@ -71,7 +71,7 @@ async def test_a_user_reaches_no_job_of_another_tenant(neighbours: Neighbours, a
         ("DELETE", there, None),
     ):
         await refused(user, method, where, body)
-    # The body cannot lead elsewhere than the path either.
+    # The body cannot name another namespace than the path.
     elsewhere = job_body(["1"])
     elsewhere["metadata"]["namespace"] = neighbours.theirs
     with pytest.raises(ApiError) as error:
@@ -87,7 +87,7 @@ async def test_a_user_writes_no_status_and_sees_no_pool(neighbours: Neighbours, 
     await refused(user, "PATCH", path(JOBS, mine, job.metadata.name, "status"), forged)
     await refused(user, "GET", path(POOLS, mine))
     await refused(user, "POST", path(POOLS, mine), {"metadata": {"name": "own"}})
-    # Without the right to the subresource a status in the body counts for nothing.
+    # Without permission for the subresource, a status in the body is ignored.
     await user.patch(JOBS, mine, job.metadata.name, forged)
     assert "phase" not in (await api.get(JOBS, mine, job.metadata.name)).get("status", {})
 
@@ -96,7 +96,7 @@ async def test_the_policy_in_the_docs_holds_priority_down(neighbours: Neighbours
     page = (paths.REPOSITORY / "docs/security.md").read_text()
     [text] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     policy, binding = yaml.safe_load_all(text)
-    # Of the tests' cluster only this namespace, for other tests use it too.
+    # Only this namespace, because other tests use the cluster too.
     policy["spec"]["matchConstraints"]["namespaceSelector"] = {
         "matchLabels": {"kubernetes.io/metadata.name": neighbours.mine}
     }

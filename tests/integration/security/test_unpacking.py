@@ -1,4 +1,4 @@
-"""Zip-slip: whatever files are called, unpacking an archive writes nothing outside its folder."""
+"""Zip slip: unpacking an archive writes nothing outside its folder, whatever the files' names."""
 
 import subprocess
 import uuid
@@ -61,10 +61,10 @@ NAMES = (
 TOOLS: dict[str, Sequence[str]] = {
     "python": ["python3", "-m", "zipfile", "-e", "{archive}", "{folder}"],
     "unzip": ["unzip", "-q", "-o", "{archive}", "-d", "{folder}"],
-    # The colon lets unzip follow dots upwards, which it is otherwise careful about.
+    # The option ":" lets unzip follow "..", which it refuses by default.
     "unzip that trusts": ["unzip", "-q", "-o", "-:", "{archive}", "-d", "{folder}"],
     "7z": ["7z", "x", "-y", "-bd", "-o{folder}", "{archive}"],
-    # P keeps absolute names and follows dots and links: nothing is left to bsdtar's own care.
+    # P turns off bsdtar's own checks: it keeps absolute names and follows ".." and links.
     "bsdtar": ["bsdtar", "-x", "-P", "-f", "{archive}", "-C", "{folder}"],
     "jar": ["jar", "xf", "{archive}"],
 }
@@ -72,7 +72,7 @@ TOOLS: dict[str, Sequence[str]] = {
 
 @pytest.fixture
 async def archive(in_store: Bucket, tmp_path: Path) -> Path:
-    """An archive of files that a hostile catalogue has named."""
+    """An archive of files that a hostile catalogue named."""
     ids = [str(number) for number in range(len(NAMES))]
     await in_store.put_files({file_id: f"file {file_id}".encode() for file_id in ids})
 
@@ -109,7 +109,7 @@ async def archive(in_store: Bucket, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def jail(tmp_path: Path) -> Path:
-    """A folder so deep that a few steps upwards still end in ours."""
+    """A folder so deep that a few ".." still end in the test's own folder."""
     deep = tmp_path / "jail" / "1" / "2" / "3" / "4" / "inside"
     deep.mkdir(parents=True)
     return deep
@@ -124,17 +124,17 @@ def test_nothing_is_written_outside(archive: Path, jail: Path, tool: str) -> Non
     assert not [path for path in everything if not path.is_relative_to(jail)]
     assert not [path for path in everything if path.is_symlink()]
     assert not list(Path("/tmp").glob("*wherry-escaped*"))  # noqa: S108
-    # Every file is there under a name of its own: none was lost to a name that a tool refused.
+    # Every file exists under its own name: no tool refused one.
     contents = {path.read_text() for path in everything}
     assert contents >= {f"file {number}" for number in range(len(NAMES))}
 
 
 def test_the_directory_says_what_the_entries_say(archive: Path) -> None:
-    """A name that differs between the two would be checked in one place and used in another."""
+    """A name that differs between the two could be checked in one and used from the other."""
     with zipfile.ZipFile(archive) as whole:
         names = whole.namelist()
         assert len({name.casefold() for name in names}) == len(names)
-        # And our own manifest.json, whose name no file gets.
+        # And manifest.json, a name that no file gets.
         assert len(names) == len(NAMES) + 1
         for entry in whole.infolist():
             # Raises BadZipFile when the local header has another name.

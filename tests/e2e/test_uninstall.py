@@ -28,7 +28,7 @@ def test_jobs_and_archives_stay_and_the_next_install_goes_on(
     with httpx.Client(base_url=release.api_url) as http:
         signed = http.get(f"/v1/download/{archive.job_id}").headers["location"]
     notes = release.helm("status", chart.RELEASE)
-    assert "helm uninstall ends the runners and keeps the CRDs and every job" in notes
+    assert "helm uninstall deletes the runners and keeps the CRDs and every job" in notes
 
     release.uninstall()
 

@@ -69,7 +69,8 @@ def details_of(job: DownloadJob) -> Details:
     """Return the details of ``job``."""
     return Details(
         jobId=job.metadata.name,
-        archiveName=job.archive_name,
+        # The result of a job with a single file is that file, under its own name.
+        archiveName=job.status.archive.name if job.status.archive else job.archive_name,
         skippedFiles=job.status.files.skipped,
         attempt=job.status.attempt,
         failures=[

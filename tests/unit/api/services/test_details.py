@@ -46,3 +46,8 @@ def test_failures_and_skipped_files_are_shown() -> None:
         "message": "Gone.",
         "infrastructure": True,
     }
+
+
+def test_a_completed_job_is_named_by_its_result() -> None:
+    archive = {"bucket": "b", "key": "files/70000", "name": "a.fits", "size": 3}
+    assert details_of(job(phase="Completed", archive=archive)).archiveName == "a.fits"

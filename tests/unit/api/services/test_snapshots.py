@@ -1,10 +1,14 @@
 """When a snapshot of Redis is enough, and which of two snapshots is shown."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
-from wherry_api.services.snapshots import may_be_stale, newest
+from wherry_api.services import snapshots
+from wherry_api.services.estimates import Estimates
+from wherry_api.services.snapshots import Snapshots, may_be_stale, newest
 from wherry_core.job_snapshot import JobSnapshot, JobStatus
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -60,3 +64,21 @@ def test_of_two_jobs_with_one_name_the_one_that_exists_is_shown() -> None:
     ahead = snapshot(uid="new", step=9)
     assert newest(ahead, resource) == ahead
     assert newest(resource, ahead) == ahead
+
+
+async def test_a_job_that_does_not_change_is_read_from_its_resource_periodically(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(snapshots, "SILENCE_SECONDS", 0.05)
+    monkeypatch.setattr(snapshots, "RESOURCE_READ_SECONDS", 0.2)
+    none = cast("Any", None)
+    reads = Snapshots(none, none, Estimates(2.0))
+    # A runner whose clock is ahead: only the first sight depends on it.
+    running = snapshot(updatedAt=datetime.now(UTC) + timedelta(minutes=2))
+    assert reads._must_read_resource(running)
+    assert not reads._must_read_resource(running.model_copy(update={"step": 1}))
+    await asyncio.sleep(0.25)
+    assert reads._must_read_resource(running.model_copy(update={"step": 1}))
+    assert not reads._must_read_resource(running.model_copy(update={"step": 1}))
+    await asyncio.sleep(0.25)
+    assert not reads._must_read_resource(running.model_copy(update={"step": 2}))

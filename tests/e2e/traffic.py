@@ -9,12 +9,14 @@ from typing import Any, Final
 import httpx
 
 POST_PAUSE_SECONDS: Final = 1.0
+MOST_OPEN: Final = 12
+"""Jobs under way at once, so that a slow node is not buried under waiting jobs and new runners."""
 RECONNECT_SECONDS: Final = 0.5
 
 
 @dataclass
 class Traffic:
-    """Posts a job a second and follows each to its end, over a new connection each time."""
+    """Posts up to a job a second and follows each to its end, over a new connection each time."""
 
     api_url: str
     file_ids: list[int]
@@ -40,6 +42,7 @@ class Traffic:
 
     async def _post(self) -> None:
         while True:
+            await self._room()
             body = {"file_ids": self.file_ids}
             answer = await self._request("POST", "/v1/download/initiate", json=body)
             if answer is not None:
@@ -48,6 +51,11 @@ class Traffic:
                 task = asyncio.create_task(self._follow(job_id))
                 self._tasks.add(task)
             await asyncio.sleep(POST_PAUSE_SECONDS)
+
+    async def _room(self) -> None:
+        """Wait until fewer than MOST_OPEN jobs are under way."""
+        while len(under_way := [task for task in self._tasks if not task.done()]) >= MOST_OPEN:
+            await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
 
     async def _request(self, method: str, path: str, **more: Any) -> dict[str, Any] | None:
         async with httpx.AsyncClient(base_url=self.api_url, timeout=30) as client:

@@ -1,4 +1,4 @@
-"""Write the files generated for and from the chart. ``--check`` only reports stale files.
+"""Write the chart's generated files. ``--check`` only reports stale files.
 
 They are the copies of the CRDs in the chart, the chart's README, and deploy/install.yaml, which
 needs helm. Run: python hack/generate_chart.py [--check] [--without-helm]

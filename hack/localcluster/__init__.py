@@ -1,5 +1,5 @@
-"""A real Kubernetes on a bare Linux machine, and the parts of one that tests stand on.
+"""A real Kubernetes cluster on a bare Linux machine, and the servers that the tests use.
 
-Standard library only: it runs before any virtual environment exists.
-README.md beside this file lists the Python functions and the commands.
+Uses only the standard library, because it runs before any virtual environment exists.
+README.md in this directory lists the Python functions and the commands.
 """

@@ -1,14 +1,14 @@
 """The fixed names and addresses of the local cluster's node.
 
-Everything is on the bridge's own address: the machine and the pods reach it there, and nobody
-outside does.
+Every server listens on the bridge's address, which the machine and the pods can reach, and
+no other host can.
 """
 
 from __future__ import annotations
 
 BRIDGE = "wherry0"
 NODE_NAME = "wherry"
-# Linux keeps a comment with a network link; this one says that the bridge is ours.
+# Linux stores an alias with a network link; this one marks the bridge as ours.
 BRIDGE_ALIAS = "wherry local cluster"
 
 POD_RANGE = "10.244.0.0/24"
@@ -21,5 +21,5 @@ CLUSTER_DOMAIN = "cluster.local"
 API_PORT = 6443
 REDIS_PORT = 6379
 STORE_PORT = 8333
-# What the chart's Service gives to http://localhost:3000.
+# The port of http://localhost:3000, a NodePort of the chart's Service.
 WEB_PORT = 3000

@@ -1,4 +1,4 @@
-"""The programs a cluster is made of: built once per version, kept in the cache."""
+"""The programs of a cluster, built once per version and kept in the cache."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from localcluster import golang, paths, programs, say, shell
 from localcluster.heartbeat import heartbeat
 from localcluster.programs import Build, Group
 
-# The conventions of Kubernetes' own test frameworks for programs that are already there.
+# Variables by which Kubernetes' test frameworks name existing programs.
 OVERRIDES = {
     "kube-apiserver": "TEST_ASSET_KUBE_APISERVER",
     "etcd": "TEST_ASSET_ETCD",
@@ -23,17 +23,17 @@ _KUBEBUILDER = "KUBEBUILDER_ASSETS"
 
 
 def assets_dir() -> Path:
-    """Where builds are kept."""
+    """Return the directory of the builds."""
     return paths.cache_dir() / "assets"
 
 
 def bin_dir() -> Path:
-    """One directory with a link to every program; it can serve as KUBEBUILDER_ASSETS."""
+    """Return the directory with a link to every program; usable as KUBEBUILDER_ASSETS."""
     return assets_dir() / "bin"
 
 
 def given(name: str) -> Path | None:
-    """The program that the environment prescribes, if it does."""
+    """Return the program that an environment variable sets, or None."""
     single = os.environ.get(OVERRIDES.get(name, ""), "")
     if single:
         if not os.access(single, os.X_OK):
@@ -52,7 +52,7 @@ def _is_complete(directory: Path) -> bool:
 
 
 def program(name: str) -> Path:
-    """The path of a program, built now if it has to be."""
+    """Return the path of a program; build it first if it is missing."""
     prescribed = given(name)
     if prescribed:
         return prescribed
@@ -63,7 +63,7 @@ def program(name: str) -> Path:
 
 
 def ensure(groups: Iterable[Group] | None = None) -> Path:
-    """Build whatever is missing of the groups (all by default); returns the merged directory."""
+    """Build the missing programs of the groups (default: all); return the merged directory."""
     wanted = set(groups) if groups is not None else None
     for build in programs.BUILDS:
         if wanted is None or build.group in wanted:
@@ -72,14 +72,14 @@ def ensure(groups: Iterable[Group] | None = None) -> Path:
             ensure_build(build)
     for name in OVERRIDES:
         prescribed = given(name)
-        # The merged directory may itself be what KUBEBUILDER_ASSETS names.
+        # KUBEBUILDER_ASSETS may name the merged directory itself.
         if prescribed and not prescribed.is_relative_to(assets_dir()):
             _link(name, prescribed)
     return bin_dir()
 
 
 def recipe(build: Build) -> str:
-    """Identifies everything a build is made from, apart from the compiler."""
+    """Return a digest of all inputs of a build except the compiler."""
     module = paths.HERE / "gomodules" / build.module
     parts = [path.read_text(encoding="utf-8") for path in sorted(module.iterdir())]
     parts += [build.version, build.tags, repr(sorted(build.packages.items()))]
@@ -97,7 +97,7 @@ def _is_built(build: Build, target: Path) -> bool:
 
 
 def ensure_build(build: Build) -> Path:
-    """The directory of a build's programs, built now if it has to be."""
+    """Return the directory of a build's programs; build them first if they are missing."""
     target = assets_dir() / build.directory
     if not _is_built(build, target):
         with paths.lock(assets_dir() / f"{build.directory}.lock"):
@@ -119,13 +119,13 @@ def _link(name: str, target: Path) -> None:
 
 
 def command(build: Build, go: Path, output: Path) -> list[str]:
-    """The `go build` command line of a build."""
+    """Return the `go build` command line of a build."""
     names = list(build.packages)
     stamps = [f"-X {variable}={value}" for variable, value in sorted(build.stamps.items())]
     words = [str(go), "build", "-trimpath", "-ldflags", " ".join(["-s -w", *stamps])]
     if build.tags:
         words += ["-tags", build.tags]
-    # With several packages Go names the programs itself, after the last part of their paths.
+    # With several packages, Go names each program after the last part of its import path.
     words += ["-o", f"{output}/" if len(names) > 1 else str(output / names[0])]
     return [*words, *build.packages.values()]
 
@@ -160,7 +160,7 @@ def _module(build: Build) -> Path:
 
 def _go_environment() -> dict[str, str]:
     return {
-        # Read-only: exactly the committed go.mod and go.sum, or no build.
+        # Read-only: the build fails unless it can use the committed go.mod and go.sum as they are.
         "GOFLAGS": "-mod=readonly -buildvcs=false",
         "CGO_ENABLED": "0",
         "GOTOOLCHAIN": "local",

@@ -1,7 +1,7 @@
 """The cluster on a bare Linux machine: everything is a process of the machine itself.
 
-`up` is a row of steps that are each safe to repeat: on a running cluster it changes nothing, on
-a broken one it starts what is missing.
+`up` is a sequence of idempotent steps: it changes nothing on a running cluster, and starts what is
+missing on a broken one.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from localcluster.redisserver import Redis
 from localcluster.steps import step
 from localcluster.stores import Store
 
-# The order in which a node is taken down: first whoever would start pods again.
+# The order in which a node is stopped: first the processes that would restart pods.
 _STOP_FIRST = ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "coredns")
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What runs on the bare machine once `up` is through."""
+    """What runs on the bare machine after `up`."""
 
     plane: ControlPlane
     redis: Redis
@@ -50,7 +50,7 @@ class Machine:
 
 
 def up(state: Path, *, store: stores.Kind = "seaweedfs", audit: bool = True) -> Machine:
-    """Bring the node up, or complete what is there of it."""
+    """Start the node, or the parts of it that are not running."""
     require_root()
     with paths.lock(paths.state_lock(state)):
         paths.ensure_dir(state, 0o711)
@@ -84,7 +84,7 @@ def up(state: Path, *, store: stores.Kind = "seaweedfs", audit: bool = True) -> 
 
 
 def require_root() -> None:
-    """A node makes network links, mounts and cgroups."""
+    """Raise SetupError unless run as root, because a node creates links, mounts and cgroups."""
     if os.geteuid() != 0:
         raise say.SetupError(
             "A node on this machine needs root. Run it as root (sudo make up), or start Docker and "
@@ -109,7 +109,7 @@ def _redis(state: Path) -> Redis:
 
 
 def _require_web_port(state: Path) -> None:
-    # Once the chart is installed packets to this port go to its pods, past any listener.
+    # Once the chart is installed, packets to this port reach its pods and bypass any listener.
     if processes.find(state, "kube-proxy") is None and not ports.is_free(addresses.WEB_PORT):
         raise say.SetupError(
             f"Another program listens on port {addresses.WEB_PORT}, which Wherry's API needs. Stop "
@@ -118,7 +118,7 @@ def _require_web_port(state: Path) -> None:
 
 
 def _mend(state: Path) -> None:
-    """Clear what a restart of the machine, or a lost bridge, has left of an earlier node."""
+    """Remove the remains of an earlier node after a reboot or the loss of the bridge."""
     record = state / "boot"
     if record.exists() and record.read_text(encoding="ascii") != processes.boot_id():
         say.line("the machine was restarted: clearing the state of the previous run")
@@ -134,7 +134,7 @@ def _mend(state: Path) -> None:
 
 
 def down(state: Path) -> None:
-    """Take everything away: processes, containers, mounts, bridge, rules, settings, data."""
+    """Remove processes, containers, mounts, bridge, firewall rules, kernel settings and data."""
     with paths.lock(paths.state_lock(state)):
         had_node = (state / "network").exists()
         with step("stopping the processes"):
@@ -169,6 +169,6 @@ def _stop(state: Path, names: Sequence[str]) -> None:
 
 
 def status(state: Path) -> list[tuple[str, str]]:
-    """Every process that should run, with its pid or the word `ended`."""
+    """Return every process that should run, with its pid or the word `ended`."""
     found = ((name, processes.find(state, name)) for name in processes.recorded(state))
     return [(name, f"pid {process.pid}" if process else "ended") for name, process in found]

@@ -1,4 +1,4 @@
-"""A base image without any registry: Debian's own packages, from the machine's own mirror."""
+"""A base image built without a registry, from the Debian packages of the machine's mirror."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from localcluster import buildah, paths, remains, say, shell
 from localcluster.heartbeat import heartbeat
 
 PACKAGES = ("ca-certificates", "python3", "python3-venv")
-# Nothing of this is needed at run time, and half of the image's size is in it.
+# These are half of the image's size, and not needed at run time.
 _REMOVED = (
     "var/cache/apt",
     "var/lib/apt/lists",
@@ -23,7 +23,7 @@ _REMOVED = (
 
 @dataclass(frozen=True)
 class Mirror:
-    """Where this machine gets its packages."""
+    """The package mirror of this machine."""
 
     suite: str
     url: str
@@ -31,13 +31,13 @@ class Mirror:
 
 
 def suite(os_release: str) -> str | None:
-    """The distribution's code name, from the text of /etc/os-release."""
+    """Return the distribution's code name, from the text of /etc/os-release."""
     match = re.search(r'^VERSION_CODENAME="?([a-z]+)"?$', os_release, re.MULTILINE)
     return match[1] if match else None
 
 
 def pick_mirror(code_name: str, targets: str) -> Mirror | None:
-    """The mirror of a suite, from lines of `url|code name|component` that apt prints."""
+    """Return the mirror of a suite, from apt's lines of `url|code name|component`."""
     url = ""
     components: list[str] = []
     for line in targets.splitlines():
@@ -50,7 +50,7 @@ def pick_mirror(code_name: str, targets: str) -> Mirror | None:
 
 
 def mirror() -> Mirror:
-    """The machine's own mirror, as its apt is configured now."""
+    """Return the mirror that the machine's apt is configured for."""
     code_name = suite(Path("/etc/os-release").read_text(encoding="utf-8"))
     form = "$(REPO_URI)|$(CODENAME)|$(COMPONENT)"
     command = ["apt-get", "indextargets", "--format", form, "Created-By: Packages"]
@@ -64,7 +64,7 @@ def mirror() -> Mirror:
 
 
 def ensure() -> str:
-    """The reference of the base image in buildah's storage, made anew every month."""
+    """Return the reference of the base image in buildah's storage; rebuild it every month."""
     source = mirror()
     month = datetime.datetime.now(datetime.UTC).strftime("%Y-%m")
     reference = f"localhost/wherry-base:{source.suite}-{month}"
@@ -83,7 +83,7 @@ def ensure() -> str:
 def _bootstrap(source: Mirror, root: Path) -> None:
     log = root.with_suffix(".log")
     log.unlink(missing_ok=True)
-    # An interrupted run leaves half a system with the kernel's file systems mounted in it.
+    # An interrupted run leaves an incomplete system with kernel file systems mounted in it.
     remains.unmount(root)
     remains.remove_tree(root)
     paths.ensure_dir(root)

@@ -1,4 +1,4 @@
-"""buildah with a storage of our own, away from the images that the user may have."""
+"""buildah with its own storage, separate from the user's images."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _POLICY = {"default": [{"type": "insecureAcceptAnything"}]}
 
 
 def storage() -> Path:
-    """Where buildah keeps its images and layers."""
+    """Return the directory of buildah's images and layers."""
     return paths.cache_dir() / "buildah"
 
 
 def command(*words: str) -> list[str]:
-    """A buildah command line. Global options first: it takes them nowhere else."""
+    """Return a buildah command line; buildah accepts global options only before the command."""
     home = storage()
     first, *rest = words
     options = ["--root", str(home / "root"), "--runroot", str(home / "run")]
@@ -24,7 +24,7 @@ def command(*words: str) -> list[str]:
 
 
 def policy() -> Path:
-    """Which images may be used: any, since all are made here."""
+    """Return the signature policy: accept every image, because all are built here."""
     return paths.write(storage() / "policy.json", json.dumps(_POLICY))
 
 
@@ -37,12 +37,12 @@ def run(*words: str) -> str:
 
 
 def has_image(reference: str) -> bool:
-    """Whether the storage holds an image."""
+    """Return whether the storage has an image."""
     done = shell.attempt(command("inspect", "--type", "image", reference))
     release()
     return done.returncode == 0
 
 
 def release() -> None:
-    """Unmount what buildah leaves mounted under its storage."""
+    """Unmount the file systems that buildah leaves mounted under its storage."""
     remains.unmount(storage())

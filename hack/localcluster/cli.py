@@ -1,4 +1,4 @@
-"""Reads the command line and calls the functions behind it."""
+"""The command line: parses the arguments and calls the functions."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _add_control_plane(commands: argparse._SubParsersAction[argparse.ArgumentPar
 
 
 def parser() -> argparse.ArgumentParser:
-    """The commands and their options."""
+    """Return the parser of the commands and their options."""
     root = argparse.ArgumentParser(prog="localcluster", description="A local Kubernetes.")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
 
@@ -102,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(words: Sequence[str]) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command; return the exit code."""
     options = parser().parse_args(words)
     try:
         options.call(options)

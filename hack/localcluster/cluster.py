@@ -1,4 +1,4 @@
-"""A cluster that is up, as the steps after it see it, whatever it was made with."""
+"""A running cluster of any kind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ClusterKind = Literal["bare", "kind", "process"]
 
 @dataclass(frozen=True)
 class RedisAddress:
-    """Where Redis is for the pods (and for this machine, unless the cluster is kind's)."""
+    """Address of Redis for the pods, and for this machine unless the cluster is kind's."""
 
     host: str
     port: int
@@ -20,7 +20,7 @@ class RedisAddress:
 
 @dataclass(frozen=True)
 class StoreAddress:
-    """Where the S3 store is, and the keys to it."""
+    """Address and keys of the S3 store."""
 
     endpoint: str
     region: str
@@ -31,9 +31,9 @@ class StoreAddress:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A Kubernetes with the image in it, and Redis and an S3 store that its pods reach.
+    """A Kubernetes cluster that has the image, with Redis and an S3 store for its pods.
 
-    `api_url` is where the Wherry API will be once its chart is installed with NodePort 3000.
+    `api_url` is the URL of the Wherry API once the chart is installed with NodePort 3000.
     """
 
     kind: ClusterKind

@@ -1,4 +1,4 @@
-"""One way in: bring a cluster of whichever kind up, take it down, say what runs."""
+"""Start, stop and show a cluster of any kind."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Choice = Literal["auto", "bare", "kind", "process"]
 
 
 def choose(choice: Choice) -> ClusterKind:
-    """Which kind `auto` means on this machine: kind where it works, else the bare machine."""
+    """Return the kind that `auto` selects: kind where it works, else the bare machine."""
     if choice != "auto":
         return choice
     return "kind" if kind.usable() else "bare"
 
 
 def present(state: Path) -> ClusterKind | None:
-    """The kind of cluster that was brought up in this state directory."""
+    """Return the kind of the cluster in this state directory."""
     record = state / "cluster-kind"
     if not record.exists():
         return None
@@ -45,7 +45,7 @@ def present(state: Path) -> ClusterKind | None:
 def up(
     choice: Choice = "auto", *, store: stores.Kind = "seaweedfs", state: Path | None = None
 ) -> Cluster:
-    """Bring a cluster up with the project's image, Redis and an S3 store; safe to repeat.
+    """Start a cluster with the project's image, Redis and an S3 store; idempotent.
 
     `process` is a control plane without a node (FAST=1): its image is the empty string.
     """
@@ -71,7 +71,7 @@ def up(
 
 
 def _claim(state: Path, wanted: ClusterKind) -> None:
-    """Mark a directory as ours: `down` deletes it, so it must not hold anything else."""
+    """Mark a directory as ours. `down` deletes it, so it must not contain anything else."""
     paths.ensure_dir(state, 0o711)
     if present(state) is None and any(state.iterdir()):
         raise say.SetupError(
@@ -113,7 +113,7 @@ def _cluster(which: ClusterKind, config: Path, image: str, redis: Redis, store: 
 
 
 def down(state: Path | None = None) -> None:
-    """Take the cluster away, and leave nothing but the cache."""
+    """Remove the cluster and everything else except the cache."""
     state = state or paths.state_dir()
     which = present(state)
     if which is None:
@@ -126,7 +126,7 @@ def down(state: Path | None = None) -> None:
 
 
 def status(state: Path | None = None) -> list[str]:
-    """What runs, line by line, for a person."""
+    """Return the running parts as lines for a person."""
     state = state or paths.state_dir()
     which = present(state)
     if which is None:

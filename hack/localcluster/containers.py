@@ -1,4 +1,4 @@
-"""containerd, and everything that runs under it."""
+"""containerd and the processes that it starts."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _NAMESPACE = "k8s.io"
 
 
 def socket(state: Path) -> Path:
-    """Where containerd listens."""
+    """Return the path of containerd's socket."""
     return state / "containerd" / "containerd.sock"
 
 
 def configuration(state: Path, network: Path, runc: Path) -> str:
-    """containerd's configuration file. JSON strings are TOML strings as well."""
+    """Return containerd's configuration file. JSON strings are valid TOML strings."""
     home = state / "containerd"
 
     def quoted(path: Path | str) -> str:
@@ -56,7 +56,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.opt",
 
 
 def start(state: Path, network: Path) -> Process:
-    """Start containerd, or find it running."""
+    """Start containerd unless it is running."""
     runc = shell.find("runc")
     if runc is None:
         raise say.SetupError("runc is not installed. Run as root: apt-get install runc.")
@@ -68,7 +68,7 @@ def start(state: Path, network: Path) -> Process:
         state,
         NAME,
         [containerd, "--config", config],
-        # It looks for its shim on PATH.
+        # containerd looks up its shim on PATH.
         env={"PATH": f"{containerd.parent}{os.pathsep}{shell.search_path()}"},
         configuration=[text],
     )
@@ -78,7 +78,7 @@ def start(state: Path, network: Path) -> Process:
 
 
 def ctr(state: Path, *words: str, check: bool = True, timeout: float = 120) -> str | None:
-    """Run containerd's own client; returns its output, or None if it failed unchecked."""
+    """Run containerd's client; return its output, or None if it failed and `check` is false."""
     command = [
         str(assets.program("ctr")),
         "--address",
@@ -93,17 +93,17 @@ def ctr(state: Path, *words: str, check: bool = True, timeout: float = 120) -> s
 
 
 def has_image(state: Path, reference: str) -> bool:
-    """Whether containerd holds this image."""
+    """Return whether containerd has this image."""
     return reference in (ctr(state, "images", "list", "--quiet") or "").split()
 
 
 def import_image(state: Path, archive: Path) -> None:
-    """Bring an image from an archive file into containerd."""
+    """Import an image from an archive file into containerd."""
     ctr(state, "images", "import", "--local", str(archive), timeout=600)
 
 
 def shims(state: Path) -> list[tuple[int, int]]:
-    """Containers' supervisors that belong to this state: pid and the moment each began."""
+    """Return pid and start time of the container supervisors that belong to this state."""
     address = str(socket(state))
     found = []
     for each in Path("/proc").iterdir():
@@ -142,7 +142,7 @@ def _words(path: Path) -> list[str]:
 
 
 def stop(state: Path) -> None:
-    """End every container, then containerd, then whatever is left of either."""
+    """Stop every container, then containerd, then what is left of both."""
     if processes.find(state, NAME):
         tasks = (ctr(state, "tasks", "list", "--quiet", check=False) or "").split()
         if tasks:

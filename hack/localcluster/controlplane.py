@@ -1,4 +1,4 @@
-"""etcd, kube-apiserver and, where wanted, the controller manager and the scheduler."""
+"""etcd, kube-apiserver and, on request, the controller manager and the scheduler."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from localcluster import addresses, assets, kubeconfig, paths, pki, ports, proce
 from localcluster.pki import Pair
 from localcluster.processes import Process
 
-# In the order in which they can be stopped without complaining about one another.
+# The order in which the servers stop without logging errors about each other.
 NAMES = ("kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd")
 
 _AUDIT_POLICY = """\
@@ -25,7 +25,7 @@ rules:
 
 @dataclass(frozen=True)
 class Ports:
-    """Where the servers of one control plane listen; kept, so that kubeconfigs stay valid."""
+    """Ports of one control plane's servers; stored, so that kubeconfigs stay valid."""
 
     api: int
     etcd: int
@@ -36,7 +36,7 @@ class Ports:
 
 @dataclass(frozen=True)
 class ControlPlane:
-    """A running control plane. Everything it needs to start again is on disk under `state`."""
+    """A running control plane. It can restart from its files under `state`."""
 
     state: Path
     bind: str
@@ -49,26 +49,26 @@ class ControlPlane:
 
     @property
     def ca(self) -> Path:
-        """The certificate of the cluster's authority."""
+        """Return the certificate of the cluster's authority."""
         return self.state / "pki" / "ca.crt"
 
     @property
     def admin(self) -> Pair:
-        """The administrator's certificate."""
+        """Return the administrator's certificate."""
         return Pair(self.state / "pki" / "admin.crt", self.state / "pki" / "admin.key")
 
     def pids(self) -> dict[str, int]:
-        """The pids of its living processes, by name."""
+        """Return the pids of the running processes, by name."""
         found = ((name, processes.find(self.state, name)) for name in NAMES)
         return {name: process.pid for name, process in found if process}
 
     def kubectl(self, *words: str, stdin: str | None = None) -> str:
-        """Run kubectl as the administrator; returns what it printed."""
+        """Run kubectl as the administrator; return its output."""
         command = [str(assets.program("kubectl")), "--kubeconfig", str(self.kubeconfig), *words]
         return shell.run(command, stdin=stdin, timeout=120)
 
     def user_kubeconfig(self, user: str, groups: Sequence[str] = ()) -> Path:
-        """A kubeconfig for another user, to try permissions with."""
+        """Return a kubeconfig for another user, for tests of permissions."""
         directory = self.state / "pki"
         safe = "".join(each if each.isalnum() else "-" for each in user)
         pair = pki.issue(directory, f"user-{safe}", common_name=user, groups=groups)
@@ -76,28 +76,28 @@ class ControlPlane:
         return kubeconfig.write(path, server=self.url, ca=self.ca, user=pair)
 
     def stop_apiserver(self, *, kill: bool = False) -> None:
-        """Take the API server away and leave everything else."""
-        # Asked politely it waits for its watches to end, which theirs do not.
+        """Stop only the API server."""
+        # On SIGTERM the API server waits for open watches, which clients do not close.
         processes.stop(self.state, "kube-apiserver", kill=kill, patience=3.0)
 
     def start_apiserver(self) -> Process:
-        """Start the API server as before, at the same URL, and wait until it is ready."""
+        """Start the API server again at the same URL, and wait until it is ready."""
         process, _ = processes.ensure(self.state, "kube-apiserver", self.apiserver_command)
         _wait_for_apiserver(self.state, self.url, process)
         return process
 
     def restart_apiserver(self, *, kill: bool = False) -> Process:
-        """Stop and start the API server at the same URL."""
+        """Restart the API server at the same URL."""
         self.stop_apiserver(kill=kill)
         return self.start_apiserver()
 
     def stop(self) -> None:
-        """End all its processes; the data stays until the state directory is deleted."""
+        """Stop all processes; the data stays until the state directory is deleted."""
         stop_control_plane(self.state)
 
 
 def stop_control_plane(state: Path) -> list[str]:
-    """End the control plane of a state directory; returns the names of what was running."""
+    """Stop the control plane of a state directory; return the names of what was running."""
     return [name for name in NAMES if processes.stop(state, name)]
 
 
@@ -112,10 +112,10 @@ def start_control_plane(
     durable: bool = False,
     extra_apiserver_arguments: Sequence[str] = (),
 ) -> ControlPlane:
-    """Start a control plane, or complete the one that already runs in this state directory.
+    """Start a control plane, or the missing parts of the one in this state directory.
 
-    Without the controller manager there are no service accounts, no garbage collection of owned
-    objects and no deletion of namespaces. `durable` makes etcd wait for the disk.
+    Without the controller manager, there are no service accounts, no garbage collection of owned
+    objects and no deletion of namespaces. With `durable`, etcd calls fsync on every write.
     """
     state = paths.ensure_dir(state.resolve(), 0o700)
     chosen = _ports(state, bind, port)
@@ -151,7 +151,7 @@ def start_control_plane(
 
 
 def _ports(state: Path, bind: str, port: int | None) -> Ports:
-    """The ports of last time, as long as they are ours or free; else new ones."""
+    """Return the previous ports if they are ours or free, otherwise new ones."""
     record = state / "ports.json"
     if record.exists():
         last = Ports(**json.loads(record.read_text(encoding="utf-8")))
@@ -199,7 +199,7 @@ def _wait_for_apiserver(
                 f"etcd has exited. Its log ends with:\n{processes.tail(Path(etcd.log))}",
                 log=Path(etcd.log),
             )
-        # It calls itself ready a moment before the first namespaces exist.
+        # The API server reports readiness shortly before the first namespaces exist.
         return all(
             kubeconfig.answers(url + path, ca=ca, user=user)
             for path in ("/readyz", "/api/v1/namespaces/default")
@@ -242,7 +242,7 @@ def _apiserver_command(
     words += ["--service-node-port-range=3000-32767"]
     words += ["--authorization-mode=Node,RBAC", "--allow-privileged=true", "--profiling=false"]
     if bind.startswith("127."):
-        # A loopback address is no valid endpoint of the Service `kubernetes`.
+        # A loopback address is not a valid endpoint of the Service `kubernetes`.
         words += ["--endpoint-reconciler-type=none"]
     if alone:
         words += ["--disable-admission-plugins=ServiceAccount"]
@@ -260,8 +260,8 @@ def _controller_manager_command(state: Path, config: Path, chosen: Ports, nodes:
     words += ["--bind-address=127.0.0.1", f"--secure-port={chosen.controller_manager}"]
     words += [f"--cert-dir={state}/pki/controller-manager"]
     if not nodes:
-        # Pods that a test plays kubelet for are bound to a node that does not exist: these two
-        # would take them for lost and delete them.
+        # Tests that act as kubelet bind pods to a node that does not exist. These two controllers
+        # would delete such pods as lost.
         words += ["--controllers=*,-pod-garbage-collector-controller,-node-lifecycle-controller"]
     return [*words, "--leader-elect=false"]
 

@@ -1,4 +1,4 @@
-"""Generated passwords and keys, kept in the state directory so that they survive a restart."""
+"""Generated passwords and keys, stored in the state directory so that they survive a restart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from localcluster import paths
 
 
 def remembered(state: Path, name: str, generate: dict[str, int]) -> dict[str, str]:
-    """Secrets by key; made once, each of the given number of random bytes."""
+    """Return the secrets by key; generated once, each with the given number of random bytes."""
     record = state / f"{name}.json"
     if record.exists():
         known: dict[str, str] = json.loads(record.read_text(encoding="utf-8"))
@@ -22,7 +22,7 @@ def remembered(state: Path, name: str, generate: dict[str, int]) -> dict[str, st
 
 
 def remembered_port(state: Path, name: str, chosen: int) -> int:
-    """The port of last time; the chosen one if there was none. Keeps addresses stable."""
+    """Return the stored port, or the chosen one if none is stored. Keeps addresses stable."""
     record = state / f"{name}.port"
     if record.exists():
         return int(record.read_text(encoding="ascii"))

@@ -1,4 +1,4 @@
-"""Names inside the cluster: CoreDNS as a process of the machine, known as the usual Service."""
+"""DNS of the cluster: CoreDNS as a process of the machine, behind the Service kube-dns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _USER = "wherry:coredns"
 
 
 def corefile(credentials: Path) -> str:
-    """CoreDNS's configuration: the cluster's names by itself, all others by the machine's."""
+    """Return CoreDNS's configuration; it forwards other names to the machine's resolver."""
     return f"""\
 .:53 {{
     bind {addresses.GATEWAY}
@@ -35,7 +35,7 @@ def corefile(credentials: Path) -> str:
 
 
 def manifests() -> dict[str, Any]:
-    """The Service that pods ask, pointing at the machine, and what CoreDNS may read."""
+    """Return the Service for the pods, its endpoint on the machine, and CoreDNS's role."""
     labels = {"kubernetes.io/service-name": "kube-dns"}
     labels["endpointslice.kubernetes.io/managed-by"] = "wherry-localcluster"
     named = {"name": "wherry:coredns"}
@@ -107,7 +107,7 @@ def manifests() -> dict[str, Any]:
 
 
 def start(plane: ControlPlane) -> Process:
-    """Start CoreDNS, or find it running, and wait until it resolves the API server's Service."""
+    """Start CoreDNS unless it is running, and wait until it resolves the API server's Service."""
     state = plane.state
     plane.kubectl("apply", "-f", "-", stdin=json.dumps(manifests()))
     pair = pki.issue(state / "pki", NAME, common_name=_USER)
@@ -137,13 +137,13 @@ def _is_free() -> bool:
 
 
 def question(name: str) -> bytes:
-    """A DNS query for the IPv4 address of a name."""
+    """Return a DNS query for the IPv4 address of a name."""
     labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
     return struct.pack(">6H", 0x3A7, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", 1, 1)
 
 
 def resolves(name: str) -> bool:
-    """Whether CoreDNS knows an address for a name."""
+    """Return whether CoreDNS resolves a name."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(0.5)
         try:

@@ -1,4 +1,4 @@
-"""Taking the cluster's rules out of iptables, and no others."""
+"""Removal of the cluster's rules, and no others, from iptables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from localcluster import say, shell
 
-# The network plugin names its chains after a hash; only its rules' comments tell whose they are.
+# The network plugin names its chains by a hash; only the comments of its rules name their owner.
 _OUR_COMMENT = 'name: "wherry"'
 _FAMILIES = ("iptables", "ip6tables")
 
@@ -30,9 +30,9 @@ def _says_ours(rule: str) -> bool:
 
 
 def removal(saved: str) -> str:
-    """The `iptables-restore --noflush` input that takes our chains out of an `iptables-save`.
+    """Return the `iptables-restore --noflush` input that removes our chains.
 
-    Ours are Kubernetes' chains, and those of the network plugin that name our network.
+    They are Kubernetes' chains, and those of the network plugin that name our network.
     """
     script: list[str] = []
     for table, chains, rules in _tables(saved):
@@ -75,7 +75,7 @@ def _scripts() -> dict[str, str]:
             continue
         done = shell.attempt([f"{family}-save"])
         if done.returncode != 0:
-            # A kernel without IPv6 has no ip6tables, and so no rules of ours in it.
+            # A kernel without IPv6 has no ip6tables, and therefore none of our rules.
             if family == "iptables":
                 raise say.SetupError(f"iptables-save failed: {done.stderr.strip()}")
             continue
@@ -86,7 +86,7 @@ def _scripts() -> dict[str, str]:
 
 
 def families_with_rules() -> list[str]:
-    """Which of iptables and ip6tables have chains of the cluster."""
+    """Return those of iptables and ip6tables that have chains of the cluster."""
     return list(_scripts())
 
 

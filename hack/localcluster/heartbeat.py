@@ -1,4 +1,4 @@
-"""A sign of life during long work."""
+"""Periodic progress lines during long operations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from localcluster import say
 
 @contextmanager
 def heartbeat(what: str, every: float = 25.0) -> Iterator[None]:
-    """Say now and then that `what` is still going on, and for how long it has been."""
+    """Print periodically that `what` is still running, and for how long."""
     began = time.monotonic()
     over = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Writing an image of one layer without any image tool."""
+"""Write an image of one layer without an image tool."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DIRECTORIES = ("dev", "etc", "proc", "sys", "tmp")
 
 
 def architecture() -> str:
-    """This machine's processor, as images name it."""
+    """Return this machine's architecture in the notation of images."""
     machine = platform.machine()
     return _ARCHITECTURES.get(machine, machine)
 

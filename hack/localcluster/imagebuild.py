@@ -1,4 +1,4 @@
-"""Building the project's image from its own Dockerfile, without Docker."""
+"""Build the project's image from its Dockerfile, without Docker."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from localcluster.heartbeat import heartbeat
 _CERTIFICATES = Path("/etc/ssl/certs")
 _CERTIFICATE_BUNDLE = _CERTIFICATES / "ca-certificates.crt"
 _KEPT_ARCHIVES = 2
-# Passed on as they are, where set. Images declare what they use; proxies are known to buildah.
+# Passed to the build if set. The Dockerfile declares those it uses; buildah passes proxies itself.
 _PASSED_ON = ("PIP_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
 def copied_paths(dockerfile: str) -> list[str]:
-    """What a Dockerfile copies from the directory it is built in."""
+    """Return the paths that a Dockerfile copies from its build context."""
     found: list[str] = []
     joined = dockerfile.replace("\\\n", " ")
     for line in joined.splitlines():
@@ -44,7 +44,7 @@ def _files(context: Path, names: Iterable[str]) -> list[Path]:
 
 
 def digest(dockerfile: Path, context: Path, base: str) -> str:
-    """Identifies what an image is made from."""
+    """Return a digest of all inputs of an image."""
     text = dockerfile.read_text(encoding="utf-8")
     total = hashlib.sha256(f"{base}\0{text}".encode())
     for path in _files(context, copied_paths(text)):
@@ -58,9 +58,9 @@ def digest(dockerfile: Path, context: Path, base: str) -> str:
 
 
 def build_image(dockerfile: Path, context: Path, name: str = "wherry") -> tuple[str, Path]:
-    """Build an image unless its sources are unchanged; its reference, and its archive file.
+    """Build an image unless its sources are unchanged; return its reference and its archive file.
 
-    The tag is a digest of the sources, so a changed image is always a new reference.
+    The tag is a digest of the sources, so a changed image always has a new reference.
     """
     with paths.lock(paths.cache_dir() / "images" / "build.lock"):
         base = baseimage.ensure()
@@ -74,7 +74,7 @@ def build_image(dockerfile: Path, context: Path, name: str = "wherry") -> tuple[
 
 
 def ensure_loaded(state: Path, dockerfile: Path, context: Path, name: str = "wherry") -> str:
-    """Have the image of the present sources in containerd; returns its reference."""
+    """Build and import the image of the current sources if necessary; return its reference."""
     reference, archive = build_image(dockerfile, context, name)
     if not containers.has_image(state, reference):
         containers.import_image(state, archive)
@@ -93,7 +93,7 @@ def _forget_old(name: str, newest: Path) -> None:
 
 
 def pip_configuration() -> Path | None:
-    """The machine's pip configuration file, if it has one."""
+    """Return the machine's pip configuration file, or None."""
     given = os.environ.get("PIP_CONFIG_FILE", "")
     home = Path.home()
     places = [Path(given)] if given else []
@@ -102,10 +102,10 @@ def pip_configuration() -> Path | None:
 
 
 def build_options(bundle: Path = _CERTIFICATE_BUNDLE) -> list[str]:
-    """What the build needs of this machine, present during the build and not in the image."""
+    """Return the options that give the build files and variables of this machine."""
     options: list[str] = []
     if bundle.exists():
-        # Networks that inspect traffic have a certificate of their own in the machine's bundle.
+        # The certificate of a proxy that inspects TLS traffic is in the machine's bundle.
         options += ["--volume", f"{bundle.parent}:{_CERTIFICATES}:ro"]
         options += ["--build-arg", f"PIP_CERT={_CERTIFICATE_BUNDLE}"]
     configuration = pip_configuration()

@@ -1,7 +1,7 @@
-"""Jaeger as a process of this machine: takes traces by OTLP over HTTP, answers questions on them.
+"""Jaeger as a process of this machine: receives traces by OTLP over HTTP and serves queries.
 
-The Go module holds Jaeger's server without its page for browsers, which is built with other
-tools: at the query address there is a page that says so, and Jaeger's API (/api/traces).
+The Go module contains Jaeger's server without its web page, which needs other build tools. The
+query address serves Jaeger's API (/api/traces) and a page that says that the web page is missing.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class Jaeger:
 
     state: Path
     otlp_endpoint: str
-    """What OTEL_EXPORTER_OTLP_ENDPOINT takes."""
+    """Value for OTEL_EXPORTER_OTLP_ENDPOINT."""
     query_url: str
     pid: int
 
     def get(self, path: str) -> Any:
-        """The data of an answer of the query API, such as /api/traces/ID; None for a 404."""
+        """Return the data of a query API response, such as /api/traces/ID; None for a 404."""
         try:
             with _open(f"{self.query_url}{path}", 10) as answer:
                 return json.load(answer)["data"]
@@ -41,20 +41,20 @@ class Jaeger:
             raise
 
     def stop(self) -> None:
-        """End it. Its traces are gone: nothing is on disk."""
+        """Stop Jaeger. Its traces are lost, because they are only in memory."""
         processes.stop(self.state, NAME)
 
 
 def is_built() -> bool:
-    """Whether it can start without a build of several minutes."""
+    """Return whether Jaeger is built; a build takes several minutes."""
     return (assets.bin_dir() / NAME).exists()
 
 
 def offer(state: Path, *, otlp_bind: str = "127.0.0.1") -> Jaeger | None:
     """Start Jaeger with its query API on port 16686 if it is built and the port is free.
 
-    ``otlp_bind`` is an address of this machine that what is traced can reach; pods of the bare
-    cluster reach the bridge's.
+    ``otlp_bind`` is an address of this machine that the traced programs can reach. Pods of the bare
+    cluster can reach the bridge's.
     """
     runs = processes.find(state, NAME) is not None
     if not is_built() or not (runs or ports.is_free(QUERY_PORT)):
@@ -70,10 +70,10 @@ def start_jaeger(
     otlp_port: int | None = None,
     query_port: int | None = None,
 ) -> Jaeger:
-    """Start Jaeger, or find the one that already runs in this state directory.
+    """Start Jaeger, or return the one that already runs in this state directory.
 
-    Ports are free ones and stay the same in a state directory, unless they are given. The first
-    start on a machine builds it, which takes minutes.
+    The default ports are free ones, and stay the same for a state directory. The first start on a
+    machine builds Jaeger, which takes minutes.
     """
     program = assets.program(NAME)
     state = paths.ensure_dir(state.resolve(), 0o700)
@@ -88,7 +88,7 @@ def start_jaeger(
                 f"Another program listens on {address}:{port}, which Jaeger needs. Stop it "
                 "(`ss -ltnp` shows which), or choose another port."
             )
-    # JSON is YAML, too.
+    # JSON is valid YAML.
     wanted = _configuration(
         query=f"{bind}:{query}",
         query_grpc=f"{bind}:{ports.free_port(bind)}",
@@ -111,7 +111,7 @@ def start_jaeger(
 
 
 def _configuration(*, query: str, query_grpc: str, otlp: str) -> dict[str, Any]:
-    """Jaeger's configuration; each argument is an address with a port."""
+    """Return Jaeger's configuration; each argument is an address with a port."""
     return {
         "service": {
             "extensions": ["jaeger_storage", "jaeger_query"],

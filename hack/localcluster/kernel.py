@@ -1,4 +1,4 @@
-"""Kernel settings that the node changes: noted before, put back after."""
+"""Kernel settings that the node changes: saved by `up`, restored by `down`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from localcluster import paths
 
-# What the node needs: packets go between interfaces, and bridged ones meet the Service rules.
+# The node forwards packets between interfaces, and Service rules apply to bridged packets.
 WANTED: Mapping[str, str] = {
     "net/ipv4/ip_forward": "1",
     "net/bridge/bridge-nf-call-iptables": "1",
 }
-# What kubelet, kube-proxy and the network plugin change by themselves.
+# Settings that kubelet, kube-proxy and the network plugin change.
 CHANGED_BY_OTHERS = (
     "kernel/keys/root_maxbytes",
     "kernel/keys/root_maxkeys",
@@ -34,7 +34,7 @@ def _record(state: Path) -> Path:
 
 
 def note(state: Path, root: Path = _ROOT) -> None:
-    """Keep the present values, unless those of an earlier, undone change are kept already."""
+    """Save the current values, unless a record of values that were not restored exists."""
     record = _record(state)
     if record.exists():
         return
@@ -48,23 +48,23 @@ def note(state: Path, root: Path = _ROOT) -> None:
 
 
 def forget(state: Path) -> None:
-    """Drop what was noted: after a restart of the machine it says nothing any more."""
+    """Delete the saved values, which are obsolete after a reboot."""
     _record(state).unlink(missing_ok=True)
 
 
 def apply(root: Path = _ROOT) -> None:
-    """Set what the node needs."""
+    """Set the values that the node needs."""
     for name, value in WANTED.items():
         _set(root / name, value)
 
 
 def restore(state: Path, root: Path = _ROOT) -> None:
-    """Put back what was noted."""
+    """Restore the saved values."""
     record = _record(state)
     if not record.exists():
         return
     noted: dict[str, str] = json.loads(record.read_text(encoding="utf-8"))
-    # ip_forward comes first: setting it sets the forwarding of every interface.
+    # Restore ip_forward first, because it also sets the forwarding of every interface.
     for name, value in noted.items():
         _set(root / name, value)
     record.unlink()

@@ -1,8 +1,8 @@
-"""The cluster where Docker and kind are: kind's node, and Redis and SeaweedFS as containers.
+"""The cluster on machines with Docker and kind: kind's node, and Redis and SeaweedFS in containers.
 
-Our own checks run on machines without Docker, so only the pure parts of this file are tested.
-The containers join kind's network, and are known by their addresses there, which pods and a Linux
-machine both reach. Docker Desktop's machine does not: there presigned URLs do not open.
+The project's checks run without Docker, so only the pure functions of this file are tested.
+The containers join kind's network and are addressed by IP, which works from pods and from a Linux
+machine. With Docker Desktop, the machine cannot reach them, so presigned URLs do not open there.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _STORE_PORT = 8333
 
 
 def usable() -> bool:
-    """Whether kind is installed and Docker's daemon answers; a client alone counts as none."""
+    """Return whether kind is installed and Docker's daemon answers."""
     if shell.find("kind") is None or shell.find("docker") is None:
         return False
     try:
@@ -45,7 +45,7 @@ def usable() -> bool:
 
 
 def configuration() -> dict[str, Any]:
-    """kind's configuration: port 3000 of this machine leads to node port 3000."""
+    """Return kind's configuration, which maps port 3000 of this machine to node port 3000."""
     patch = {
         "kind": "ClusterConfiguration",
         "apiServer": {"extraArgs": {"service-node-port-range": "3000-32767"}},
@@ -65,14 +65,14 @@ def configuration() -> dict[str, Any]:
 
 
 def container_address(inspected: str) -> str | None:
-    """A container's address on kind's network, from what `docker inspect` prints."""
+    """Return a container's address on kind's network, from the output of `docker inspect`."""
     networks = json.loads(inspected)[0]["NetworkSettings"]["Networks"]
     address = networks.get("kind", {}).get("IPAddress", "")
     return str(address) if address else None
 
 
 def up(state: Path) -> Cluster:
-    """Make the cluster, or complete what is there of it."""
+    """Create the cluster, or the missing parts of it."""
     paths.ensure_dir(state, 0o700)
     kubeconfig = state / "admin.kubeconfig"
     with step(f"kind cluster {NAME}"):
@@ -165,7 +165,7 @@ def _inspect(name: str) -> str | None:
 
 
 def _container(name: str, options: list[str], image: str, command: list[str]) -> str:
-    """Run a container on kind's network, or start the one that stopped; returns its address."""
+    """Run a container on kind's network, or start the stopped one; return its address."""
     if _inspect(name) is None:
         words = ["docker", "run", "--detach", "--name", name, "--network", "kind", *options]
         shell.run([*words, image, *command], timeout=600)

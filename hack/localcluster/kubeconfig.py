@@ -1,4 +1,4 @@
-"""Writing kubeconfig files, and asking the API server plain questions with one."""
+"""Write kubeconfig files, and send plain GET requests to the API server."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def _embedded(path: Path) -> str:
 
 
 def write(path: Path, *, server: str, ca: Path, user: Pair) -> Path:
-    """Write a kubeconfig that holds its certificates itself, so that it can be copied.
+    """Write a kubeconfig with embedded certificates, so that it can be copied.
 
-    JSON is YAML, and saves this tool a YAML writer.
+    The file is JSON, which is valid YAML and needs no YAML library.
     """
     document = {
         "apiVersion": "v1",
@@ -52,12 +52,12 @@ def write(path: Path, *, server: str, ca: Path, user: Pair) -> Path:
 
 
 def answers(url: str, *, ca: Path, user: Pair, timeout: float = 2.0) -> bool:
-    """Whether a GET of this URL is answered with 200."""
+    """Return whether a GET of this URL returns 200."""
     return get(url, ca=ca, user=user, timeout=timeout) is not None
 
 
 def plain(url: str, timeout: float = 1.0) -> bool:
-    """Whether a GET without any credentials is answered with 200."""
+    """Return whether a GET without credentials returns 200."""
     try:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(url, timeout=timeout) as answer:
@@ -67,7 +67,7 @@ def plain(url: str, timeout: float = 1.0) -> bool:
 
 
 def get(url: str, *, ca: Path, user: Pair, timeout: float = 2.0) -> bytes | None:
-    """The body of a GET that is answered with 200; None for any other answer, or none."""
+    """Return the body of a GET that returns 200; None for any other response or an error."""
     context = ssl.create_default_context(cafile=str(ca))
     context.load_cert_chain(str(user.certificate), str(user.key))
     handlers = [urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)]

@@ -1,4 +1,4 @@
-"""The bridge that the pods hang on, made by us and known as ours."""
+"""The bridge that the pods are attached to, marked as ours."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _CNI_CONFIGURATION: dict[str, Any] = {
 
 
 def links() -> list[dict[str, Any]]:
-    """All network links with their addresses."""
+    """Return all network links with their addresses."""
     found: list[dict[str, Any]] = json.loads(shell.run(["ip", "-json", "-details", "address"]))
     return found
 
 
 def conflict(present: list[dict[str, Any]]) -> str | None:
-    """A sentence about what else holds the bridge's name or its addresses; None if nothing."""
+    """Return a message if another link uses the bridge's name or addresses, otherwise None."""
     wanted = [ipaddress.ip_network(r) for r in (addresses.POD_RANGE, addresses.SERVICE_RANGE)]
     for link in present:
         name = link["ifname"]
@@ -62,7 +62,7 @@ def conflict(present: list[dict[str, Any]]) -> str | None:
 
 
 def ensure(state: Path) -> Path:
-    """Make the bridge with its address; returns the directory of the plugin's configuration."""
+    """Create the bridge with its address; return the directory of the plugin's configuration."""
     present = links()
     problem = conflict(present)
     if problem:
@@ -78,14 +78,14 @@ def ensure(state: Path) -> Path:
     kernel.apply()
     directory = paths.ensure_dir(state / "network")
     configuration = json.loads(json.dumps(_CNI_CONFIGURATION))
-    # Its own default directory would stay behind after us.
+    # `down` would not delete the plugin's default directory.
     configuration["plugins"][0]["ipam"]["dataDir"] = str(state / "network-leases")
     paths.write(directory / "10-wherry.conflist", json.dumps(configuration, indent=1))
     return directory
 
 
 def is_up() -> bool:
-    """Whether our bridge is there with its address."""
+    """Return whether our bridge exists and has its address."""
     return any(
         link["ifname"] == addresses.BRIDGE
         and link.get("ifalias") == addresses.BRIDGE_ALIAS
@@ -95,7 +95,7 @@ def is_up() -> bool:
 
 
 def remove() -> bool:
-    """Delete the bridge and what hangs on it; returns whether there was one."""
+    """Delete the bridge and the links attached to it; return whether there was one."""
     if shell.find("ip") is None:
         return False
     present = links()
@@ -107,7 +107,7 @@ def remove() -> bool:
         return False
     for link in present:
         if link.get("master") == addresses.BRIDGE:
-            # Deleting one end can take the other, listed later, with it.
+            # Deleting one end of a pair also deletes the other, which may be later in the list.
             shell.attempt(["ip", "link", "delete", link["ifname"]])
     shell.run(["ip", "link", "delete", addresses.BRIDGE])
     return True

@@ -24,7 +24,7 @@ _LOOPBACK = "127.0.0.1"
 
 
 def ensure_pause_image(state: Path) -> None:
-    """Every pod needs the pause image, and there is no registry to get it from."""
+    """Import the pause image, which every pod needs, because there is no registry."""
     if containers.has_image(state, containers.PAUSE_IMAGE):
         return
     archive = state / "pause.tar"
@@ -35,9 +35,9 @@ def ensure_pause_image(state: Path) -> None:
 
 
 def kubelet_configuration(state: Path, health_port: int) -> dict[str, Any]:
-    """What kubelet is told; the odd settings let it run where containers and old cgroups are."""
+    """Return kubelet's configuration. It also runs in containers and with cgroup v1."""
     home = state / "kubelet"
-    # On machines with systemd's resolver the usual file names an address no pod can reach.
+    # With systemd-resolved, /etc/resolv.conf has an address that no pod can reach.
     resolvers = Path("/run/systemd/resolve/resolv.conf")
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -63,21 +63,21 @@ def kubelet_configuration(state: Path, health_port: int) -> dict[str, Any]:
         "enforceNodeAllocatable": [],
         "localStorageCapacityIsolation": False,
         "oomScoreAdj": 0,
-        # A full disk is the developer's affair; and an image that is collected cannot be pulled.
+        # Do not collect images when the disk is nearly full: they cannot be pulled again.
         "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%"},
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
         "podLogsDir": str(state / "pod-logs"),
         "volumePluginDir": str(home / "volume-plugins"),
         "staticPodPath": "",
-        # With the default of a minute a changed Secret or ConfigMap takes that long to arrive.
+        # With the default, a changed Secret or ConfigMap reaches a pod only after a minute.
         "syncFrequency": "10s",
         "maxPods": 200,
     }
 
 
 def start_kubelet(plane: ControlPlane) -> Process:
-    """Start kubelet, or find it running."""
+    """Start kubelet unless it is running."""
     state = plane.state
     home = paths.ensure_dir(state / "kubelet")
     number = _port(state, "kubelet-health")
@@ -93,18 +93,18 @@ def start_kubelet(plane: ControlPlane) -> Process:
 
 
 def start_proxy(plane: ControlPlane) -> Process:
-    """Start kube-proxy, or find it running."""
+    """Start kube-proxy unless it is running."""
     state = plane.state
     user = "system:kube-proxy"
     credentials = _kubeconfig(plane, "kube-proxy", user, [])
     health, metrics = (_port(state, f"kube-proxy-{each}") for each in ("health", "metrics"))
     command = [str(assets.program("kube-proxy")), f"--kubeconfig={credentials}"]
     command += [f"--hostname-override={addresses.NODE_NAME}", "--proxy-mode=iptables"]
-    # Node ports answer on this machine alone, never on its outside interfaces.
+    # NodePorts listen on loopback only, never on external interfaces.
     command += ["--nodeport-addresses=127.0.0.0/8", f"--cluster-cidr={addresses.POD_RANGE}"]
     command += [f"--healthz-bind-address={_LOOPBACK}:{health}"]
     command += [f"--metrics-bind-address={_LOOPBACK}:{metrics}"]
-    # Zero leaves the kernel's connection table as it is.
+    # Zero leaves the kernel's connection tracking settings unchanged.
     command += ["--conntrack-max-per-core=0", "--conntrack-tcp-timeout-established=0s"]
     command += ["--conntrack-tcp-timeout-close-wait=0s"]
     process, _ = processes.ensure(state, "kube-proxy", command)
@@ -125,7 +125,7 @@ def wait_ready(plane: ControlPlane, kubelet: Process) -> None:
 
 
 def is_ready(node: dict[str, Any]) -> bool:
-    """Whether a Node object says that it takes pods, and no start taint is left on it."""
+    """Return whether a Node is Ready and has no startup taint."""
     conditions = node.get("status", {}).get("conditions", [])
     taints = {taint["key"] for taint in node.get("spec", {}).get("taints", [])}
     return "node.kubernetes.io/not-ready" not in taints and any(

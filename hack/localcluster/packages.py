@@ -1,4 +1,4 @@
-"""Debian packages: only those that are missing, and without starting any service."""
+"""Install missing Debian packages without starting their services."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 from localcluster import paths, say, shell
 from localcluster.heartbeat import heartbeat
 
-# For the control plane, Redis and the store alone (tests, FAST=1).
+# Packages for the control plane, Redis and the store (tests, FAST=1).
 SERVICES = ("ca-certificates", "openssl", "redis-server", "unzip")
-# For a whole node, and the image that runs on it.
+# Packages for a complete node and for building the image.
 NODE = (
     *SERVICES,
     "buildah",
@@ -24,8 +24,8 @@ NODE = (
     "iptables",
     "runc",
 )
-# For every test: other readers of archives, a real proxy, a real browser, a real Prometheus, and a
-# compiler for a clock that is off (tests/harness/wrong_clock.c).
+# Packages for all tests: other archive readers, a proxy, a browser, Prometheus, and a compiler for
+# tests/harness/wrong_clock.c.
 TESTS = (
     *NODE,
     "chromium",
@@ -45,7 +45,7 @@ _LISTS_STALE_AFTER_SECONDS = 7 * 24 * 3600
 
 
 def missing(wanted: Sequence[str]) -> list[str]:
-    """Those of the packages that dpkg does not know as installed."""
+    """Return the packages that are not installed according to dpkg."""
     query = ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n"]
     lines = shell.attempt([*query, *wanted]).stdout.splitlines()
     installed = {line.split()[0] for line in lines if line.split()[1:] == ["installed"]}
@@ -53,7 +53,7 @@ def missing(wanted: Sequence[str]) -> list[str]:
 
 
 def ensure(wanted: Sequence[str]) -> list[str]:
-    """Install what is missing; returns what was installed now."""
+    """Install the missing packages; return those that were installed."""
     if shell.find("dpkg-query") is None or shell.find("apt-get") is None:
         _require_programs(wanted)
         return []
@@ -70,7 +70,7 @@ def ensure(wanted: Sequence[str]) -> list[str]:
         if not _lists_fresh():
             _apt(["update"])
         if _try_install(lacking) != "":
-            # Lists that look fresh can still name versions that the mirror has replaced.
+            # Recent package lists can still have versions that the mirror has replaced.
             _apt(["update"])
             said = _try_install(lacking)
             if said:
@@ -105,7 +105,7 @@ def _lists_fresh() -> bool:
 
 @contextmanager
 def _no_services() -> Iterator[None]:
-    """Forbid packages to start their services: Debian's redis-server would take port 6379."""
+    """Keep packages from starting their services: Debian's redis-server would take port 6379."""
     before = _POLICY.read_bytes() if _POLICY.exists() else None
     mode = _POLICY.stat().st_mode & 0o7777 if before is not None else 0
     _POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")

@@ -1,9 +1,9 @@
-"""Where things are kept, and locks so that two runs do not collide.
+"""Directories of the cache and the state, and locks for concurrent runs.
 
 Cache: `${WHERRY_CACHE:-${XDG_CACHE_HOME:-~/.cache}/wherry}`: built programs, wheels, images.
 It survives `down`.
-State: `${WHERRY_STATE:-/var/lib/wherry}`: keys, data, logs and process records of what runs; for
-others than root `${XDG_STATE_HOME:-~/.local/state}/wherry`.
+State: `${WHERRY_STATE:-/var/lib/wherry}`: keys, data, logs and process records. Without root:
+`${XDG_STATE_HOME:-~/.local/state}/wherry`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REPOSITORY = HERE.parent.parent
 
 
 def cache_dir() -> Path:
-    """The directory of everything that is expensive to get and safe to keep."""
+    """Return the cache directory: programs, wheels and images, which are expensive to build."""
     own = os.environ.get("WHERRY_CACHE")
     if own:
         return Path(own).expanduser().resolve()
@@ -31,7 +31,7 @@ def cache_dir() -> Path:
 
 
 def state_dir() -> Path:
-    """The directory of the one local cluster that `up` starts on this machine."""
+    """Return the state directory of the cluster that `up` starts on this machine."""
     chosen = os.environ.get("WHERRY_STATE")
     if not chosen and os.geteuid() == 0:
         chosen = "/var/lib/wherry"
@@ -41,13 +41,13 @@ def state_dir() -> Path:
 
 
 def state_lock(state: Path) -> Path:
-    """The lock of a state directory; outside it, since `down` deletes the directory."""
+    """Return a state directory's lock file; outside it, because `down` deletes the directory."""
     name = hashlib.sha256(str(state).encode()).hexdigest()[:12]
     return cache_dir() / "locks" / f"{name}.lock"
 
 
 def ensure_dir(path: Path, mode: int = 0o755) -> Path:
-    """Make a directory; where that is not allowed, say which variable chooses another."""
+    """Create a directory. Raises SetupError if that is not permitted."""
     try:
         path.mkdir(parents=True, exist_ok=True, mode=mode)
     except PermissionError as error:
@@ -59,7 +59,7 @@ def ensure_dir(path: Path, mode: int = 0o755) -> Path:
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> Path:
-    """Write a file whole or not at all, readable only as far as `mode` allows."""
+    """Write a file atomically, with the permissions of `mode`."""
     ensure_dir(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)

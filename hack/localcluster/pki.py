@@ -1,4 +1,4 @@
-"""Keys and certificates of one cluster, made with openssl."""
+"""Keys and certificates of one cluster, generated with openssl."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Pair:
 
 
 def authority(directory: Path) -> Pair:
-    """The cluster's own certificate authority."""
+    """Return the cluster's certificate authority; create it if it is missing."""
     pair = Pair(directory / "ca.crt", directory / "ca.key")
     if not (pair.certificate.exists() and pair.key.exists()):
         paths.ensure_dir(directory, 0o700)
@@ -32,7 +32,7 @@ def authority(directory: Path) -> Pair:
 
 
 def signing_pair(directory: Path) -> Pair:
-    """The key that signs service account tokens, with its public half as the certificate."""
+    """Return the key that signs service account tokens, with the public key as the certificate."""
     pair = Pair(directory / "sa.pub", directory / "sa.key")
     if not (pair.certificate.exists() and pair.key.exists()):
         paths.ensure_dir(directory, 0o700)
@@ -50,7 +50,7 @@ def issue(
     groups: Sequence[str] = (),
     alternative_names: Sequence[str] = (),
 ) -> Pair:
-    """A certificate from the authority, made again only if its subject has changed."""
+    """Return a certificate from the authority; reissued only if its subject has changed."""
     pair = Pair(directory / f"{name}.crt", directory / f"{name}.key")
     subject = "".join(f"/O={each}" for each in groups) + f"/CN={common_name}"
     extensions = ["extendedKeyUsage=serverAuth,clientAuth"]

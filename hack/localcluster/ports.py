@@ -1,8 +1,8 @@
-"""Free ports for servers, handed out so that parallel runs do not get the same one.
+"""Free ports for servers, allocated so that parallel runs do not get the same one.
 
-Ports come from above the range that the kernel uses for outgoing connections (and above the
-NodePort range), so no client's socket takes one between our look and the server's bind. A shared
-file remembers what was handed out lately, for the servers that have not bound theirs yet.
+Ports are above the ephemeral range (and the NodePort range), so that no client's socket takes one
+between the check and the server's bind. A shared file records recent allocations, for servers that
+have not bound their port yet.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _KEEP_SECONDS = 120.0
 
 
 def candidates() -> range:
-    """Ports that the kernel does not give to outgoing connections."""
+    """Return the ports that the kernel does not use for outgoing connections."""
     text = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii")
     lowest = max(_LOWEST, int(text.split()[1]) + 1)
     if _HIGHEST - lowest < 200:
@@ -33,7 +33,7 @@ def candidates() -> range:
 
 
 def is_free(port: int, address: str = "127.0.0.1") -> bool:
-    """Whether a server could bind this port now."""
+    """Return whether a server can bind this port now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -51,7 +51,7 @@ def _read(text: str) -> dict[int, float]:
 
 
 def free_ports(count: int, address: str = "127.0.0.1") -> list[int]:
-    """Ports that nobody listens on and nobody was given in the last two minutes."""
+    """Return ports that are not in use and were not allocated in the last two minutes."""
     book = Path(tempfile.gettempdir()) / f"wherry-ports-{os.getuid()}.json"
     with book.open("a+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -81,5 +81,5 @@ def free_ports(count: int, address: str = "127.0.0.1") -> list[int]:
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """One free port."""
+    """Return one free port."""
     return free_ports(1, address)[0]

@@ -1,7 +1,7 @@
-"""Long-running processes: started detached, found again, ended by their own identity.
+"""Long-running processes: started detached, found by later runs, identified by more than a pid.
 
-A record in `<state>/processes/<name>.json` holds the pid together with the moment the process
-began and the machine's boot id. A pid alone can belong to a stranger by the time we look.
+A record in `<state>/processes/<name>.json` has the pid, the start time of the process and the
+machine's boot id, because the kernel may reuse a pid.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pathlib import Path
 
 from localcluster import paths, say, shell
 
-# Children of this very process must be waited for, or they stay as zombies.
+# This process must wait for its children, or they stay as zombies.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process of ours, identified so that a recycled pid is never taken for it."""
+    """A process of ours; start time and boot id distinguish it from another with the same pid."""
 
     name: str
     pid: int
@@ -35,25 +35,25 @@ class Process:
 
 
 def boot_id() -> str:
-    """Changes with every start of the machine."""
+    """Return the boot id, which changes at every boot."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def began_at(pid: int) -> int | None:
-    """Clock ticks after boot at which a living process began; None if there is none."""
+    """Return the start time of a process in clock ticks after boot; None if it does not run."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The command name stands in parentheses and may itself contain spaces and parentheses.
+    # The command name is in parentheses and may itself contain spaces and parentheses.
     fields = stat.rpartition(")")[2].split()
-    # The first thread can be dead while others still hold the process's ports.
+    # The main thread can be dead while other threads still use the process's ports.
     ended = fields[0] in "ZX" and int(fields[17]) <= 1
     return None if ended else int(fields[19])
 
 
 def alive(process: Process) -> bool:
-    """Whether this very process still runs."""
+    """Return whether the process still runs."""
     child = _children.get(process.pid)
     if child is not None:
         child.poll()
@@ -65,12 +65,12 @@ def _record(state: Path, name: str) -> Path:
 
 
 def log_file(state: Path, name: str) -> Path:
-    """Where a process writes what it has to say."""
+    """Return the log file of a process."""
     return state / "logs" / f"{name}.log"
 
 
 def find(state: Path, name: str) -> Process | None:
-    """The living process of this name, or None."""
+    """Return the running process of this name, or None."""
     record = _record(state, name)
     try:
         process = Process(**json.loads(record.read_text(encoding="utf-8")))
@@ -85,12 +85,12 @@ def find(state: Path, name: str) -> Process | None:
 
 
 def recorded(state: Path) -> list[str]:
-    """Names of all processes ever started in this state and not yet stopped."""
+    """Return the names of all processes that were started in this state and not stopped."""
     return sorted(path.stem for path in (state / "processes").glob("*.json"))
 
 
 def fingerprint(command: Sequence[str | Path], configuration: Sequence[str] = ()) -> str:
-    """Tells whether a running process was started with the same command and configuration."""
+    """Return a digest of command and configuration; a running process with another is restarted."""
     words = [*(str(word) for word in command), "", *configuration]
     return hashlib.sha256("\0".join(words).encode()).hexdigest()[:16]
 
@@ -104,7 +104,7 @@ def start(
     cwd: Path | None = None,
     configuration: Sequence[str] = (),
 ) -> Process:
-    """Start a process that outlives this one; keep the log of the run before."""
+    """Start a process that outlives this one; keep the log of the previous run."""
     log = log_file(state, name)
     paths.ensure_dir(log.parent)
     if log.exists():
@@ -141,9 +141,9 @@ def ensure(
     cwd: Path | None = None,
     configuration: Sequence[str] = (),
 ) -> tuple[Process, bool]:
-    """The running process of this name, (re)started if it is dead or was started differently.
+    """Return the process of this name; (re)start it if it is dead or its command has changed.
 
-    The second value tells whether it was started now.
+    The second value is True if it was started now.
     """
     running = find(state, name)
     if running and running.fingerprint == fingerprint(command, configuration):
@@ -153,7 +153,7 @@ def ensure(
 
 
 def stop(state: Path, name: str, *, patience: float = 15.0, kill: bool = False) -> bool:
-    """End a process of ours: ask, then insist. Returns whether there was one."""
+    """Stop a process with SIGTERM, then SIGKILL. Return whether there was one."""
     process = find(state, name)
     if process:
         send(process, signal.SIGKILL if kill else signal.SIGTERM)
@@ -170,7 +170,7 @@ def stop(state: Path, name: str, *, patience: float = 15.0, kill: bool = False) 
 
 
 def send(process: Process, number: signal.Signals) -> None:
-    """Send a signal, if the process is still the one we mean."""
+    """Send a signal if the process still runs."""
     if alive(process):
         try:
             os.kill(process.pid, number)
@@ -196,7 +196,7 @@ def wait_until(
     patience: float = 60.0,
     every: float = 0.1,
 ) -> None:
-    """Wait for a condition; fail at once if the process behind it has died."""
+    """Wait for a condition. Raises SetupError on timeout, and at once if the process has died."""
     deadline = time.monotonic() + patience
     while not ready():
         if process and not alive(process):
@@ -215,7 +215,7 @@ def wait_until(
 
 
 def tail(log: Path, lines: int = 8) -> str:
-    """The end of a log, indented."""
+    """Return the last lines of a log, indented."""
     if not log.exists():
         return "  (no log)"
     text = log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]

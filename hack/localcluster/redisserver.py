@@ -14,7 +14,7 @@ NAME = "redis"
 
 @dataclass(frozen=True)
 class Redis:
-    """A running Redis that keeps nothing on disk."""
+    """A running Redis without persistence."""
 
     state: Path
     host: str
@@ -24,15 +24,15 @@ class Redis:
 
     @property
     def url(self) -> str:
-        """The address as one string, password included."""
+        """Return the URL with the password."""
         return f"redis://:{self.password}@{self.host}:{self.port}/0"
 
     def stop(self) -> None:
-        """End it. What it held is gone: nothing is on disk."""
+        """Stop Redis. Its data is lost, because it is only in memory."""
         processes.stop(self.state, NAME)
 
     def kill(self) -> None:
-        """End it as a crash does."""
+        """Kill Redis, as in a crash."""
         processes.stop(self.state, NAME, kill=True)
 
 
@@ -43,9 +43,9 @@ def start_redis(
     port: int | None = None,
     password: str | None = None,
 ) -> Redis:
-    """Start Redis, or find the one that already runs in this state directory.
+    """Start Redis, or return the one that already runs in this state directory.
 
-    Started again after `stop` or `kill` it has the same port and password, and is empty.
+    Redis that restarts after `stop` or `kill` has the same port and password, and is empty.
     """
     state = paths.ensure_dir(state.resolve(), 0o700)
     server = shell.find("redis-server")
@@ -70,7 +70,7 @@ def start_redis(
             "",
         ]
     )
-    # In a file and not on the command line, where every user of the machine could read it.
+    # In a file, because every user of the machine can read the command line.
     config = paths.write(state / "redis.conf", text, mode=0o600)
     running = processes.find(state, NAME)
     if running is None and not ports.is_free(number, bind):

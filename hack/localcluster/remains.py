@@ -1,4 +1,4 @@
-"""What a node leaves behind when its processes are gone, and how it is cleared away."""
+"""Remove what a node leaves behind when its processes have ended."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 from localcluster import paths, say, shell
 
 _CGROUPS = Path("/sys/fs/cgroup")
-# containerd puts the containers of Kubernetes under this name, whatever its own state directory.
+# containerd puts Kubernetes' containers under this name, regardless of its state directory.
 _OUR_CGROUPS = ("k8s.io", "kubepods")
-# Directories whose place is fixed in the programs. They may be another installation's as well.
+# Directories with fixed paths. Another installation may use them, too.
 _FIXED_PLACES = (
     "/run/containerd",
     "/var/lib/cni",
@@ -24,7 +24,7 @@ _FIXED_PLACES = (
 
 
 def note_absent(state: Path) -> None:
-    """Note which directories outside the state are not there yet, and so will be ours."""
+    """Record the directories outside the state that do not exist yet, for `down` to delete."""
     record = state / "absent-before.json"
     if not record.exists():
         absent = [place for place in _FIXED_PLACES if not Path(place).exists()]
@@ -32,7 +32,7 @@ def note_absent(state: Path) -> None:
 
 
 def remove_noted(state: Path) -> None:
-    """Delete the directories outside the state that were not there before."""
+    """Delete the recorded directories outside the state."""
     record = state / "absent-before.json"
     if record.exists():
         for place in json.loads(record.read_text(encoding="utf-8")):
@@ -41,30 +41,30 @@ def remove_noted(state: Path) -> None:
 
 
 def mounts_below(directory: Path, mounts: str) -> list[str]:
-    """Mount points below a directory, innermost first; `mounts` is the text of /proc/mounts."""
+    """Return the mount points below a directory, innermost first, from the text of /proc/mounts."""
     prefix = f"{directory}/"
     points = [_unescaped(line.split(" ")[1]) for line in mounts.splitlines() if line]
     return [point for point in reversed(points) if point.startswith(prefix)]
 
 
 def _unescaped(point: str) -> str:
-    # The kernel writes blanks in octal.
+    # /proc/mounts escapes white space in octal.
     for code, character in (("\\040", " "), ("\\011", "\t"), ("\\134", "\\")):
         point = point.replace(code, character)
     return point
 
 
 def unmount(directory: Path) -> int:
-    """Unmount everything below a directory; returns how much there was."""
+    """Unmount everything below a directory; return the number of mounts."""
     points = mounts_below(directory, Path("/proc/mounts").read_text(encoding="utf-8"))
     for point in points:
-        # Lazily: a mount that a dying process still holds goes with that process.
+        # Lazily, because a process that is exiting may still use the mount.
         shell.run(["umount", "--lazy", point])
     return len(points)
 
 
 def cgroups() -> list[Path]:
-    """The cgroups of containers, at the top of each hierarchy."""
+    """Return the cgroups of containers, at the top of each hierarchy."""
     hierarchies = [_CGROUPS, *(path for path in _CGROUPS.glob("*") if path.is_dir())]
     places = (hierarchy / name for hierarchy in hierarchies for name in _OUR_CGROUPS)
     return [place for place in places if place.is_dir()]
@@ -79,7 +79,7 @@ def remove_cgroups() -> None:
 
 
 def _remove_cgroup(directory: Path) -> None:
-    # A process that was killed stays in its cgroup for a moment.
+    # A killed process stays in its cgroup for a moment.
     for _ in range(20):
         try:
             directory.rmdir()
@@ -93,7 +93,7 @@ def _remove_cgroup(directory: Path) -> None:
 
 
 def remove_tree(directory: Path) -> None:
-    """Delete a directory with all its content, if it is there."""
+    """Delete a directory and its content, if it exists."""
     if not directory.exists():
         return
     try:

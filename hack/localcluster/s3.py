@@ -1,4 +1,4 @@
-"""The few requests to an S3 store that the tool itself makes, signed (AWS signature, version 4)."""
+"""Signed requests to an S3 store (AWS signature, version 4)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class Answer:
-    """What the store said."""
+    """The store's response."""
 
     status: int
     body: bytes
@@ -36,7 +36,7 @@ def sign(
     moment: datetime.datetime,
     headers: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """The headers that make a request authentic. `path` is already quoted; there is no query."""
+    """Return the headers that sign a request. `path` is quoted; there is no query."""
     stamp = moment.strftime("%Y%m%dT%H%M%SZ")
     day = stamp[:8]
     every = {name.lower(): value for name, value in (headers or {}).items()}

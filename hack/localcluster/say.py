@@ -1,4 +1,4 @@
-"""What the tool says to the person who runs it, and how it fails."""
+"""Progress output and the error type of the tool."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _began = time.monotonic()
 
 
 class SetupError(Exception):
-    """Something went wrong, told in a sentence that says what to do.
+    """Raised when setup fails; the message says what to do.
 
-    `log` is the file in which the details stand, if there is one.
+    `log` is the file with the details, or None.
     """
 
     def __init__(self, sentence: str, *, log: Path | None = None) -> None:
@@ -27,12 +27,12 @@ class SetupError(Exception):
 
 
 def line(text: str) -> None:
-    """Write one line of progress; standard output stays free for results."""
+    """Write one line of progress to standard error; results go to standard output."""
     print(f"[{time.monotonic() - _began:6.1f}s] {text}", file=sys.stderr, flush=True)
 
 
 def duration(seconds: float) -> str:
-    """A span of time as a person writes it: 4.1s, 3m20s."""
+    """Format a duration: 4.1s, 3m20s."""
     if seconds < 60:
         return f"{seconds:.1f}s"
     return f"{int(seconds) // 60}m{int(seconds) % 60:02d}s"
@@ -40,7 +40,7 @@ def duration(seconds: float) -> str:
 
 @contextmanager
 def timed(what: str) -> Iterator[None]:
-    """Announce a piece of work, and say how long it took."""
+    """Print the start of an operation, and how long it took."""
     began = time.monotonic()
     line(f"{what} …")
     yield

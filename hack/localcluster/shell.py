@@ -1,4 +1,4 @@
-"""Running a command to its end."""
+"""Run commands and wait for them."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from pathlib import Path
 
 from localcluster import say
 
-# Debian keeps many programs of the administrator in sbin, which is not on everyone's PATH.
+# Debian installs many administration programs in sbin, which is not on every user's PATH.
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
 def search_path() -> str:
-    """PATH with the sbin directories added."""
+    """Return PATH with the sbin directories added."""
     parts = os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin").split(os.pathsep)
     return os.pathsep.join([*parts, *(each for each in _SBIN if each not in parts)])
 
 
 def find(program: str) -> Path | None:
-    """The program's path, or None if it is not installed."""
+    """Return the program's path, or None if it is not installed."""
     found = shutil.which(program, path=search_path())
     return Path(found) if found else None
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment for a child process."""
+    """Return the environment for a child process."""
     return {**os.environ, "PATH": search_path(), **(extra or {})}
 
 
@@ -40,7 +40,7 @@ def attempt(
     cwd: Path | None = None,
     timeout: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command and hand back how it ended, whatever that was."""
+    """Run a command and return its result, also if it fails."""
     words = [str(word) for word in command]
     try:
         return subprocess.run(
@@ -74,7 +74,7 @@ def run(
     cwd: Path | None = None,
     timeout: float | None = None,
 ) -> str:
-    """Run a command that must succeed; returns its standard output."""
+    """Run a command that must succeed; return its standard output."""
     done = attempt(command, stdin=stdin, env=env, cwd=cwd, timeout=timeout)
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-12:]
@@ -92,7 +92,7 @@ def run_logged(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> int:
-    """Run a long command with its output in a file; returns its exit code."""
+    """Run a long command with its output in a file; return its exit code."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as file:
         return subprocess.run(

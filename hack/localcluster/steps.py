@@ -1,4 +1,4 @@
-"""Steps with progress: what is going on, how long it took, and what to do if it fails."""
+"""Steps of `up`, with progress, duration and advice after a failure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from localcluster import say
 
 @contextmanager
 def step(name: str, *, advice: str = "") -> Iterator[None]:
-    """One step of `up`. What is done inside must be safe to do again.
+    """Run the block as one step of `up`. The block must be idempotent.
 
-    A failure names the step, and adds the advice to what the failing part says itself.
+    Adds the step's name and the advice to the message of a SetupError.
     """
     began = time.monotonic()
     say.line(f"{name} …")

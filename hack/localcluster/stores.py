@@ -18,7 +18,7 @@ DEFAULT_BUCKET = "wherry"
 
 @dataclass(frozen=True)
 class Store:
-    """A running S3 store with one bucket made."""
+    """A running S3 store with one bucket."""
 
     kind: Kind
     state: Path
@@ -30,7 +30,7 @@ class Store:
 
     @property
     def region(self) -> str:
-        """The region to sign requests for."""
+        """Return the region for signing."""
         return s3.REGION
 
     def request(self, method: str, path: str, body: bytes = b"") -> s3.Answer:
@@ -45,7 +45,7 @@ class Store:
         )
 
     def make_bucket(self, name: str) -> None:
-        """Make a bucket, unless it is there."""
+        """Create a bucket unless it exists."""
         answer = self.request("PUT", f"/{name}")
         if answer.status not in (200, 204, 409):
             raise say.SetupError(
@@ -63,17 +63,17 @@ class Store:
             )
 
     def stop(self) -> None:
-        """End it; what it holds stays in the state directory."""
+        """Stop the store; its data stays in the state directory."""
         stop_store(self.state, self.kind)
 
     def kill(self) -> None:
-        """End it as a crash does."""
+        """Kill the store, as in a crash."""
         stop_store(self.state, self.kind, kill=True)
 
 
 def stop_store(state: Path, kind: Kind, *, kill: bool = False) -> bool:
-    """End the store of a state directory; returns whether one ran."""
-    # SeaweedFS takes 15 s to end in an orderly way; its files survive a crash as well.
+    """Stop the store of a state directory; return whether one was running."""
+    # SeaweedFS takes 15 s to stop on SIGTERM, and its files survive SIGKILL.
     stopped = processes.stop(state, kind, kill=kill, patience=1.5)
     if kind == "seaweedfs":
         for port in _known(state, "seaweedfs-ports.json"):
@@ -102,9 +102,9 @@ def start_seaweedfs(
     port: int | None = None,
     bucket: str = DEFAULT_BUCKET,
 ) -> Store:
-    """Start SeaweedFS, or find the one that already runs in this state directory.
+    """Start SeaweedFS, or return the one that already runs in this state directory.
 
-    Only its S3 side listens on `bind`; its other servers ask nobody for a key and stay on loopback.
+    Only the S3 server listens on `bind`. The other servers require no key and listen on loopback.
     """
     state = paths.ensure_dir(state.resolve(), 0o700)
     data = paths.ensure_dir(state / "seaweedfs", 0o700)
@@ -118,7 +118,7 @@ def start_seaweedfs(
 
 
 def identities(keys: dict[str, str]) -> str:
-    """SeaweedFS's file of who may do what: one identity, which may do all."""
+    """Return SeaweedFS's S3 configuration: one identity with all permissions."""
     identity = {
         "name": "wherry",
         "credentials": [{"accessKey": keys["access"], "secretKey": keys["secret"]}],
@@ -139,7 +139,7 @@ def _inner_ports(state: Path) -> list[int]:
     known = _known(state, "seaweedfs-ports.json")
     if known:
         return known
-    # By its own choice each gRPC port is the HTTP port plus 10000, which can be none at all.
+    # The default gRPC port is the HTTP port plus 10000, which can exceed 65535.
     chosen = ports.free_ports(7)
     paths.write(state / "seaweedfs-ports.json", json.dumps(chosen))
     return chosen
@@ -157,11 +157,11 @@ def _seaweedfs_command(
     words += [f"-filer.localSocket={data}/filer.sock", f"-s3.localSocket={data}/s3.sock"]
     words += ["-s3", f"-s3.port={port}", f"-s3.port.grpc={s3_grpc}", f"-s3.config={config}"]
     words += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false"]
-    # It would otherwise report statistics to its makers.
+    # By default, SeaweedFS sends usage statistics to its developers.
     words += ["-master.telemetry=false"]
-    # A lone master that restarts still waits for this long before it elects itself.
+    # A single master also waits for this timeout after a restart, before it elects itself.
     words += ["-master.electionTimeout=500ms", "-master.heartbeatInterval=100ms"]
-    # Every bucket takes volumes of its own; the default of eight is used up by two buckets.
+    # Every bucket has its own volumes, and two buckets need the default maximum of eight.
     words += ["-volume.max=500", "-master.volumeSizeLimitMB=1024", "-volume.preStopSeconds=0"]
     return [*words, "-volume.minFreeSpace=1"]
 
@@ -173,7 +173,7 @@ def start_versitygw(
     port: int | None = None,
     bucket: str = DEFAULT_BUCKET,
 ) -> Store:
-    """Start versitygw over a directory, or find the one that already runs in this state."""
+    """Start versitygw over a directory, or return the one that already runs in this state."""
     state = paths.ensure_dir(state.resolve(), 0o700)
     data = paths.ensure_dir(state / "versitygw", 0o700)
     number = port or credentials.remembered_port(state, "versitygw", ports.free_port(bind))
@@ -225,7 +225,7 @@ def _wait(store: Store, process: Process, started: bool) -> None:
     what = f"{store.kind} makes a bucket"
     processes.wait_until(what, lambda: answers("PUT", f"/{store.bucket}"), process=process)
     if started:
-        # A bucket can be made a good while before an object can: the volume server comes later.
+        # The store accepts buckets before objects, because the volume server starts later.
         what = f"{store.kind} accepts an object"
         processes.wait_until(what, lambda: answers("PUT", probe), process=process)
         store.request("DELETE", probe)

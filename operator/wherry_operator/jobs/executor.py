@@ -116,7 +116,9 @@ class JobExecutor:
     ) -> None:
         """``entry`` is the job's entry in the queue before the status was written."""
         if plan.queue is QueueChange.PUT:
-            await self.index.put(after)
+            # The watch may have brought a claim before the answer to the write of the status.
+            if after.job.status.phase is Phase.QUEUED:
+                await self.index.put(after)
         elif plan.queue is QueueChange.TAKE_OUT and entry is not None:
             await self.index.take_out(after.key, entry)
         if plan.stop_runner and before.runner_id is not None:

@@ -17,10 +17,11 @@ from wherry_operator.pools.executor import (
     LEAVE_SECONDS,
     STATUS_SECONDS,
     PoolExecutor,
+    idle_leavers,
     status_change,
 )
 from wherry_operator.pools.memory import PeakWindow, PoolMemory
-from wherry_operator.pools.plan import ObservedPool, PoolPlan, has_capacity
+from wherry_operator.pools.plan import ObservedPool, PoolPlan, has_capacity, template_hash
 from wherry_operator.pools.policies import plan_pool
 from wherry_operator.pools.policies.demand import desired_runners
 from wherry_operator.repair.queue_index import QueueIndex
@@ -71,6 +72,7 @@ class PoolController:
         jobs, pods = self.cache.jobs_of(name), self.cache.pods_of(name)
         claimed = {runner: len(keys) for runner, keys in jobs.by_runner.items()}
         memory.record_pods(pods, claimed, self.runners.draining(name), now)
+        memory.record_template(template_hash(view.pool, self.executor.release))
         held = self.tenant_limit.held_of(jobs.queued)
         doubtful = [self.cache.jobs[key] for key in jobs.parked | held if key in self.cache.jobs]
         observed = ObservedPool(
@@ -109,8 +111,9 @@ class PoolController:
                 pauses.append(RETRY_SECONDS)
         if memory.guard.failures and observed.start_allowance == 0:
             pauses.append(memory.guard.not_before - now)
-        if memory.draining:
-            pauses.append(min(memory.draining.values()) + LEAVE_SECONDS - now)
+        for _, asked_at in idle_leavers(observed, memory):
+            # One that has begun a job may not be deleted; it is asked again until the job is seen.
+            pauses.append(max(RETRY_SECONDS, asked_at + LEAVE_SECONDS - now))
         return max(SHORTEST_PAUSE_SECONDS, min(pauses)) if pauses else None
 
 

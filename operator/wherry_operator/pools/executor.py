@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -24,7 +25,7 @@ from wherry_operator.intake.pod_view import PodView
 from wherry_operator.merge_patch import merge_patch
 from wherry_operator.pools import events as pool_events
 from wherry_operator.pools.memory import PoolMemory
-from wherry_operator.pools.plan import ObservedPool, PoolPlan
+from wherry_operator.pools.plan import ObservedPool, PoolPlan, occupies
 from wherry_operator.pools.policies.status import UNSET
 from wherry_operator.repair.queue_index import QueueIndex
 from wherry_operator.runners.runner_pod import UnusableTemplateError, runner_pod
@@ -151,11 +152,8 @@ class PoolExecutor:
     async def _delete_stragglers(self, observed: ObservedPool, memory: PoolMemory) -> None:
         """Delete idle runners that were asked to leave long ago and have not left."""
         now = time.monotonic()
-        for pod in observed.pods:
-            asked = memory.draining.get(pod.uid)
-            if asked is None or pod.ended or pod.terminating or pod.name in observed.claimed:
-                continue
-            if now - asked >= LEAVE_SECONDS and await self.index.drain(pod.pool, _id(pod)):
+        for pod, asked_at in idle_leavers(observed, memory):
+            if now - asked_at >= LEAVE_SECONDS and await self.index.drain(pod.pool, _id(pod)):
                 await self._delete(pod)
 
     async def _write_status(self, view: PoolView, plan: PoolPlan, memory: PoolMemory) -> None:
@@ -189,6 +187,14 @@ class PoolExecutor:
     def _record(self, pool: RunnerPool, event: Event) -> None:
         metadata = pool.metadata
         self.events.record(Regarding(KIND, metadata.namespace, metadata.name, metadata.uid), event)
+
+
+def idle_leavers(observed: ObservedPool, memory: PoolMemory) -> Iterator[tuple[PodView, float]]:
+    """Yield the runners that were asked to leave and have no job, and since when."""
+    for pod in observed.pods:
+        asked_at = memory.draining.get(pod.uid)
+        if asked_at is not None and occupies(pod) and pod.name not in observed.claimed:
+            yield pod, asked_at
 
 
 def status_change(old: RunnerPoolStatus, new: RunnerPoolStatus, now: datetime) -> dict[str, Any]:

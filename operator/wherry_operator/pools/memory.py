@@ -66,7 +66,7 @@ class StartGuard:
         self.reason = reason
 
     def succeeded(self) -> None:
-        """Record that a runner took a job."""
+        """Record that a runner took its first job."""
         self.failures, self.not_before, self.reason = 0, 0.0, None
 
     def allowance(self, now: float) -> int:
@@ -82,6 +82,8 @@ class PoolMemory:
 
     peak: PeakWindow
     guard: StartGuard = field(default_factory=StartGuard)
+    template_hash: str = ""
+    """Hash of the template that the guard's failures are about."""
     draining: dict[str, float] = field(default_factory=dict)
     """Uids of pods that were asked to leave, and since when."""
     judged: set[str] = field(default_factory=set)
@@ -100,7 +102,9 @@ class PoolMemory:
             self.draining.setdefault(uid, now)
         self.draining = {uid: since for uid, since in self.draining.items() if uid in uids}
         for pod in pods:
-            if pod.name in claimed and not pod.ended:
+            # Only a runner's first job shows that runners can start: one that has worked for long,
+            # perhaps with an older template, says nothing about those that are started now.
+            if pod.name in claimed and not pod.ended and pod.uid not in self.worked:
                 self.worked.add(pod.uid)
                 self.guard.succeeded()
             if self.failed_at_start(pod):
@@ -110,6 +114,11 @@ class PoolMemory:
                 self.judged.add(pod.uid)
         self.judged &= uids
         self.worked &= uids
+
+    def record_template(self, template_hash: str) -> None:
+        """Drop the failures of another template: the present one may be its correction."""
+        if template_hash != self.template_hash:
+            self.template_hash, self.guard = template_hash, StartGuard()
 
     def failed_at_start(self, pod: PodView) -> bool:
         """Return whether a runner ended with an error before it had a job, and was not judged yet.

@@ -86,6 +86,12 @@ def _availability(observed: ObservedPool, plan: PoolPlan) -> tuple[bool, PoolRea
         return False, PoolReason.RUNNERS_DO_NOT_START, message
     if plan.desired == 0:
         return True, PoolReason.SCALED_TO_ZERO, "No job waits, and no runner is needed."
+    if not staying and sum(map(occupies, observed.pods)) >= observed.pool.spec.max_runners:
+        message = (
+            "All runners that maxRunners allows are leaving. New ones are started as soon as these "
+            "have completed their jobs."
+        )
+        return False, PoolReason.RUNNERS_START, message
     return False, PoolReason.RUNNERS_START, "Runners are being started."
 
 

@@ -1,4 +1,4 @@
-"""A completion is announced once, whoever was alive when the job completed."""
+"""A completion is announced once, also when no operator ran at the time."""
 
 import pytest
 from prometheus_client import REGISTRY
@@ -67,6 +67,32 @@ async def test_two_restarts_announce_nothing_again(redis: MemoryRedis) -> None:
             await after_restart.completions.announce(done)
     assert seen.events.recorded == [("job", "Completed")]
     assert counted() == before + 1
+
+
+async def test_a_second_term_announces_nothing_again_although_events_have_expired(
+    redis: MemoryRedis,
+) -> None:
+    seen = Observer()
+    await seen.completions.run()
+    done = view(ended(Phase.COMPLETED))
+    seen.cache.put_job(done)
+    await seen.completions.announce(done)
+    before = counted()
+    seen.events.created.clear()
+    await seen.completions.run()
+    assert not seen.completions.pending(done)
+    assert counted() == before
+
+
+async def test_a_second_term_announces_what_completed_between_the_terms(
+    redis: MemoryRedis,
+) -> None:
+    seen = Observer()
+    await seen.completions.run()
+    done = view(ended(Phase.COMPLETED))
+    seen.cache.put_job(done)
+    await seen.completions.run()
+    assert seen.completions.pending(done)
 
 
 async def test_a_completion_with_an_event_is_known(redis: MemoryRedis) -> None:

@@ -17,6 +17,7 @@ from wherry_core.resources import Phase
 from wherry_core.resources.names import RETRY_ANNOTATION
 from wherry_core.resources.retried_job import retried_job_name
 from wherry_operator.event_recorder import Event, EventRecorder
+from wherry_operator.intake.cache import Kind
 from wherry_operator.intake.job_view import JobView
 from wherry_operator.jobs.executor import JobExecutor
 from wherry_operator.jobs.plan import JobPlan, QueueChange
@@ -69,6 +70,27 @@ async def test_the_status_is_written_then_the_queue_then_the_event(
     assert memory.states["tenant/job"].status is JobStatus.QUEUED
     assert world.events.recorded == [("job", "Admitted")]
     assert world.cache.jobs["tenant/job"].job.status.phase is Phase.QUEUED
+
+
+async def test_a_job_that_a_runner_claimed_meanwhile_is_not_queued_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The watch brings the claim before the answer to the operator's own write."""
+    memory, world = redis_in_memory(monkeypatch), Executing(phase="Queued", attempt=1)
+    patch = world.server.patch
+
+    async def patch_and_claim(path: str, body: Any) -> dict[str, Any]:
+        answer = await patch(path, body)
+        status = {**answer["status"], "phase": "Processing", "runner": "r-0", "runnerUID": "u-0"}
+        world.intake.ingest(Kind.JOB, world.server.put(JOB, {**answer, "status": status}))
+        return answer
+
+    monkeypatch.setattr(world.server, "patch", patch_and_claim)
+    status = world.view.job.status.model_copy(update={"observed_generation": 1})
+    await world.executor.execute(world.view, JobPlan(status=status, queue=QueueChange.PUT))
+    assert world.cache.jobs["tenant/job"].claimed_by == "r-0"
+    assert memory.queues == {}
+    assert world.index.entry_of("tenant/job") is None
 
 
 @pytest.mark.parametrize("other_write", [True, False])

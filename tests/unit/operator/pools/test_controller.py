@@ -1,5 +1,6 @@
 """The pool controller and its executor: demand, starts, drains, rollouts and the status."""
 
+import time
 from functools import partial
 from typing import Any, cast
 
@@ -179,6 +180,75 @@ async def test_a_changed_template_retires_the_runner_by_its_uid_and_starts_anoth
     await world.controller.reconcile("default")
     assert POD.replace("runner-0", "runner-1") in world.server.objects
     assert world.reasons.count("RunnersRetired") == 1
+
+
+async def test_a_retired_runner_that_works_for_long_needs_no_further_decision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = Controlling(monkeypatch)
+    world.want(1)
+    await world.controller.reconcile("default")
+    old = world.run_pod()
+    status = {"phase": "Processing", "attempt": 1, "runner": old.name, "runnerUID": old.uid}
+    world.intake.take_job(raw_job("0", "8", status=status))
+    await world.controller.reconcile("default")
+    memory = world.controller.memories["default"]
+    memory.draining[old.uid] = time.monotonic() - 3_600
+    memory.status_written = float("-inf")
+    await world.controller.reconcile("default")
+    pause = await world.controller.reconcile("default")
+    assert pause is None or pause >= 1
+    assert POD in world.server.objects
+
+
+async def test_an_idle_runner_that_does_not_leave_is_deleted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = Controlling(monkeypatch)
+    world.want(1)
+    await world.controller.reconcile("default")
+    old = world.run_pod()
+    world.controller.memories["default"].draining[old.uid] = time.monotonic() - 50
+    pause = await world.controller.reconcile("default")
+    assert POD in world.server.objects
+    assert pause is not None
+    assert pause <= 10
+    world.controller.memories["default"].draining[old.uid] = time.monotonic() - 60
+    await world.controller.reconcile("default")
+    assert POD not in world.server.objects
+
+
+async def test_a_broken_template_slows_starts_down_while_old_runners_work_until_it_is_corrected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = Controlling(monkeypatch, concurrency=1)
+    world.want(1)
+    await world.controller.reconcile("default")
+    old = world.run_pod()
+    status = {"phase": "Processing", "attempt": 1, "runner": old.name, "runnerUID": old.uid}
+    world.intake.take_job(raw_job("0", "8", status=status))
+    for number in range(1, 4):
+        world.intake.take_job(raw_job(str(number), status={"phase": "Queued", "attempt": 1}))
+    template = {"spec": {"containers": [{"name": "runner", "image": "broken"}]}}
+    changed = {**world.pool, "spec": {"template": template, "concurrency": 1}}
+    world.intake.ingest(Kind.POOL, world.server.put(POOL, changed))
+    for _ in range(5):
+        await world.controller.reconcile("default")
+        for path, found in list(world.server.objects.items()):
+            if path.startswith(POD.removesuffix("0")) and path != POD:
+                failed = {**found, "status": {"phase": "Failed"}}
+                world.intake.ingest(Kind.POD, world.server.put(path, failed))
+    starts = [path for method, path in world.server.requests if method == "POST"]
+    # The first runner, and the three that the waiting jobs need; then the pause is kept.
+    assert len(starts) == 4
+    available = next(each for each in world.status["conditions"] if each["type"] == "Available")
+    assert (available["status"], available["reason"]) == ("False", "RunnersFail")
+    template = {"spec": {"containers": [{"name": "runner", "image": "corrected"}]}}
+    corrected = {**world.server.objects[POOL], "spec": {"template": template, "concurrency": 1}}
+    world.intake.ingest(Kind.POOL, world.server.put(POOL, corrected))
+    await world.controller.reconcile("default")
+    starts = [path for method, path in world.server.requests if method == "POST"]
+    assert len(starts) == 7
 
 
 async def test_drains_that_redis_knows_are_respected_after_a_restart(

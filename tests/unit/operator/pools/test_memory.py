@@ -73,6 +73,21 @@ def test_a_runner_fails_at_its_start_once_and_not_after_it_had_a_job() -> None:
     assert memory.guard.failures == 0
 
 
+def test_a_runner_that_goes_on_working_does_not_hide_that_new_ones_fail() -> None:
+    memory = PoolMemory(peak=PeakWindow(started=0))
+    working, failed = pod(0), gone(1, phase="Failed", failed=True)
+    claimed = {"default-runner-0": 1}
+    memory.record_pods([working], claimed, (), 0)
+    memory.record_pods([working, failed], claimed, (), 1)
+    memory.record_pods([working], claimed, (), 2)
+    assert memory.guard.failures == 1
+    assert memory.guard.allowance(2) == 0
+    assert memory.guard.reason is not None
+    claimed["default-runner-2"] = 1
+    memory.record_pods([working, pod(2)], claimed, (), 3)
+    assert memory.guard.failures == 0
+
+
 def test_drains_are_known_from_redis_after_a_restart_and_dropped_with_their_pods() -> None:
     memory = PoolMemory(peak=PeakWindow(started=0))
     memory.record_pods([pod(0), pod(1)], {}, ["uid-1"], 10)

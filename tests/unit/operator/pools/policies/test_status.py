@@ -60,6 +60,15 @@ def test_a_pool_that_may_have_no_runner_says_what_to_do() -> None:
     assert "kubectl scale rpool default -n wherry --replicas=10" in message
 
 
+def test_a_pool_whose_leaving_runners_take_up_its_maximum_says_what_it_waits_for() -> None:
+    leaving = {"draining": frozenset({"default-runner-0"}), "claimed": {"default-runner-0": 1}}
+    seen = conditions(pool=pool(maxRunners=1), pods=(pod(0),), waiting=1, **leaving)["Available"]
+    assert (seen.status, seen.reason) == ("False", "RunnersStart")
+    assert "All runners that maxRunners allows are leaving" in seen.message
+    seen = conditions(pool=pool(maxRunners=2), pods=(pod(0),), waiting=1, **leaving)["Available"]
+    assert seen.message == "Runners are being started."
+
+
 def test_a_paused_pool_says_so() -> None:
     assert conditions(pool=pool(paused=True))["Paused"].status == "True"
 

@@ -85,6 +85,7 @@ class JobReason(StrEnum):
 
     # Of the condition Waiting.
     POOL_NOT_FOUND = "PoolNotFound"
+    POOL_UNREADABLE = "PoolUnreadable"
     WAITING_FOR_RETRY = "WaitingForRetry"
     REDIS_UNAVAILABLE = "RedisUnavailable"
     TENANT_LIMIT = "TenantLimit"

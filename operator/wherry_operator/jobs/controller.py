@@ -9,7 +9,7 @@ from wherry_core.kubernetes.client import KubernetesClient
 from wherry_core.kubernetes.errors import ConflictError, NotFoundError
 from wherry_core.kubernetes.paths import jobs_path
 from wherry_operator import metrics
-from wherry_operator.intake.cache import ClusterCache
+from wherry_operator.intake.cache import ClusterCache, Kind
 from wherry_operator.intake.ingest import ClusterIntake
 from wherry_operator.intake.job_view import JobView
 from wherry_operator.intake.pod_view import Loss
@@ -95,7 +95,7 @@ class JobController:
             files=view.files,
             now=self.kubernetes.clock.now(),
             rules=self.rules,
-            pool_exists=pool is not None,
+            pool_exists=pool is not None or self.cache.is_unreadable(Kind.POOL, view.pool),
             loss=loss,
             held=self.tenant_limit.holds(view),
             pool=pool.pool if pool else None,

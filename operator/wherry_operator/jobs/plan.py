@@ -36,12 +36,13 @@ class ObservedJob:
     """The present time of the API server's clock, which all times in resources follow."""
     rules: JobRules = JobRules()
     pool_exists: bool = True
+    """True also for a pool that this release cannot read: its runners still take jobs."""
     loss: Loss | None = None
     """How the runner of the current attempt was lost; None while it lives."""
     held: bool = False
     """True when the job's tenant has as many jobs in work as it may have."""
     pool: RunnerPool | None = None
-    """The job's pool, whose conditions say why its jobs wait."""
+    """The job's pool, whose conditions say why its jobs wait; None when it cannot be read."""
     redis_unavailable: bool = False
 
 

@@ -74,7 +74,13 @@ def why_it_waits(observed: ObservedJob) -> Cause | None:
             f"The tenant {job.metadata.namespace} has as many jobs in work as it may have "
             "(WHERRY_TENANT_RUNNING_LIMIT of the operator). The job starts when others end.",
         )
-    return why_jobs_wait(observed.pool) if observed.pool is not None else None
+    if observed.pool is None:
+        return Cause(
+            JobReason.POOL_UNREADABLE,
+            f"This release of Wherry cannot read the RunnerPool {job.spec.pool}, so it starts no "
+            "runner. The pool's condition Readable says why: kubectl describe rpool -A",
+        )
+    return why_jobs_wait(observed.pool)
 
 
 def given_reason(status: DownloadJobStatus) -> str | None:

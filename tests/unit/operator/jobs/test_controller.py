@@ -262,3 +262,12 @@ async def test_a_write_that_is_made_anyway_takes_the_explanation_with_it() -> No
         world.controller.budget.seconds_until_allowed(str(number), time.monotonic(), first=True)
     await world.controller.reconcile(KEY)
     assert world.status["conditions"][0]["reason"] == "RunnersStart"
+
+
+async def test_a_job_of_an_unreadable_pool_stays_in_the_queue() -> None:
+    """Its pool may have runners, which still take jobs."""
+    world = Controlling(phase="Queued", attempt=1)
+    world.intake.ingest(Kind.POOL, raw_pool(version="8", concurrency="many"))
+    assert "default" not in world.cache.pools
+    await world.controller.reconcile(KEY)
+    assert world.index.entry_of(KEY) is not None

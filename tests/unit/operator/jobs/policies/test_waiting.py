@@ -45,6 +45,7 @@ def written(seen: DownloadJob, plan: JobPlan) -> tuple[str, str] | None:
         (queued(queued_time=LONG), {"held": True}, "TenantLimit"),
         (queued(queued_time=LONG), {"redis_unavailable": True}, "RedisUnavailable"),
         (queued(queued_time=LONG), {"pool_exists": False, "pool": None}, "PoolNotFound"),
+        (queued(queued_time=LONG), {"pool": None}, "PoolUnreadable"),
         (queued(queued_time=LONG, next_attempt_time=ahead(5)), {}, "WaitingForRetry"),
         (queued(queued_time=ago(50), next_attempt_time=ago(31)), {}, "PoolPaused"),
         (queued(queued_time=ago(5), conditions=(waiting("Other"),)), {}, "PoolPaused"),

@@ -98,7 +98,7 @@ class Api:
     ) -> Any:
         """Send one request and return the parsed answer. Raises ApiError.
 
-        An API server that asks for patience (429) gets it for a while, as from every client.
+        Retries a 429 for a while, as every client does.
         """
         for pause in (0.1, 0.3, 1.0, 1.0, 0):
             answer = await self._send(method, where, query=query, body=body, content=content)

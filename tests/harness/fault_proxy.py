@@ -72,7 +72,7 @@ class FaultProxy:
     swallow: Swallow | None = None
     """Called with the type of a watch event and its object; True: the event is dropped."""
     clock_offset_seconds: float = 0.0
-    """How far the Date headers are ahead of the clock, as from an API server on another clock."""
+    """Seconds by which the Date headers are ahead, as from an API server with another clock."""
     disconnected: bool = False
     """True: no request is answered, and the open watches are silent."""
 

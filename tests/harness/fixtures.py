@@ -127,7 +127,7 @@ def versitygw_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]
 
 @pytest.fixture
 def seaweedfs_bucket(seaweedfs_store: Store) -> Iterator[Bucket]:
-    """A fresh bucket in SeaweedFS; it is deleted, for each one takes volumes of the store."""
+    """A fresh bucket in SeaweedFS; deleted afterwards, because each bucket uses volumes."""
     bucket = fresh_bucket(seaweedfs_store)
     yield bucket
     seaweedfs_store.request("DELETE", f"/{bucket.name}")

@@ -70,7 +70,7 @@ class Facts:
     """The jobs that exist now, without the unreadable ones."""
     store: StoreSettings
     deleted: frozenset[str] = frozenset()
-    """Jobs that were deleted: they may be gone, whatever their phase was."""
+    """Jobs that were deleted, in any phase; they need not exist any more."""
     answers: Mapping[str, Answers] = field(default_factory=dict)
     """What the API answers for each job that was acknowledged; empty: it was not asked."""
     sources: Mapping[str, tuple[SourceVersion, ...]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What a pod asks its node for: the command and environment of its runner, and its statuses."""
+"""The command and environment of a pod's runner, and the pod's statuses."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Outcome:
 
     exit_code: int
     reason: str
-    """Completed, Error, OOMKilled, as the kubelet says."""
+    """The kubelet's reason: Completed, Error or OOMKilled."""
     pod_reason: str = ""
     """Evicted, when the node itself ended the pod."""
 

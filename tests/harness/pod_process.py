@@ -40,7 +40,7 @@ class PodProcess:
         self.abandoned = False
         """True: no status is written and the object is not touched when the process ends."""
         self.outlives_pod = False
-        """True: the process goes on after its pod was deleted, as on a node that is cut off."""
+        """True: the process continues after the deletion of its pod, as on an unreachable node."""
         self._node = node
         self._child: asyncio.subprocess.Process | None = None
         self._deletion = asyncio.Event()
@@ -51,13 +51,13 @@ class PodProcess:
 
     @property
     def folder(self) -> Path:
-        """Where its token, kubeconfig and log are."""
-        # By uid, because the names of runners are used again.
+        """Folder of the pod's token, kubeconfig and log."""
+        # By uid, because the names of runners are reused.
         return self._node.folder / f"{self.namespace}-{self.name}-{self.uid[:8]}"
 
     @property
     def log_file(self) -> Path:
-        """What it has written."""
+        """The container's log file."""
         return self.folder / "log"
 
     @property
@@ -88,7 +88,7 @@ class PodProcess:
         await eventually(what, lambda: self.logged(pattern), within=within)
 
     def oom_kill(self) -> None:
-        """End it as the kernel does when memory is short; the status says OOMKilled."""
+        """Kill it as the kernel does when memory is short; the status has the reason OOMKilled."""
         self._oom = True
         self.send(signal.SIGKILL)
 

@@ -100,7 +100,7 @@ class ProcessNode:
         await self.api.delete("pods", process.namespace, pod_name, grace_seconds=0)
 
     async def cut_off(self, pod_name: str) -> PodProcess:
-        """Force-delete the pod while its node is unreachable; return its process, which goes on."""
+        """Force-delete the pod as if its node were unreachable; return its process, which stays."""
         process = self.process(pod_name)
         process.outlives_pod = True
         await self.api.delete("pods", process.namespace, pod_name, grace_seconds=0)

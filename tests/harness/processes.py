@@ -1,4 +1,4 @@
-"""Wherry's own processes, and any other, as children that surely end."""
+"""Runs programs as child processes that end with the parent."""
 
 import contextlib
 import ctypes
@@ -30,7 +30,7 @@ def die_with_parent() -> None:
 
 
 def base_environment() -> dict[str, str]:
-    """Return the environment that every process gets: nothing of the caller's settings."""
+    """Return the environment of every process, without the caller's settings."""
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return {
         **kept,
@@ -131,7 +131,7 @@ class ComponentProcess:
         self.send(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let a frozen one go on (SIGCONT)."""
+        """Resume a frozen one (SIGCONT)."""
         self.send(signal.SIGCONT)
 
     def end(self, patience: float = 10.0) -> None:
@@ -146,7 +146,7 @@ class ComponentProcess:
             self.kill()
 
     def log_text(self) -> str:
-        """Return all that it has written."""
+        """Return its log."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def log_tail(self, lines: int = 15) -> str:

@@ -29,7 +29,7 @@ READERS: Final = 16
 def archive_content(key: str, body: bytes) -> tuple[str, dict[str, int]]:
     """Return what is wrong with a ZIP archive ("" when nothing is), and its members' CRC-32.
 
-    An object that is no archive by its name has neither.
+    Both are empty for an object whose name is not that of an archive.
     """
     if not key.endswith(".zip"):
         return "", {}

@@ -46,7 +46,7 @@ class Node:
             return False
 
     async def sees(self, nodes: int) -> bool:
-        """Whether it has met so many nodes and finds the cluster whole."""
+        """Whether it knows ``nodes`` nodes and reports the cluster as complete."""
         info = (await self.command("CLUSTER", "INFO")).split()
         return {"cluster_state:ok", f"cluster_known_nodes:{nodes}"} <= set(info)
 
@@ -72,7 +72,7 @@ class ServerCluster:
         return f"redis+cluster://:{PASSWORD}@{hosts}"
 
     async def make_stale(self) -> None:
-        """Part the replica from its primary: from here on it misses every write."""
+        """Disconnect the replica from its primary, so that it misses every further write."""
         await self.victim.command("ACL", "SETUSER", REPLICATOR, "off")
         await self.victim.command("CLIENT", "KILL", "TYPE", "replica")
 
@@ -98,7 +98,7 @@ def _start(folder: Path, port: int, bus_port: int) -> Node:
         f"dir {folder}",
         "cluster-enabled yes",
         f"cluster-node-timeout {NODE_TIMEOUT_MILLISECONDS}",
-        # Allow promotion of a replica that has not heard from its primary for long.
+        # Allow promotion of a replica that has lost its primary long ago.
         "cluster-replica-validity-factor 0",
         f"requirepass {PASSWORD}",
         f"masterauth {PASSWORD}",

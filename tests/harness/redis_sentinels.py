@@ -1,4 +1,4 @@
-"""Redis under real Sentinels: a primary, a replica that can be made stale, and their watchers."""
+"""Redis with real Sentinels: a primary, a replica that can become stale, and three Sentinels."""
 
 import asyncio
 import subprocess
@@ -38,7 +38,7 @@ class Sentinels:
         return f"redis+sentinel://:{PASSWORD}@{hosts}/{MASTER}"
 
     async def make_stale(self) -> None:
-        """Part the replica from its primary: from here on it misses every write."""
+        """Disconnect the replica from its primary, so that it misses every further write."""
         await command(self.primary, "ACL", "SETUSER", REPLICATOR, "off")
         await command(self.primary, "CLIENT", "KILL", "TYPE", "replica")
 
@@ -91,7 +91,7 @@ def _start(folder: Path, port: int, primary: RedisServer) -> subprocess.Popen[by
 
 
 async def _know_each_other(found: Sentinels) -> bool:
-    """Whether the first Sentinel has met the others and the replica."""
+    """Whether the first Sentinel knows the others and the replica."""
     async with Redis(host="127.0.0.1", port=found.ports[0], decode_responses=True) as client:
         info = await client.info("sentinel")
     known = info.get("master0", {})

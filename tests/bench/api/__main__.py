@@ -1,11 +1,11 @@
-"""Measures ``POST /v1/download/initiate`` and the status, beside what they stand on.
+"""Measures ``POST /v1/download/initiate`` and the status, and compares them with simpler requests.
 
-``python -m tests.bench.api`` sends bursts of requests from 64 clients, the rows in turn, to: a
+``python -m tests.bench.api`` sends bursts of requests from 64 clients, row by row, to: a
 FastAPI route that does nothing, the bare API server (a ConfigMap and a job, created directly),
 initiate, and the status from Redis and from the resource. The API server, etcd, Redis, wherry-api
-and the client are processes of this machine. It prints a table: of each row the burst with the
-median p99, and CPU seconds per 1,000 requests by process. ``--older DIRECTORY`` measures the API
-of another checkout beside this one's.
+and the client are processes of this machine. For each row, it prints the burst with the
+median p99, and CPU seconds per 1,000 requests by process. ``--older DIRECTORY`` also measures the
+API of another checkout.
 """
 
 import argparse
@@ -41,10 +41,10 @@ class Row:
 
     name: str
     api: str | None
-    """Which API's CPU time counts."""
+    """Name of the API whose CPU time is reported."""
     target: Target
     make: Callable[[], list[bytes]]
-    """Returns the requests of a burst."""
+    """Return the requests of a burst."""
 
 
 async def publish(port: int, names: list[str], step: int) -> None:
@@ -61,7 +61,7 @@ async def publish(port: int, names: list[str], step: int) -> None:
             step=step,
             total_files=3,
             created_at=LATER,
-            # New in each burst, as of a job that progresses: the API need not read its resource.
+            # New in each burst, as for a running job, so that the API does not read the resource.
             updated_at=now,
             pool="default",
         )
@@ -70,7 +70,7 @@ async def publish(port: int, names: list[str], step: int) -> None:
 
 
 def rows_of(stack: Stack, count: int, send: Send) -> list[Row]:
-    """Return all rows; creates the jobs that the status is asked of."""
+    """Create the jobs whose status is requested; return all rows."""
     server = urlsplit(stack.cluster.url)
     direct = Target(str(server.hostname), int(server.port or 443), stack.cluster.ca.decode())
     token = {"Authorization": f"Bearer {stack.token}"}
@@ -121,7 +121,7 @@ def rows_of(stack: Stack, count: int, send: Send) -> list[Row]:
 
 
 def measure(stack: Stack, row: Row, send: Send) -> Figures:
-    """Send one burst and return its figures."""
+    """Send one burst and return its results."""
     made = row.make()
     parts = {"kube-apiserver": "kube-apiserver", "etcd": "etcd"}
     if row.api is not None:
@@ -166,7 +166,7 @@ def main() -> None:
         if options.only:
             rows = [row for row in rows if options.only in row.name]
         seen: dict[str, list[Figures]] = {row.name: [] for row in rows}
-        # The first round warms everything up and does not count.
+        # The first round is a warm-up and is not measured.
         for number in range(options.rounds + 1):
             for row in rows:
                 result = measure(stack, row, send)

@@ -1,8 +1,8 @@
-"""The bench's client: as little work a request as can be, for it shares the server's cores.
+"""The benchmark's client. It does little work per request, because it shares the server's cores.
 
-Requests are bytes made beforehand; each connection sends one, waits for its answer and sends the
-next one, and only httptools looks at what comes back. It runs in a process of its own, and all
-rows of the bench use it.
+Requests are prepared as bytes. Each connection sends one, waits for the response and sends the
+next one. Only httptools parses responses. The client runs in its own process, and all rows of the
+benchmark use it.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import uvloop
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go."""
+    """The server to measure."""
 
     host: str
     port: int
@@ -28,22 +28,22 @@ class Target:
 
 @dataclass(frozen=True)
 class Burst:
-    """What one burst measured."""
+    """Results of one burst."""
 
     seconds: float
-    """From the first request to the last answer; connections are open before."""
+    """From the first request to the last response; connections are opened before."""
     cpu_seconds: float
     """CPU time of the client."""
     delays: list[float]
     """Seconds from each request to the end of its answer."""
     statuses: dict[int, int]
-    """How often each status was answered."""
+    """Number of responses by status."""
     bodies: list[bytes] = field(default_factory=list)
-    """The answers, where they were asked for."""
+    """The response bodies, if requested."""
 
 
 class Connection(asyncio.Protocol):
-    """One client: a request, its answer, and the next request."""
+    """One client, which sends the next request after each response."""
 
     def __init__(self, requests: Iterator[bytes], delays: list[float]) -> None:
         self._requests = requests
@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
         self.transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        """Take a piece of an answer."""
+        """Parse a part of a response."""
         self._parser.feed_data(data)
 
     def on_body(self, body: bytes) -> None:
@@ -78,12 +78,12 @@ class Connection(asyncio.Protocol):
         self._body += body
 
     def on_message_complete(self) -> None:
-        """Called by the parser: the answer is there."""
+        """Called by the parser at the end of a response."""
         self._delays.append(time.perf_counter() - self._began)
         status = self._parser.get_status_code()
         self.statuses[status] = self.statuses.get(status, 0) + 1
         self.bodies.append(self._body)
-        # Not from here: the parser is still at work.
+        # Not called directly, because the parser is still active.
         asyncio.get_running_loop().call_soon(self.next)
 
     def connection_lost(self, error: Exception | None) -> None:

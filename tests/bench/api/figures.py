@@ -1,4 +1,4 @@
-"""From the bursts to the table of docs/performance.md."""
+"""Compute the table of docs/performance.md from the bursts."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ class Figures:
 def figures(
     delays: Sequence[float], seconds: float, failures: int, cpu: dict[str, float]
 ) -> Figures:
-    """Return the figures of a burst whose answers took ``delays``, in seconds."""
+    """Return the results of a burst whose responses took ``delays``, in seconds."""
     quantiles = statistics.quantiles(delays, n=100)
     return Figures(
         per_second=len(delays) / seconds,

@@ -22,7 +22,7 @@ def request(
 
 
 def config_map() -> dict[str, Any]:
-    """A built-in resource of about the same size as the job: what any create costs."""
+    """A built-in resource of about the job's size: the cost of any create."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",

@@ -46,7 +46,7 @@ class Stack:
     redis_port: int
     no_op_port: int
     api_ports: dict[str, int]
-    """Ports of the APIs, by name: the one that is measured, and an older one beside it."""
+    """Ports of the measured API and of the older one, by name."""
     processes: dict[str, psutil.Process]
     """All processes, by name."""
 

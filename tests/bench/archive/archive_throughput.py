@@ -1,14 +1,13 @@
-"""Throughput of the archive engine beside what it is measured against (see ``ways``).
+"""Throughput of the archive engine, compared with other implementations (see ``ways``).
 
     python -m tests.bench.archive --store versitygw --tuned --link loopback 1gbit --latency 10ms
 
-Every way runs in a process of its own, so that its peak memory and CPU seconds are its own. On
-loopback, store and client share the machine and nothing lies between them; a link gives the client
-a network device of a limited rate and the store a distance (see ``network_link``; needs root).
+Every way runs in its own process, so that its peak memory and CPU time are measured separately. On
+loopback, store and client share the machine without a network between them. A link limits the
+client's rate and adds latency to the store (see ``network_link``; needs root).
 
-``--tuned`` starts versitygw so that it keeps connections open, as every store of a cloud does, and
-takes its ETags from a CRC: by itself it reckons an MD5 of every byte on the cores that the client
-is measured on.
+``--tuned`` starts versitygw with keep-alive connections, as cloud stores have, and with ETags from
+a CRC. By default it computes the MD5 of every byte, on the cores that the client uses.
 """
 
 import argparse
@@ -44,14 +43,14 @@ UNITS: Final = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 FILL_BYTES_IN_FLIGHT: Final = 128 << 20
 MEMORY: Final = Path("/dev/shm")  # noqa: S108 the store's directory in it is of a random name
 COPIES_HELD: Final = 3.2
-"""Sources, parts and archive are there at once, while a store puts an archive together."""
+"""A store holds sources, parts and archive at the same time while it assembles the archive."""
 
 
 def parse_size(text: str) -> tuple[int, int]:
     """Return (count, bytes) of a text such as 100x50MiB."""
     found = re.fullmatch(r"(\d+)x(\d+)(KiB|MiB|GiB)", text)
     if found is None:
-        raise SystemExit(f"{text!r} is no size: write it like 100x50MiB")
+        raise SystemExit(f"{text!r} is not a size. Write it like 100x50MiB.")
     return int(found[1]), int(found[2]) * UNITS[found[3]]
 
 
@@ -98,7 +97,7 @@ def _sized(given: argparse.Namespace, store: stores.Store, text: str) -> Iterato
     for rate in given.link:
         with linked(rate, latency, most, store.endpoint) as link:
             measured: dict[str, list[tables.Run]] = {way: [] for way in given.ways}
-            # One after the other, so that a busy minute of the machine hits every way.
+            # Alternate between the ways, so that other load on the machine affects all of them.
             for way in given.ways * given.repeat:
                 taken = _measured(way, link, store, folder, count, size)
                 name = f"{given.store}{'*' if given.tuned else ''}"
@@ -167,9 +166,9 @@ def main() -> None:
     )
     parser.add_argument("--tuned", action="store_true", help="versitygw without MD5, kept alive")
     usual = MEMORY if MEMORY.is_dir() else Path(tempfile.gettempdir())
-    parser.add_argument("--directory", type=Path, default=usual, help="where the store lies")
+    parser.add_argument("--directory", type=Path, default=usual, help="data directory of the store")
     given = parser.parse_args()
-    # What was set up has to be taken down on the way out.
+    # SIGTERM must run the cleanup, too.
     signal.signal(signal.SIGTERM, _interrupted)
     if given.tuned:
         os.environ |= {"VGW_KEEP_ALIVE": "true", "VGW_DATA_INTEGRITY_ETAG": "true"}
@@ -177,7 +176,7 @@ def main() -> None:
     try:
         runs.extend(compare(given))
     finally:
-        # Also when it is cut short: what was measured until then took its time.
+        # Print the results even after an interruption, because measurements take long.
         print(f"{tables.table(runs)}\n\n{tables.goals(runs)}")
 
 

@@ -1,10 +1,10 @@
-"""A TCP proxy that hands every byte on a fixed time after it came in, in both directions.
+"""A TCP proxy that forwards every byte after a fixed delay, in both directions.
 
     python -m tests.bench.archive.delay_proxy <host> <port> <target host> <target port> <ms> <rate>
 
-It stands in for distance where the kernel has no ``netem``: half of the round trip in each
-direction. The delay alone slows nothing down: as much is under way as comes in meanwhile. ``rate``
-is what one connection carries, in bytes a second and direction; 0 for no limit.
+It simulates latency where the kernel has no ``netem``: half of the round trip in each direction.
+The delay does not limit the throughput. ``rate`` is the limit of one connection, in bytes per
+second and direction; 0 for no limit.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ import uvloop
 
 CHUNK: Final = 1 << 18
 CHUNKS_UNDER_WAY: Final = 16
-"""Of one direction of one connection; reading stops beyond."""
+"""Limit per direction of one connection; reading pauses at the limit."""
 
 
 async def hand_on(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float, rate: float
 ) -> None:
-    """Write what ``reader`` gives to ``writer``, each chunk ``seconds`` after it came."""
+    """Copy from ``reader`` to ``writer``, each chunk ``seconds`` after it arrived."""
     loop = asyncio.get_running_loop()
     free = 0.0
     under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(CHUNKS_UNDER_WAY)
@@ -38,7 +38,7 @@ async def hand_on(
     try:
         while True:
             due, chunk = await under_way.get()
-            # A chunk that came while the one before it was still being carried waits for it.
+            # A chunk waits until the previous one has been sent at ``rate``.
             due = max(due, free)
             free = due + len(chunk) / rate if rate else due
             if (left := due - loop.time()) > 0:
@@ -54,10 +54,10 @@ async def hand_on(
 
 
 async def serve(host: str, port: int, target: tuple[str, int], seconds: float, rate: float) -> None:
-    """Proxy until the process is told to end."""
+    """Proxy until the process receives SIGTERM or SIGINT."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A side that went away ends the other one, and so does the end of the proxy.
+        # When one side or the proxy ends, close the other side.
         ends = (OSError, RuntimeError, asyncio.CancelledError)
         with contextlib.suppress(*ends), contextlib.closing(writer):
             back, forth = await asyncio.open_connection(*target, limit=CHUNK)
@@ -65,7 +65,7 @@ async def serve(host: str, port: int, target: tuple[str, int], seconds: float, r
                 pairs = [(reader, forth), (back, writer)]
                 tasks = [asyncio.create_task(hand_on(*pair, seconds, rate)) for pair in pairs]
                 try:
-                    # The store ends every connection it does not keep; the client's end follows.
+                    # The store closes connections without keep-alive; close the client's side then.
                     await tasks[1]
                     await writer.drain()
                 finally:

@@ -1,8 +1,8 @@
-"""A network link between the measured client and the store: rate and distance.
+"""A network link between the measured client and the store, with a rate limit and latency.
 
-The client gets a network namespace of its own, joined to the machine by a pair of virtual devices
-whose rate both ends limit (``tc qdisc tbf``). Distance, and what one connection carries at the
-most, is a proxy before the store (``delay_proxy``), as not every kernel has ``netem``.
+The client runs in its own network namespace, connected to the machine by a pair of virtual devices
+with a rate limit at both ends (``tc qdisc tbf``). A proxy in front of the store (``delay_proxy``)
+adds the latency and the rate limit per connection, because not every kernel has ``netem``.
 """
 
 import os
@@ -22,7 +22,7 @@ from localcluster import ports
 LOOPBACK: Final = "loopback"
 BURST: Final = "256kb"
 QUEUE: Final = "10ms"
-"""As deep as the distance is long; a deeper one would hold acknowledgements behind data."""
+"""As long as the latency; a longer queue would delay acknowledgements behind data."""
 START_SECONDS: Final = 10.0
 NEEDS_ROOT: Final = (
     "A link makes a network namespace and limits its rate, which needs root. Run it with sudo, or "
@@ -32,12 +32,12 @@ NEEDS_ROOT: Final = (
 
 @dataclass(frozen=True)
 class Link:
-    """How the client reaches the store."""
+    """The connection from the client to the store."""
 
     name: str
     endpoint: str
     prefix: tuple[str, ...]
-    """Words before the command of a client."""
+    """Prefix of a client's command."""
     proxy_pid: int | None
 
 
@@ -45,22 +45,22 @@ def parse_latency(text: str) -> float:
     """Return the milliseconds of a text such as 10ms."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)ms", text)
     if found is None:
-        raise SystemExit(f"{text!r} is no time: write it like 10ms")
+        raise SystemExit(f"{text!r} is not a latency. Write it like 10ms.")
     return float(found[1])
 
 
 def parse_connection_rate(text: str) -> float:
-    """Return the bytes a second of a text such as 85MB; 0 is no limit."""
+    """Return the bytes per second of a text such as 85MB; 0 means no limit."""
     found = re.fullmatch(r"(\d+)MB|0", text)
     if found is None:
-        raise SystemExit(f"{text!r} is no rate of a connection: write it like 85MB, or 0")
+        raise SystemExit(f"{text!r} is not a rate per connection. Write it like 85MB, or 0.")
     return float(found[1] or 0) * 1e6
 
 
 def check_rate(text: str) -> str:
-    """Return a rate as tc takes it, or end with what to do."""
+    """Return a rate in tc's format. Raises SystemExit for any other text, and without root."""
     if text != LOOPBACK and re.fullmatch(r"\d+(\.\d+)?[mg]bit", text) is None:
-        raise SystemExit(f"{text!r} is no rate: write it like 1gbit or 600mbit, or {LOOPBACK}")
+        raise SystemExit(f"{text!r} is not a rate. Write it like 1gbit or 600mbit, or {LOOPBACK}.")
     if text != LOOPBACK and os.geteuid() != 0:
         raise SystemExit(NEEDS_ROOT)
     return text
@@ -68,10 +68,10 @@ def check_rate(text: str) -> str:
 
 @contextmanager
 def linked(rate: str, latency_ms: float, connection_rate: float, store: str) -> Iterator[Link]:
-    """Yield the link to the store at the URL ``store``; everything is gone afterwards.
+    """Yield the link to the store at the URL ``store``; remove it afterwards.
 
-    ``connection_rate`` is in bytes a second. On ``loopback`` the client speaks to the store as it
-    is, without rate and distance.
+    ``connection_rate`` is in bytes a second. On ``loopback`` the client connects to the
+    store directly, without rate limit or latency.
     """
     if rate == LOOPBACK:
         yield Link(LOOPBACK, store, (), None)
@@ -88,15 +88,15 @@ def linked(rate: str, latency_ms: float, connection_rate: float, store: str) -> 
 
 
 def _namespace(undo: ExitStack, rate: str) -> tuple[str, tuple[str, ...]]:
-    """Make the namespace; return our address on the link and the words to run inside."""
+    """Create the namespace; return our address on the link and the command prefix to run in it."""
     number = os.getpid() % (1 << 14)
     name, ours, theirs = f"wherry-bench-{number}", f"wb{number}a", f"wb{number}b"
-    # A network of four addresses from 10.213.0.0/16, of which each end has one.
+    # A network of four addresses from 10.213.0.0/16; each end has one.
     base = f"10.213.{number >> 6}"
     low = (number & 63) << 2
     inside = ("ip", "netns", "exec", name)
     _run("ip", "netns", "add", name)
-    # The devices go with the namespace that one of them lies in.
+    # Deleting the namespace deletes both devices of the pair.
     undo.callback(_run, "ip", "netns", "del", name)
     _run("ip", "link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", name)
     _run("ip", "addr", "add", f"{base}.{low + 1}/30", "dev", ours)

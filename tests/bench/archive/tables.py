@@ -1,4 +1,4 @@
-"""What was measured, as the tables of docs/performance.md."""
+"""The results as the tables of docs/performance.md."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Final
 
 MIB: Final = 1 << 20
 LARGE_FILE: Final = 16 * MIB
-"""Bytes from which on a file counts as large: nearly all of it is copied where stores copy."""
+"""Bytes from which a file counts as large: a store that copies ranges copies nearly all of it."""
 PEAK_GOAL_MIB: Final = 256
 
 
@@ -24,7 +24,7 @@ class Run:
     cpu: float
     """CPU seconds of the client."""
     store_cpu: float
-    """CPU seconds of the store and what stands before it."""
+    """CPU seconds of the store and the proxy in front of it."""
     peak_mib: float
 
     @property
@@ -34,7 +34,7 @@ class Run:
 
 
 def best(runs: Sequence[Run]) -> Run:
-    """Return one run with the least of each figure, but the largest peak."""
+    """Return one run with the smallest value of each measurement, but the largest peak."""
     fastest = min(runs, key=lambda run: run.seconds)
     return Run(
         **{
@@ -61,7 +61,7 @@ def table(runs: Iterable[Run]) -> str:
 
 
 def goals(runs: Sequence[Run]) -> str:
-    """Return what the goals ask for, and what was seen."""
+    """Return the goals and the measured values."""
     columns = ["store", "link", "files", "streaming / floor (at most 1.3)"]
     columns += ["script / streaming (at least 3)", "streaming / copying, large files (at least 5)"]
     lines = _head([*columns, "peak MiB (under 256)"])

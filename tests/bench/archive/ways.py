@@ -1,4 +1,4 @@
-"""The ways of bundling that are measured side by side, each run in a process of its own.
+"""The ways of bundling to compare; each runs in its own process.
 
 - ``floor``: every object downloaded and uploaded again with aiobotocore, nothing else;
 - ``script``: what a user would write, zipstream-ng and a boto3 multipart upload;
@@ -41,7 +41,7 @@ def settings_for(endpoint: str, bucket: str, folder: str) -> StoreSettings:
 
 
 async def floor(settings: StoreSettings, folder: str, count: int, size: int) -> None:
-    """Download and upload every object: the least that any streaming does."""
+    """Download and upload every object: the minimum work of any streaming way."""
     slots = asyncio.Semaphore(min(FLOOR_CONNECTIONS, max(1, FLOOR_BYTES_IN_FLIGHT // size)))
     async with object_store.connect(settings) as client:
 
@@ -113,7 +113,7 @@ async def engine(settings: StoreSettings, count: int, *, copying: bool) -> None:
 
 
 def run(way: str, endpoint: str, bucket: str, folder: str, count: int, size: int) -> None:
-    """Run one way in this process and print what it took as JSON."""
+    """Run one way in this process and print its measurements as JSON."""
     settings = settings_for(endpoint, bucket, folder)
     before = _cpu_seconds()
     began = time.perf_counter()
@@ -134,7 +134,7 @@ def _cpu_seconds() -> float:
 
 
 def _peak_mib() -> float:
-    # ru_maxrss would count what the parent process had before it started this one.
+    # ru_maxrss would include the peak of the parent process.
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
 

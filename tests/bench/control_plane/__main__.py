@@ -1,8 +1,8 @@
-"""Measures jobs that hardly move bytes: ``python -m tests.bench.control_plane``.
+"""Measures jobs with very small files: ``python -m tests.bench.control_plane``.
 
-First all jobs at once, for the rate; then some at a steady pace, for the time from POST to
-Completed. Real kube-apiserver and etcd, Redis and S3 store, API, operator and runners, each as
-processes of this machine; nothing leaves the loopback.
+First all jobs at once, to measure the rate; then some at a steady rate, to measure the time
+from POST to Completed. Uses a real kube-apiserver and etcd, Redis, an S3 store, API, operator and
+runners, all as processes of this machine on loopback.
 """
 
 import argparse
@@ -39,7 +39,7 @@ SETTLE_SECONDS: Final = 5.0
 
 @dataclass
 class Bench:
-    """What is measured."""
+    """API client and processes of a run."""
 
     api: Api
     namespace: str
@@ -48,7 +48,7 @@ class Bench:
     node: ProcessNode
 
     def used(self) -> dict[str, Used]:
-        """Return what every part has used."""
+        """Return the resource usage of every part."""
         return used({**self.pids, "runners": list(self.node.pids().values())})
 
 
@@ -70,7 +70,7 @@ def _pool(environment: dict[str, str], runners: int, concurrency: int) -> dict[s
 
 @asynccontextmanager
 async def running(folder: Path, runners: int, concurrency: int) -> AsyncIterator[Bench]:
-    """Start everything and end it afterwards."""
+    """Start everything and stop it afterwards."""
     async with AsyncExitStack() as stack:
         cluster = stack.enter_context(running_cluster(folder / "cluster"))
         redis = start_redis(folder / "redis")
@@ -120,7 +120,7 @@ async def running(folder: Path, runners: int, concurrency: int) -> AsyncIterator
 
 
 async def measure(bench: Bench, count: int, files: int, rate: float | None) -> None:
-    """Post ``count`` jobs, wait for their ends, and print what it took."""
+    """Post ``count`` jobs, wait until they have ended, and print the costs."""
     completions = Completions(wanted=count)
     _, version = await bench.api.list_with_version(JOBS, bench.namespace)
     watching = asyncio.create_task(completions.watch(bench.api, bench.namespace, version))
@@ -140,7 +140,7 @@ async def measure(bench: Bench, count: int, files: int, rate: float | None) -> N
     if watching.done():
         watching.result()
     ended = max(completions.at.values())
-    # Events and the pool's counts come a little later, and belong to the jobs as well.
+    # Events and the pool's counts are written slightly later, and are part of the jobs' costs.
     await asyncio.sleep(SETTLE_SECONDS)
     calls, after = await api_calls(bench.api) - calls, bench.used()
     watching.cancel()

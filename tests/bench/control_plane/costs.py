@@ -1,4 +1,4 @@
-"""What processes and the API server have used, read before and after."""
+"""Resource usage of processes and the API server, read before and after."""
 
 import re
 from collections import Counter
@@ -14,14 +14,14 @@ from tests.harness.api import Api
 _REQUESTS: Final = re.compile(r"^apiserver_request_total\{([^}]*)\} (\d+)", re.MULTILINE)
 _LABELS: Final = re.compile(r'(\w+)="([^"]*)"')
 COUNTED: Final = {"downloadjobs", "runnerpools", "pods", "events"}
-"""Leases are left out: they cost the same however many jobs there are."""
+"""Leases are excluded, because their cost does not depend on the number of jobs."""
 MIB: Final = 1 << 20
 
 
 async def api_calls(api: Api) -> Counter[str]:
     """Return how many requests the API server has answered, by verb and resource.
 
-    Watches are counted when they end: an open one has cost one request.
+    A watch is counted when it ends; an open one has cost one request.
     """
     page = str(await api.request("GET", "/metrics"))
     found: Counter[str] = Counter()
@@ -35,15 +35,15 @@ async def api_calls(api: Api) -> Counter[str]:
 
 @dataclass(frozen=True)
 class Used:
-    """What a group of processes has used since each began."""
+    """Resource usage of a group of processes since their start."""
 
     cpu_seconds: float
     peak_mib: float
-    """The largest resident memory that one of them ever had."""
+    """Peak resident memory of a single process."""
 
 
 def used(pids: Mapping[str, list[int]]) -> dict[str, Used]:
-    """Return the usage of each group of processes; those that have ended are left out."""
+    """Return the usage of each group of processes, without those that have ended."""
     result = {}
     for name, group in pids.items():
         cpu, peak = 0.0, 0.0

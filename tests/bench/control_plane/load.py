@@ -1,4 +1,4 @@
-"""Posting jobs and noting when each one is Completed."""
+"""Post jobs and record when each one is Completed."""
 
 import asyncio
 import time
@@ -10,12 +10,12 @@ import aiohttp
 from tests.harness.api import JOBS, Api
 
 STREAMS: Final = 16
-"""Requests that the client has under way at once."""
+"""Concurrent requests of the client."""
 
 
 @dataclass
 class Completions:
-    """When each job was first seen to be Completed, by its name; seconds of a monotonic clock."""
+    """Records when each job was first seen Completed, by name; in monotonic seconds."""
 
     at: dict[str, float] = field(default_factory=dict)
     failed: dict[str, Any] = field(default_factory=dict)
@@ -23,7 +23,7 @@ class Completions:
     wanted: int = 0
 
     async def watch(self, api: Api, namespace: str, version: str) -> None:
-        """Note until cancelled. The server ends watches that do not keep up; it is gone on with."""
+        """Record until cancelled. The server ends watches that do not keep up; they are resumed."""
         while True:
             async for kind, body in api.watch(JOBS, namespace, version, timeout_seconds=3_600):
                 version = body["metadata"]["resourceVersion"]
@@ -41,7 +41,7 @@ class Completions:
 
 
 async def post_all(url: str, bodies: list[dict[str, Any]], rate: float | None) -> dict[str, float]:
-    """Post every body, at ``rate`` a second or as fast as it goes; return the times by job id."""
+    """Post every body, at ``rate`` per second or without a limit; return the times by job id."""
     posted: dict[str, float] = {}
     started = time.monotonic()
     left = iter(enumerate(bodies))

@@ -1,1 +1,1 @@
-"""What jobs take up in etcd."""
+"""Size of jobs in etcd."""

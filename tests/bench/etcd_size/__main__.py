@@ -1,9 +1,9 @@
-"""What jobs take up in etcd, as etcd itself counts it.
+"""Size of jobs in etcd, as reported by etcd.
 
 Run it as ``python -m tests.bench.etcd_size [--jobs 50] [--files 1 100 10000]``. Each job gets the
-writes of a life without faults: created, queued, claimed, once half done, completed. Every write is
-a whole new version, and etcd keeps the old ones until it compacts, which the API server asks for
-every five minutes.
+writes of a run without faults: created, queued, claimed, half done, completed. Every write stores a
+new version of the whole object, and etcd keeps the old ones until the API server requests a
+compaction, every five minutes.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def life(files: int) -> list[dict[str, Any]]:
 
 
 async def live(api: Api, files: int) -> None:
-    """Create a job and write its life."""
+    """Create a job and write its statuses."""
     name = str(uuid.uuid4())
     ids = [str(uuid.uuid4()) for _ in range(files)]
     body = {
@@ -66,7 +66,7 @@ async def live(api: Api, files: int) -> None:
 
 
 def in_use(plane: ControlPlane) -> float:
-    """Return the kilobytes that etcd's data take up, old versions included."""
+    """Return the size of etcd's data in kilobytes, including old versions."""
     found = IN_USE.search(fetch(f"{plane.etcd_url}/metrics"))
     if found is None:
         raise RuntimeError("etcd has no such metric")
@@ -74,7 +74,7 @@ def in_use(plane: ControlPlane) -> float:
 
 
 async def measure(plane: ControlPlane, jobs: int, files: int) -> None:
-    """Print what so many jobs take, each."""
+    """Print the size per version and per job, measured with ``jobs`` jobs."""
     async with await Api.connect(plane.kubeconfig) as api:
         before = await asyncio.to_thread(in_use, plane)
         for _ in range(jobs):

@@ -1,4 +1,4 @@
-"""How the operator copes with many existing jobs: time to decide, memory and processor time.
+"""Time to decide, memory and CPU time of the operator with many existing jobs.
 
 Run it as ``python -m tests.bench.operator.many_jobs 1000 10000``: each number is a count of jobs.
 Real API server, Redis and operator; no runner takes part.
@@ -35,7 +35,7 @@ MEGABYTE: Final = 1_000_000
 
 
 async def create_jobs(api: Api, namespace: str, count: int) -> None:
-    """Create so many jobs of 100 files each."""
+    """Create ``count`` jobs of 100 files each."""
     left = iter(range(count))
 
     async def work() -> None:
@@ -53,7 +53,7 @@ async def started(operator: ComponentProcess) -> float:
 
 
 def usage(operator: ComponentProcess) -> str:
-    """Return memory and processor time as text."""
+    """Return memory and CPU time as text."""
     process = psutil.Process(operator.pid)
     used = process.cpu_times()
     return (

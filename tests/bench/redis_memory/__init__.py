@@ -1,1 +1,1 @@
-"""How much of Redis' memory jobs take."""
+"""Memory of jobs in Redis."""

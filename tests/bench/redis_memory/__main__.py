@@ -1,4 +1,4 @@
-"""Redis' memory for many jobs, as Redis itself counts it.
+"""Memory of many jobs in Redis, as reported by Redis.
 
 Run it as ``python -m tests.bench.redis_memory [JOBS]``. The jobs are written as operator, runners
 and API write them; the numbers are differences of ``used_memory``.
@@ -64,7 +64,7 @@ def jobs(count: int, phase: str) -> Iterator[JobSnapshot]:
 async def in_batches(
     found: Iterator[JobSnapshot], write: Callable[[JobSnapshot], Awaitable[None]]
 ) -> None:
-    """Write all of them, many at once."""
+    """Write all of them, many concurrently."""
     while batch := [each for _, each in zip(range(AT_ONCE), found, strict=False)]:
         await asyncio.gather(*(write(each) for each in batch))
 

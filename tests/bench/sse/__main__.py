@@ -1,4 +1,4 @@
-"""Measures the streams of one API process, and the usual way beside it.
+"""Measures the streams of one API process, and of a server with sse-starlette.
 
 ``python -m tests.bench.sse`` opens 10,000 idle streams and reads the process's memory, then sends
 five updates a second on 1,000 streams and reads how late they come. Redis, the servers and the

@@ -1,6 +1,6 @@
-"""A client made for measuring: many streams, as little work a stream as can be.
+"""A client for the benchmark: many streams with little work per stream.
 
-It runs in a process of its own and speaks in lines of JSON: commands on standard input, answers on
+It runs in its own process and exchanges lines of JSON: commands on standard input, answers on
 standard output.
 """
 
@@ -25,7 +25,7 @@ STEP = re.compile(rb"id: \d+-(\d+)")
 
 
 class Stream(asyncio.Protocol):
-    """One stream: counts its events, and notes how late each progress event comes."""
+    """One stream: counts its events, and records the delay of each progress event."""
 
     def __init__(self, bench: "Bench", name: str) -> None:
         self._bench = bench
@@ -78,7 +78,7 @@ class Bench:
         self.delays: list[float] = []
 
     async def open(self, names: Sequence[str]) -> dict[str, Any]:
-        """Open one stream a name and wait until all are connected."""
+        """Open one stream per name and wait until all are connected."""
         loop = asyncio.get_running_loop()
         began = time.perf_counter()
         target = self.opened + self.failed

@@ -1,4 +1,4 @@
-"""The same stream the usual way, with sse-starlette: a generator and a queue a client."""
+"""The same stream with sse-starlette: one generator and one queue per client."""
 
 import asyncio
 import sys

@@ -86,7 +86,7 @@ class Action(Enum):
     WRITE = auto()
     """Write the body at ``offset``."""
     DONE = auto()
-    """Nothing: all bytes are on the disk already."""
+    """Do nothing, because all bytes are on the disk."""
     START_OVER = auto()
     """Discard the part and request the whole archive."""
     FRESH_URL = auto()

@@ -24,7 +24,7 @@ LONGEST_RETRY_SECONDS: Final = 30.0
 
 @dataclass(frozen=True)
 class WatchOptions:
-    """How patient a watch is; all times in seconds."""
+    """Timeouts and limits of a watch; all times are in seconds."""
 
     poll_after: float = 5.0
     """Without a stream for this long, the watch polls the status."""

@@ -69,7 +69,7 @@ class Root:
         self.target = target
 
     def at(self, path: Path) -> Path:
-        """Return where ``path`` of the image lies now."""
+        """Return the path on this machine of ``path`` in the image."""
         return self.target / path.relative_to("/")
 
     def take(self, path: Path) -> None:
@@ -158,7 +158,7 @@ def take_libraries(root: Root) -> None:
     beside = next(library.parent for library in seen if library.name.startswith("libc.so"))
     for name in ALSO_LOADED:
         root.take(beside / name)
-    # Tells the linker of libraries in unusual places, such as those of a Python in /usr/local.
+    # Lists libraries outside the default paths, such as those of a Python in /usr/local.
     root.take(Path("/etc/ld.so.cache"))
 
 

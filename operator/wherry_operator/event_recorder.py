@@ -29,7 +29,7 @@ NOTE_LENGTH: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened to an object, for a person who describes it."""
+    """One Event about an object, as `kubectl describe` shows it."""
 
     reason: str
     """One CamelCase word."""

@@ -98,8 +98,8 @@ def names(settings: ApiSettings) -> frozenset[str]:
 def needed(settings: ApiSettings) -> bool:
     """Return whether names are checked.
 
-    They are when the settings list some, and on a developer's machine, where every request that
-    reaches the port is admitted.
+    Names are checked if the settings list any, and always on a developer's machine, where the API
+    admits every request that reaches the port.
     """
     if ANY in settings.allowed_hosts:
         return False

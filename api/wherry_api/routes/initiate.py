@@ -36,10 +36,10 @@ TAKES: Final = {
 
 
 def check_media_type(sent: Sequence[str]) -> None:
-    """Raise ProblemError 415 unless ``sent``, the Content-Type headers, is one of JSON.
+    """Raise ProblemError 415 unless ``sent``, the Content-Type headers, is one header for JSON.
 
-    A page of any site can post a form, plain text or a body without a type without a preflight
-    request (Fetch standard, "CORS-safelisted request-header"). For JSON the browser sends one.
+    Prevents cross-site requests: browsers send forms, plain text and untyped bodies without a
+    preflight request (Fetch standard, "CORS-safelisted request-header"), but not JSON.
     """
     if len(sent) == 1 and sent[0].partition(";")[0].strip().lower() == JSON:
         return

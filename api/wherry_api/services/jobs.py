@@ -84,7 +84,7 @@ class Jobs:
     async def cancel(self, tenant: str, name: str) -> None:
         """Request the end of a job; a no-op for one that has ended or is being cancelled.
 
-        Asks its runner, too: an operator that is unavailable must not delay the end. Raises
+        Also asks the runner to stop, so that an unavailable operator does not delay the end. Raises
         ProblemError 404, 410 or 503.
         """
         job = await self._snapshots.read_resource(tenant, name)

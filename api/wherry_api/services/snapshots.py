@@ -25,7 +25,7 @@ SILENCE_SECONDS: Final = 30.0
 FUTURE_SECONDS: Final = 5.0
 """A snapshot from further in the future was made by a clock that cannot be compared."""
 RESOURCE_READ_SECONDS: Final = 10.0
-"""Pause between two such reads of one job."""
+"""Pause between two reads of one job's resource."""
 MAX_ENTRIES: Final = 10_000
 
 JobKey = tuple[str, str]

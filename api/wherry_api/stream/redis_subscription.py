@@ -102,7 +102,7 @@ class RedisSubscription:
         if kind == "message":
             self._on_update(str(channel), str(message["data"]))
         elif kind == "subscribe" and channel == ALWAYS:
-            # The first message after every connect, also after one that redis-py made by itself.
+            # The first message after every connect, including redis-py's automatic reconnects.
             self._on_lost()
             self.connected = True
             await self._subscribe_all()

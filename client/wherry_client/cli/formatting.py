@@ -63,7 +63,7 @@ def headline(status: JobStatus) -> str:
 
 
 def needs_line(status: JobStatus, shown: JobStatus | None, seconds: float) -> bool:
-    """Return whether a log needs a line, ``seconds`` after the one about ``shown``."""
+    """Return whether to log ``status``, ``seconds`` after ``shown`` was logged."""
     if shown is None or status.state is not shown.state:
         return True
     if status.state is JobState.QUEUED:

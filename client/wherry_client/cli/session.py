@@ -29,7 +29,7 @@ class Connection:
 
 @dataclass
 class Session:
-    """What a running command needs."""
+    """Client, output and hints of one running command."""
 
     client: WherryClient
     output: Output

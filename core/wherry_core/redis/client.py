@@ -103,7 +103,7 @@ def _sentinel_master(
     )
     master.keyspace = keyspace
     use_safe_sends(master.connection_pool)
-    # A command that needs a new connection waits for these as well.
+    # A new connection to the master first asks a Sentinel, so these sends must be safe, too.
     for each in sentinel.sentinels:
         use_safe_sends(each.connection_pool)
     return master

@@ -175,7 +175,7 @@ class _Attempt:
         return max(whole - self.tuning.connections * BYTES_PER_CONNECTION, whole * 2 // 3)
 
     async def copies(self, sources: Sequence[SourceObject], *, with_crc32: bool) -> bool:
-        """Return whether the store is to copy ranges itself; probe it only when there are any."""
+        """Return whether the store copies ranges itself; probe it only for large sources."""
         large = next((source for source in sources if source.size >= MIN_PART), None)
         if large is None or self.tuning.copy_mode == "never":
             return False

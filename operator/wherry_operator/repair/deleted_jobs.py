@@ -138,8 +138,8 @@ class DeletedJobs:
 
     async def run(self) -> None:
         """Compare the states in Redis with the API server every few minutes until cancelled."""
-        # What was deleted before this replica acted may have been recorded by the API or a runner,
-        # which do not touch the store.
+        # The API or a runner may have recorded a deletion before this replica acted. Neither
+        # deletes objects from the store.
         recorded = True
         while True:
             self._scan_due.clear()

@@ -168,7 +168,7 @@ async def test_a_job_recreated_under_its_name_is_another_job(
         created = job.metadata.creation_timestamp
         assert created is not None
         await eventually("the next second", lambda: datetime.now(UTC) - created > SECOND)
-        anew = await queue_job(api, redis, await create_job(api, namespace, ["1"], name))
+        recreated = await queue_job(api, redis, await create_job(api, namespace, ["1"], name))
         assert (await stream.named("failed")).data == {"error": "The job was deleted."}
         assert await stream.ended()
     # A client that reconnects watches the new job from its start.
@@ -176,10 +176,10 @@ async def test_a_job_recreated_under_its_name_is_another_job(
     async with open_stream(wherry.client, name, headers=headers) as (_, stream):
         connected = await stream.next()
         assert connected.data["status"] == "queued"
-        assert connected.id == f"1-0-{anew.metadata.uid[:8]}"
+        assert connected.id == f"1-0-{recreated.metadata.uid[:8]}"
         late = snapshot_of(job).model_copy(update={"step": 99, "attempt": 9, "progress": 99})
         await redis.publish(keys.job_updates(name), late.model_dump_json(by_alias=True))
-        await publish(redis, anew, 1, progress=5)
+        await publish(redis, recreated, 1, progress=5)
         assert (await stream.next()).data["progress"] == 5
 
 

@@ -58,7 +58,7 @@ async def test_an_answer_without_end_is_left_at_the_limit() -> None:
             await look_up("team-a", ["1", "2"], settings_of(url), None)
         assert failed.value.reason == "CatalogueAnswerInvalid"
         await asyncio.wait_for(left.wait(), 30)
-    # What lies in the buffers of both sockets is sent too; it is bounded, and far from endless.
+    # The buffers of both sockets are included, which are bounded.
     assert sent < 64 << 20
 
 

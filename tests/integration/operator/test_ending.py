@@ -100,7 +100,7 @@ async def test_one_without_an_api_server(operated: Operated, server: str, tmp_pa
 
 
 async def test_one_that_restarts_after_a_failure(operated: Operated) -> None:
-    """Its port is taken, which is a passing fault."""
+    """The operator cannot bind its port, which is a temporary fault."""
     with closing(socket.create_server(("0.0.0.0", 0))) as taken:
         port = str(taken.getsockname()[1])
         operator = operated.start_operator(wait=False, WHERRY_HEALTH_PORT=port)

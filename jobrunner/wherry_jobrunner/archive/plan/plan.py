@@ -91,7 +91,7 @@ class Plan:
     size: int
     directory_offset: int
     digest: str
-    """Equal for equal plans: of the sources' versions, the names and the parts."""
+    """Digest of the sources' versions, the names and the parts; equal plans have the same one."""
 
     @property
     def files(self) -> list[tuple[str, SourceObject]]:

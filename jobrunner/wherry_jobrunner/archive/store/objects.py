@@ -80,7 +80,7 @@ def encode_crc32(value: int) -> str:
 def decode_crc32(text: str | None) -> int | None:
     """Return the CRC-32 of a whole object from ``text``, or None when ``text`` holds none.
 
-    A checksum of checksums ("AM5JjA==-2") says nothing about the bytes in a row.
+    A checksum of part checksums ("AM5JjA==-2") is not that of the whole object.
     """
     raw = _decode(text)
     return int.from_bytes(raw, "big") if raw is not None and len(raw) == 4 else None

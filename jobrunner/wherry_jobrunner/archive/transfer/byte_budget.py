@@ -49,7 +49,6 @@ class ByteBudget:
             if waiter.granted.done() and not waiter.granted.cancelled():
                 self.release(share, size)
             else:
-                self._waiters.remove(waiter)
                 self._grant_waiting()
             raise
 
@@ -64,6 +63,8 @@ class ByteBudget:
         share.held += 1
 
     def _grant_waiting(self) -> None:
+        # Without those whose tasks were cancelled and have not run since.
+        self._waiters = deque(each for each in self._waiters if not each.granted.done())
         while self._waiters and self._fits(self._waiters[0].share, self._waiters[0].size):
             waiter = self._waiters.popleft()
             self._grant(waiter.share, waiter.size)

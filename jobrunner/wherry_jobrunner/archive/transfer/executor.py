@@ -131,21 +131,12 @@ class Executor:
             await self._copy_slots.acquire()
             group.create_task(self._copy(part, part.copyable))
             return
-        grant = self._grant(part)
+        in_memory = part.size <= self._buffer_bytes
+        grant = part.size if in_memory else PIPE_GRANT
         await self._share.acquire(grant)
-        group.create_task(self._stream_granted(part, grant))
-
-    def _grant(self, part: Part) -> int:
-        return part.size if part.size <= self._buffer_bytes else PIPE_GRANT
-
-    async def _stream_granted(self, part: Part, grant: int) -> None:
-        try:
-            if part.size <= self._buffer_bytes:
-                await self._build(part)
-            else:
-                await self._pipe(part)
-        finally:
-            self._share.release(grant)
+        task = group.create_task(self._build(part) if in_memory else self._pipe(part))
+        # Not in a finally of the coroutine, which a task that is cancelled early never enters.
+        task.add_done_callback(lambda _: self._share.release(grant))
 
     async def _reuse(self, part: Part, noted: JournalPart) -> None:
         ranges = [segment for segment in part.segments if isinstance(segment, Range)]

@@ -22,7 +22,7 @@ from wherry_jobrunner.archive.transfer.member_checksums import MemberChecksums
 
 
 def expected_etag(stored: Mapping[int, StoredPart]) -> str | None:
-    """Return S3's ETag of a multipart object, or None when the parts' ETags are no MD5 sums."""
+    """Return S3's ETag of a multipart object, or None when the parts' ETags are not MD5 sums."""
     joined = b""
     for number in sorted(stored):
         found = MD5_ETAG.match(stored[number].etag)

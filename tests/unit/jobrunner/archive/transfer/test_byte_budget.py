@@ -54,3 +54,17 @@ async def test_one_that_stops_waiting_leaves_nothing_behind() -> None:
     for _ in range(2):
         await share.acquire(5)
     assert budget.used == 10
+
+
+async def test_a_release_passes_over_a_waiter_that_was_just_cancelled() -> None:
+    budget = ByteBudget(100)
+    first, second = budget.share(), budget.share()
+    for share in (first, first, second, second):
+        await share.acquire(25)
+    cancelled, waiting = (asyncio.create_task(share.acquire(25)) for share in (first, second))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    second.release(25)
+    await asyncio.wait({cancelled, waiting})
+    assert cancelled.cancelled()
+    assert budget.used == 100

@@ -191,9 +191,10 @@ class KubernetesClient:
         self._credentials_read_at = time.monotonic()
         try:
             await credentials.load(self.configuration)
-        except CredentialsError as error:
+            credentials.use_client_certificate(self._tls, self.configuration)
+        except (CredentialsError, OSError) as error:
+            # OSError: the files of a client certificate are being replaced.
             raise unreachable(error) from error
-        credentials.use_client_certificate(self._tls, self.configuration)
         return True
 
     async def _send(
@@ -221,6 +222,10 @@ class KubernetesClient:
             except aiohttp.ServerDisconnectedError:
                 answer = await self._once(method, url, headers, data, timeout_seconds)
             status = answer.status
+        except aiohttp.ClientResponseError as error:
+            # Without the error's text, which contains the URL of the proxy and its password.
+            refusal = ConnectionError(f"the connection got {error.status} {error.message}".rstrip())
+            raise unreachable(refusal) from None
         except (aiohttp.ClientError, ConfigException, TimeoutError, OSError) as error:
             raise unreachable(error) from error
         finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -163,6 +164,39 @@ async def test_a_rotated_token_is_read_again_when_the_old_one_is_refused(
             valid = "new"
             token.write_text("new")
             await client.request("GET", "/api/v1/pods")
+
+
+async def test_a_client_certificate_that_is_being_replaced_is_a_passing_error(
+    kubeconfig: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kubernetes, "CREDENTIALS_SECONDS", 0.0)
+    kubeconfig("https://cluster.test", {"token": "t"})
+    async with await connect() as client:
+        half_written = tmp_path / "certificate"
+        half_written.write_text("-----BEGIN")
+        names = {"client-certificate": str(half_written), "client-key": str(half_written)}
+        kubeconfig("https://cluster.test", names)
+        with pytest.raises(UnavailableError):
+            await client.refresh_credentials()
+
+
+async def test_the_refusal_of_a_proxy_does_not_show_its_password(
+    kubeconfig: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{port}")
+        kubeconfig("https://cluster.test", {"token": "t"})
+        async with await connect() as client:
+            with pytest.raises(UnavailableError, match="407 Proxy Auth") as raised:
+                await client.request("GET", "/api/v1/pods")
+    shown = "".join(traceback.format_exception(raised.value))
+    assert "secret" not in shown
 
 
 async def test_credentials_that_stay_refused_are_read_once(

@@ -132,6 +132,8 @@ DELETE_STATE: Final = """
 local old = redis.call('HMGET', KEYS[1], 'uid', 'terminal', 'created', 'deleted')
 if old[4] == ARGV[1] then return 0 end
 local created, old_created = tonumber(ARGV[5]), tonumber(old[3]) or 0
+-- The deletion of a job created later is recorded: it refuses late snapshots of both.
+if old[1] and old[1] == old[4] and created > 0 and created < old_created then return 0 end
 if old[1] and old[1] ~= ARGV[1] and old[1] ~= old[4] and created <= old_created then
   redis.call('HSET', KEYS[1], 'deleted', ARGV[1])
   if redis.call('TTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('EXPIRE', KEYS[1], ARGV[2]) end

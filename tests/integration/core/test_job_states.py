@@ -202,6 +202,16 @@ async def test_the_deletion_of_a_job_removes_the_state_of_an_earlier_namesake(
     assert await job_states.read(redis, "team-a", "job-1") == third
 
 
+async def test_deletions_that_are_recorded_in_the_wrong_order_refuse_both_jobs(
+    redis: Redis,
+) -> None:
+    second = snapshot(1, 1, uid="u2", created_at=LATER)
+    await job_states.delete(redis, "team-a", "job-1", "u2", second)
+    assert not await job_states.delete(redis, "team-a", "job-1", "u1", snapshot(1, 1))
+    for late in (snapshot(1, 2), snapshot(1, 2, uid="u2", created_at=LATER)):
+        assert not await job_states.publish(redis, late, 60)
+
+
 async def test_subscribers_get_the_end_of_a_deleted_job_once(redis: Redis) -> None:
     last = snapshot(1, 2, progress=40)
     async with redis.pubsub() as pubsub:

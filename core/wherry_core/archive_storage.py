@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from wherry_core.percent_decoding import decoded_forms
 from wherry_core.settings import StoreSettings
 
@@ -59,10 +61,16 @@ async def abort_uploads(client: Any, settings: StoreSettings, folder: str) -> in
         for upload in page.get("Uploads", []):
             if not upload["Key"].startswith(folder):
                 continue
-            await client.abort_multipart_upload(
-                Bucket=settings.archive_bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-            )
-            aborted += 1
+            try:
+                await client.abort_multipart_upload(
+                    Bucket=settings.archive_bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                )
+            except ClientError as error:
+                # The runner of a deleted job and the operator may abort its upload at once.
+                if error.response.get("Error", {}).get("Code") != "NoSuchUpload":
+                    raise
+            else:
+                aborted += 1
     return aborted
 
 

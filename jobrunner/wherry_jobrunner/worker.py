@@ -26,6 +26,8 @@ T = TypeVar("T")
 POP_SECONDS: Final = 0.25
 """Longest wait for one pop. Leaving waits for it, because a pop that is cancelled may lose the job
 that it returns until the operator notices that."""
+QUEUED_TWICE_SECONDS: Final = 1.0
+"""Pause before a job that the runner works on is put back: each time, the job is read."""
 LEAVE_SECONDS: Final = 0.5
 """Seconds after the order to leave in which a pop or a claim in progress may still end."""
 LAST_WORDS_SECONDS: Final = 0.2
@@ -129,7 +131,8 @@ class Worker:
         leaving = asyncio.ensure_future(self._leaving.wait())
         await asyncio.wait({slot, leaving}, return_when=asyncio.FIRST_COMPLETED)
         leaving.cancel()
-        if slot.done():
+        # Once the runner leaves, a pop is cut short, which can lose the job that it returns.
+        if slot.done() and not self.leaving:
             return True
         slot.cancel()
         return False
@@ -153,7 +156,7 @@ class Worker:
         if job in self._begun:
             # Queued a second time: perhaps a new job under the name of a deleted one.
             self.check([job])
-            await self._pause(POP_SECONDS)
+            await self._pause(QUEUED_TWICE_SECONDS)
             await self._put_back(waiting)
             return False
         async with self._registry_lock:

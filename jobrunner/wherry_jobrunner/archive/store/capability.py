@@ -114,7 +114,12 @@ async def _probe(
     )
     try:
         await copy_part(client, upload, bucket, replaced, **piece)
-    except ArchiveError:
+    except ArchiveError as error:
+        if error.reason != "SourceChanged":
+            # It was not refused because of the ETag.
+            return CopyCapability(
+                copies=False, returns_crc32=False, why=f"it answers {error.reason}"
+            )
         returns_crc32 = stored.crc32 is not None
         why = "with their CRC-32" if returns_crc32 else "without their CRC-32"
         return CopyCapability(copies=True, returns_crc32=returns_crc32, why=why)

@@ -25,7 +25,7 @@ SIZES = st.one_of(
 
 
 def check(plan: Plan, sources: list[SourceObject]) -> None:
-    """Hold a plan against S3's limits, and see that every byte has one place."""
+    """Check a plan against S3's limits, and that every byte is in exactly one place."""
     assert 1 <= len(plan.parts) <= MAX_PARTS
     assert [part.number for part in plan.parts] == list(range(1, len(plan.parts) + 1))
     position = 0

@@ -1,4 +1,4 @@
-"""Archives at and over the limits of the classic format, read by programs of others."""
+"""Archives at and over the limits of the classic format, read by other programs."""
 
 import subprocess
 import zipfile

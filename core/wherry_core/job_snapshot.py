@@ -8,6 +8,7 @@ from pydantic import Field
 
 from wherry_core.resources import DownloadJob, Phase, ResourceModel
 from wherry_core.resources.base import Time
+from wherry_core.resources.names import JobCondition
 
 QUEUED_STEP: Final = 0
 CANCELLED_MESSAGE: Final = "The job was cancelled."
@@ -93,7 +94,7 @@ def error_message(job: DownloadJob) -> str | None:
     if job.status.phase is not Phase.FAILED:
         return None
     for condition in job.status.conditions:
-        if condition.type == "Failed" and condition.message:
+        if condition.type == JobCondition.FAILED and condition.message:
             return condition.message
     return job.status.failures[-1].message if job.status.failures else "The job failed."
 

@@ -13,6 +13,7 @@ from wherry_core.resources.base import (
     Time,
     immutable,
 )
+from wherry_core.resources.names import JobCondition
 from wherry_core.resources.object_meta import ObjectMeta
 
 DOWNLOAD_JOBS: Final = "downloadjobs"
@@ -47,7 +48,7 @@ class Phase(StrEnum):
 
 
 TERMINAL_PHASES: Final = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED})
-HOLDING_CONDITIONS: Final = frozenset({"Suspended", "Waiting"})
+HOLDING_CONDITIONS: Final = frozenset({JobCondition.SUSPENDED, JobCondition.WAITING})
 """Conditions that can only be True while a job waits. A claim or an end sets them to False."""
 
 OPTIONAL_IMMUTABLE: Final = ("archiveName", "activeDeadlineSeconds")

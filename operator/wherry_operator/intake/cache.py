@@ -156,7 +156,9 @@ class ClusterCache:
 
     def versions(self, kind: Kind) -> Mapping[str, Versioned]:
         """Return uid and version of all objects of a kind by key, unreadable ones included."""
-        return ChainMap(self._views(kind), self._unreadable[kind])
+        views: dict[str, Any] = self._views(kind)
+        unreadable: dict[str, Any] = dict(self._unreadable[kind])
+        return ChainMap(views, unreadable) if unreadable else views
 
     def _views(self, kind: Kind) -> dict[str, Any]:
         views: dict[Kind, dict[str, Any]] = {

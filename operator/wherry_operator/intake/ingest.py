@@ -1,10 +1,10 @@
 """What comes in from the cluster: into the cache, and as keys into the queues."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from wherry_core.resources import Phase, RunnerPool
+from wherry_core.resources import Condition, Phase, RunnerPool
 from wherry_operator import metrics
 from wherry_operator.intake.cache import ClusterCache, Kind, PoolView, Unreadable
 from wherry_operator.intake.job_view import JobView, read_job
@@ -124,9 +124,10 @@ class ClusterIntake:
     def take_pod(self, raw: dict[str, Any]) -> None:
         """Ingest a runner pod."""
         view = read_pod(raw)
-        is_news, _ = self._cache.put_pod(view)
+        is_news, before = self._cache.put_pod(view)
         if is_news:
-            self._pod_changed(view, judge_jobs=view.ended)
+            replaced = before is not None and before.uid != view.uid
+            self._pod_changed(view, judge_jobs=view.ended or replaced)
 
     def drop_pod(self, name: str, uid: str) -> None:
         """Ingest that a pod is gone."""
@@ -142,6 +143,13 @@ class ClusterIntake:
         for kind in Kind:
             for key in self._cache.unreadable(kind):
                 self._unreadable.add(kind, key)
+        # Objects that were corrected while no operator acted, so that their condition is stale.
+        for key, job in self._cache.jobs.items():
+            if _is_marked(job.job.status.conditions):
+                self._unreadable.add(Kind.JOB, key)
+        for name, pool in self._cache.pools.items():
+            if _is_marked(pool.pool.status.conditions):
+                self._unreadable.add(Kind.POOL, name)
 
     def requeue_pools(self) -> None:
         """Have all pools reconciled."""
@@ -197,6 +205,11 @@ def key_of(kind: Kind, metadata: Mapping[str, Any]) -> str:
     """Return the cache's key of an object."""
     name = str(metadata["name"])
     return f"{metadata['namespace']}/{name}" if kind is Kind.JOB else name
+
+
+def _is_marked(conditions: Iterable[Condition]) -> bool:
+    """Return whether the condition says that the object cannot be read."""
+    return any(each.type == READABLE and each.status == "False" for each in conditions)
 
 
 def _says_unreadable(raw: Mapping[str, Any]) -> bool:

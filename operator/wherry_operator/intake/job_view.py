@@ -63,7 +63,7 @@ class JobView:
 def read_job(raw: Mapping[str, Any]) -> JobView:
     """Return the view of a DownloadJob as the API server sent it.
 
-    Raises pydantic.ValidationError when it is no valid DownloadJob.
+    Raises pydantic.ValidationError when it is not a valid DownloadJob.
     """
     spec = raw.get("spec", {})
     ids = spec.get("fileIDs", ())

@@ -40,22 +40,24 @@ class Heartbeats:
 
     def __init__(self, timeout_seconds: float) -> None:
         self._timeout = timeout_seconds
-        self._pulses: dict[str, Pulse] = {}
+        self._pulses: dict[RunnerId, Pulse] = {}
 
-    def update(self, runners: Iterable[str], counts: Mapping[str, int], now: float) -> None:
+    def update(
+        self, runners: Iterable[RunnerId], counts: Mapping[RunnerId, int], now: float
+    ) -> None:
         """Record the counters of ``runners`` as Redis has just returned them.
 
         A runner that Redis does not know, because it is new or Redis was flushed, has the full
         timeout from the first reading.
         """
         seen = set(runners)
-        for name in seen:
-            count = counts.get(name)
-            pulse = self._pulses.get(name)
+        for runner in seen:
+            count = counts.get(runner)
+            pulse = self._pulses.get(runner)
             if pulse is None or (count is not None and count != pulse.count):
-                self._pulses[name] = Pulse(count, now)
-        for name in self._pulses.keys() - seen:
-            del self._pulses[name]
+                self._pulses[runner] = Pulse(count, now)
+        for runner in self._pulses.keys() - seen:
+            del self._pulses[runner]
 
     def restart(self, now: float) -> None:
         """Give every runner the full timeout again: Redis was unavailable."""
@@ -63,9 +65,11 @@ class Heartbeats:
             pulse.since = now
 
     def unresponsive(self, now: float) -> frozenset[str]:
-        """Return the runners whose counter has not changed for the timeout."""
+        """Return the names of the runners whose counter has not changed for the timeout."""
         return frozenset(
-            name for name, pulse in self._pulses.items() if now - pulse.since >= self._timeout
+            runner.name
+            for runner, pulse in self._pulses.items()
+            if now - pulse.since >= self._timeout
         )
 
 
@@ -125,7 +129,7 @@ class RunnerWatch:
     async def keep_operator_mark(self) -> None:
         """Let all runners see that an operator acts, until cancelled.
 
-        Apart from the readings, which may take longer than the mark lives.
+        Separate from the readings, which may take longer than the mark's lifetime.
         """
         while True:
             pools = {*self._cache.pools, *self._cache.pools_with_jobs()}
@@ -135,8 +139,8 @@ class RunnerWatch:
     async def _read(self) -> bool:
         """Read once; False when Redis did not answer."""
         now = time.monotonic()
-        counts: dict[str, int] = {}
-        runners: set[str] = set()
+        counts: dict[RunnerId, int] = {}
+        runners: set[RunnerId] = set()
         begun: list[Attempt] = []
         answered = True
         for pool in {*self._cache.pools, *self._cache.pools_with_jobs()}:
@@ -146,14 +150,15 @@ class RunnerWatch:
                 self._heartbeats.restart(now)
                 answered = False
                 break
-            runners |= {each.name for each in ids}
-            counts |= {each.name: record.heartbeat for each, record in records.items()}
+            runners |= ids
+            counts |= {each: record.heartbeat for each, record in records.items()}
             begun += [
                 Attempt(pool, each, job) for each, record in records.items() for job in record.jobs
             ]
-            self._draining[pool] = frozenset(
-                each.uid for each, record in records.items() if record.draining
-            )
+            draining = frozenset(each.uid for each, record in records.items() if record.draining)
+            if draining != self._draining.get(pool, frozenset()):
+                self._pools.add(pool)
+            self._draining[pool] = draining
             await self._dismiss_without_pod(pool)
             if any(record.earlier_version for record in records.values()):
                 await self._index.share_with_earlier_version(pool)

@@ -134,3 +134,26 @@ async def test_taking_over_requeues_everything_that_is_known() -> None:
     assert await keys(seen.jobs) == ["tenant/job"]
     assert await keys(seen.pools) == ["default"]
     assert await keys(seen.unreadable.queue) == ["job:tenant/bad"]
+
+
+async def test_an_object_corrected_while_no_operator_acted_is_checked_at_take_over() -> None:
+    seen = Observer()
+    stale = {"type": "Readable", "status": "False", "reason": "UnknownValue"}
+    status = {"conditions": [{**stale, "lastTransitionTime": "2030-01-02T03:00:00Z"}]}
+    seen.intake.ingest(Kind.JOB, raw_job(status=status))
+    seen.intake.ingest(Kind.POOL, {**raw_pool(), "status": status})
+    await keys(seen.unreadable.queue)
+    seen.intake.requeue_everything()
+    assert await keys(seen.unreadable.queue) == ["job:tenant/job", "pool:default"]
+
+
+async def test_a_pod_that_replaces_one_of_its_name_requeues_the_jobs_of_the_old_one() -> None:
+    seen = Observer()
+    seen.intake.ingest(Kind.POD, raw_pod())
+    running = {"phase": "Processing", "runner": "default-runner-0"}
+    seen.intake.ingest(Kind.JOB, raw_job(status=running))
+    await keys(seen.jobs)
+    new = raw_pod(version="8")
+    new["metadata"]["uid"] = "another"
+    seen.intake.ingest(Kind.POD, new)
+    assert await keys(seen.jobs) == ["tenant/job"]

@@ -1,4 +1,4 @@
-"""An unreadable object says so in its own status, once, and says no longer so when it is right."""
+"""An unreadable object gets a condition, once, which is cleared when the object is corrected."""
 
 import pytest
 

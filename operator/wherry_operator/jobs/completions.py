@@ -1,8 +1,8 @@
 """Announces completions: the operator's Event, metrics and clean-up for a job that a runner ended.
 
-Level-triggered: whether a completion is to be announced follows from the resource, also when the
-job completed while no operator was alive. The announcement's Event has a name that the job's uid
-determines, so that it is created once, whichever operator does it, and however often one restarts.
+Level-triggered: whether a completion must be announced follows from the resource, also when the
+job completed while no operator was running. The Event's name is derived from the job's uid, so it
+is created only once, even after restarts and takeovers.
 """
 
 import logging
@@ -29,14 +29,12 @@ logger = logging.getLogger(__name__)
 
 REASON: Final = "Completed"
 MARGIN: Final = timedelta(minutes=3)
-"""How much earlier than the last operator's end a completion may be: it may have been in progress,
-and runners' clocks may be off."""
+"""Completions up to this long before the last operator's end may not have been announced: they were
+in progress, or clocks differ."""
 EVENTS_LIVE: Final = timedelta(minutes=50)
-"""Age of a completion whose Event surely exists still: API servers keep Events for an hour."""
-
-
+"""Age up to which the Event of a completion still exists: API servers keep Events for an hour."""
 SPARE: Final = 1_000
-"""Announced jobs that are gone and may be kept in memory."""
+"""Number of announced jobs that may be kept in memory although they no longer exist."""
 
 
 class Completions:
@@ -167,10 +165,10 @@ def event_name(view: JobView) -> str:
 
 
 def announced_since(acted_until: datetime | None, now: datetime) -> datetime:
-    """Return the time up to which an earlier operator has surely announced completions.
+    """Return the time until which an earlier operator is known to have announced completions.
 
     ``acted_until`` is when that operator last renewed the Lease, None when there is no Lease. The
-    margin before it is only used while Events of that time still exist, which show what was
+    margin is only subtracted while Events of that time still exist, because they show what was
     announced.
     """
     if acted_until is None:

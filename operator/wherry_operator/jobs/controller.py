@@ -25,7 +25,7 @@ from wherry_operator.leadership import Leadership
 from wherry_operator.reconciler import WorkQueue
 
 CONFLICT_TRIES: Final = 8
-"""Tries in a row of a decision whose job somebody else keeps changing."""
+"""Tries in a row of a decision whose job keeps changing."""
 SHORTEST_PAUSE_SECONDS: Final = 0.01
 
 

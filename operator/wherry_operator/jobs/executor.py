@@ -1,4 +1,4 @@
-"""Carrying out the plan for a job: the only place that writes for it."""
+"""Carries out the plan for a job. All writes that concern a job are here."""
 
 import logging
 from dataclasses import dataclass, replace

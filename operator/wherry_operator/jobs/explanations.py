@@ -18,7 +18,7 @@ SLOT_SECONDS: Final = 0.2
 SAME_JOB_SECONDS: Final = 60.0
 """Shortest time between two explanations of one job."""
 UNUSED_SECONDS: Final = 60.0
-"""How long a moment that a job did not use is kept for it; jobs may be deleted meanwhile."""
+"""Seconds after which a moment that a job has not used is dropped: the job may be deleted."""
 CHECK_SECONDS: Final = 1.0
 SETTLE_SECONDS: Final = 5.0
 """How long a new reason of a pool must hold: most of its jobs may find a runner meanwhile."""
@@ -27,7 +27,7 @@ STALE_AT_ONCE: Final = 200
 
 
 class Slots:
-    """Moments that are given out one after the other, with a pause between them.
+    """Assigns moments to jobs, one after the other with a pause between them.
 
     Times are of a monotonic clock, in seconds.
     """

@@ -27,7 +27,7 @@ class LostRunners:
     """Seconds without a heartbeat after which a runner counts as lost."""
 
     async def loss(self, view: JobView) -> Loss | None:
-        """Return how the runner of the job was lost; None while it lives or there is none."""
+        """Return how the job's runner was lost; None while it is alive or the job has none."""
         name = view.claimed_by
         if name is None:
             return None

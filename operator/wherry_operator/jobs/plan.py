@@ -40,7 +40,7 @@ class ObservedJob:
     loss: Loss | None = None
     """How the runner of the current attempt was lost; None while it lives."""
     held: bool = False
-    """True when the job's tenant has as many jobs in work as it may have."""
+    """True when the job's tenant has reached its limit of active jobs."""
     pool: RunnerPool | None = None
     """The job's pool, whose conditions say why its jobs wait; None when it cannot be read."""
     redis_unavailable: bool = False
@@ -85,11 +85,11 @@ class JobPlan:
     retry: bool = False
     """Create the job that retries this one. Labels and annotations are written only after that."""
     clean_up: bool = False
-    """Remove what attempts left in the store that did not complete the job."""
+    """Delete what unsuccessful attempts left in the store."""
     delete: bool = False
     """Delete the job and, after it, its archive."""
     requeue_at: datetime | None = None
-    """When to decide again although nothing was observed to change."""
+    """When to decide again even if no change is observed."""
 
 
 JobPolicy = Policy[ObservedJob, JobPlan]

@@ -15,9 +15,9 @@ Order = tuple[int, datetime, str]
 
 
 class TenantLimit:
-    """Holds back the jobs of tenants that have enough in work, and releases them in order.
+    """Holds back the jobs of tenants that have reached the limit, and releases them in order.
 
-    A job is in work from its entry into the queue until it ends or is suspended. This is kept in
+    A job is active from its entry into the queue until it ends or is suspended. This is kept in
     memory only. After a restart, jobs that are claimed count first, because they run already.
     """
 
@@ -25,7 +25,7 @@ class TenantLimit:
         """``limit`` 0 stands for no limit."""
         self._limit = limit
         self._jobs = jobs
-        self._in_work: dict[str, set[str]] = {}
+        self._active: dict[str, set[str]] = {}
         self._held: dict[str, Order] = {}
         self._heaps: dict[str, list[Order]] = {}
         """By tenant; entries that are not in ``_held`` are outdated."""
@@ -39,27 +39,27 @@ class TenantLimit:
         return self._held.keys() & keys if self._held else set()
 
     def update(self, view: JobView, *, wants_work: bool) -> None:
-        """Record whether a job waits for work or is in work, or neither."""
+        """Record whether a job is to run, is active, or neither."""
         if self._limit == 0:
             return
         tenant, key = view.job.metadata.namespace, view.key
-        in_work = self._in_work.setdefault(tenant, set())
+        active = self._active.setdefault(tenant, set())
         if not wants_work:
             self._held.pop(key, None)
-            if key in in_work:
-                in_work.discard(key)
+            if key in active:
+                active.discard(key)
                 self._release_next(tenant)
-            if not in_work and tenant not in self._heaps:
-                del self._in_work[tenant]
+            if not active and tenant not in self._heaps:
+                del self._active[tenant]
         elif view.claimed_by is not None:
             self._held.pop(key, None)
-            in_work.add(key)
-        elif key in in_work:
+            active.add(key)
+        elif key in active:
             return
-        elif key in self._held or len(in_work) >= self._limit:
+        elif key in self._held or len(active) >= self._limit:
             self._hold(tenant, view)
         else:
-            in_work.add(key)
+            active.add(key)
 
     def _hold(self, tenant: str, view: JobView) -> None:
         since = view.job.status.queued_time or view.job.metadata.creation_timestamp or LONG_AGO
@@ -70,13 +70,13 @@ class TenantLimit:
 
     def _release_next(self, tenant: str) -> None:
         waiting = self._heaps.get(tenant, [])
-        in_work = self._in_work[tenant]
-        while waiting and len(in_work) < self._limit:
+        active = self._active[tenant]
+        while waiting and len(active) < self._limit:
             order = heapq.heappop(waiting)
             key = order[2]
             if self._held.get(key) == order:
                 del self._held[key]
-                in_work.add(key)
+                active.add(key)
                 self._jobs.add(key)
         if not waiting:
             self._heaps.pop(tenant, None)

@@ -1,4 +1,4 @@
-"""Carrying out the plan for a pool: the only place that writes for it."""
+"""Carries out the plan for a pool. All writes that concern a pool are here."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""What the operator remembers of a pool between two decisions. A restart may lose it."""
+"""What the operator remembers of a pool between two decisions. It is not kept over a restart."""
 
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence

@@ -13,7 +13,7 @@ from wherry_operator.policies import Policy
 
 RUNNER_INFIX: Final = "-runner-"
 NO_LIMIT: Final = 1_000
-"""An allowance that limits nothing."""
+"""Start allowance without a limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Why the jobs of a pool wait, as a sentence for a person who looks at one of them."""
+"""Why the jobs of a pool wait, as a sentence for a person who describes one of them."""
 
 from dataclasses import dataclass
 from typing import Final

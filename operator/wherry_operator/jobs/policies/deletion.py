@@ -1,4 +1,4 @@
-"""Jobs that somebody deletes."""
+"""Jobs that are being deleted."""
 
 from wherry_operator.jobs.plan import JobPlan, ObservedJob, QueueChange
 from wherry_operator.policies import Stop

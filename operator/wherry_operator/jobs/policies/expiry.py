@@ -6,14 +6,14 @@ from wherry_operator.policies import Stop
 
 
 def delete_expired(observed: ObservedJob, _plan: JobPlan) -> Stop[JobPlan] | None:
-    """Delete an ended job, and with it the archive, once its time to live is over."""
+    """Delete an ended job, and with it the archive, once its time to live has expired."""
     expiry = deadlines.expiry(observed.job, observed.rules)
     if expiry is None or expiry > observed.now:
         return None
     return Stop(
         JobPlan(
             reason="Expired",
-            message="The time to live after the job's end is over.",
+            message="The job's time to live has expired.",
             delete=True,
         )
     )

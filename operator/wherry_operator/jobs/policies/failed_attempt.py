@@ -1,4 +1,4 @@
-"""Attempts that failed: the backoff before the next one, and the end when none is left."""
+"""Failed attempts: the backoff before the next one, and the failure of the job after the last."""
 
 from datetime import timedelta
 from typing import Any

@@ -18,7 +18,7 @@ def queue_when_due(observed: ObservedJob, plan: JobPlan) -> Stop[JobPlan] | None
         return Stop(
             JobPlan(
                 reason=JobReason.TENANT_LIMIT,
-                message="The tenant has as many jobs in work as it may have.",
+                message="The tenant has reached its limit of queued and running jobs.",
                 queue=QueueChange.TAKE_OUT,
             )
         )

@@ -71,7 +71,7 @@ def why_it_waits(observed: ObservedJob) -> Cause | None:
     if observed.held:
         return Cause(
             JobReason.TENANT_LIMIT,
-            f"The tenant {job.metadata.namespace} has as many jobs in work as it may have "
+            f"The tenant {job.metadata.namespace} has reached its limit of queued and running jobs "
             "(WHERRY_TENANT_RUNNING_LIMIT of the operator). The job starts when others end.",
         )
     if observed.pool is None:

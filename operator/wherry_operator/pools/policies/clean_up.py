@@ -1,4 +1,4 @@
-"""Pods that are of no further use are deleted."""
+"""Deletes pods that have ended or are unresponsive."""
 
 from dataclasses import replace
 

@@ -128,7 +128,7 @@ def _limited(observed: ObservedPool) -> Condition:
     if not spec.paused and jobs > spec.max_runners * spec.concurrency:
         message = f"maxRunners is {spec.max_runners}, and more jobs wait than these runners take."
         return _condition(observed.pool, kind, True, PoolReason.MAX_RUNNERS, message)
-    message = "The runners that the jobs need are within the bounds."
+    message = "The jobs need no more runners than maxRunners allows."
     return _condition(observed.pool, kind, False, PoolReason.WITHIN_BOUNDS, message)
 
 

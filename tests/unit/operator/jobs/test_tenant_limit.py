@@ -1,4 +1,4 @@
-"""How many jobs of one tenant are in work, and which one follows."""
+"""How many jobs of one tenant are active, and which one follows."""
 
 from tests.unit.operator.builders import ended, processing, queued
 from wherry_core.resources import DownloadJob, Phase
@@ -22,7 +22,7 @@ async def released(queue: WorkQueue) -> list[str]:
     return keys
 
 
-async def test_a_tenant_has_a_limited_number_of_jobs_in_work_and_the_next_follow_in_order() -> None:
+async def test_a_tenant_has_a_limited_number_of_active_jobs_and_the_next_follow_in_order() -> None:
     queue = WorkQueue("job")
     limit = TenantLimit(1, queue)
     first, second = named("1", queued()), named("2", queued())
@@ -80,7 +80,7 @@ def test_without_a_limit_no_job_is_held() -> None:
         assert not limit.holds(seen)
 
 
-def test_a_claimed_job_is_in_work_whatever_the_limit() -> None:
+def test_a_claimed_job_is_active_whatever_the_limit() -> None:
     limit = TenantLimit(1, WorkQueue("job"))
     limit.update(named("1", processing()), wants_work=True)
     limit.update(named("2", processing()), wants_work=True)

@@ -1,4 +1,4 @@
-"""Runners that are gone: their jobs go on elsewhere, under a budget of its own."""
+"""Lost runners: other runners start their jobs again, up to a separate limit."""
 
 from dataclasses import replace
 

@@ -144,7 +144,7 @@ def _on_all_proxies(change: Callable[[FaultProxy], None]) -> "Inject":
 
 
 async def delete_swallowed(world: World, strike: Strike) -> None:
-    """A pod goes, and neither replica's watch reports it."""
+    """A pod is deleted, and neither replica's watch reports it."""
 
     def of_a_pod(kind: str, body: dict[str, Any]) -> bool:
         return kind == "DELETED" and body["kind"] == "Pod"

@@ -62,9 +62,9 @@ RARE: Final = {
     Kind.API_SERVER_RESTARTED: 4,
     Kind.SOURCE_REPLACED: 2,
 }
-"""The most strikes of a kind. Running out of memory and a source that changes while it is read are
-failures of the job itself, and a job has three attempts; a restarting API server stops everything
-for seconds."""
+"""Maximum number of strikes by kind. Running out of memory, and a source that changes while it is
+read, count as failed attempts, of which a job has three. A restart of the API server stops
+everything for seconds."""
 
 
 @dataclass(frozen=True)

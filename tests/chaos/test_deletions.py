@@ -128,7 +128,7 @@ async def test_a_job_deleted_at_work_does_not_come_back(
             await job_in(world, name, Phase.PROCESSING)
 
         for name in names:
-            # Their runner publishes every second: each deletion meets another moment of it.
+            # The runner publishes every second, so each deletion is at a different time after it.
             await delete(world, name)
             await asyncio.sleep(0.27)
 

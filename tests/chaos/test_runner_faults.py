@@ -32,7 +32,7 @@ async def job_of(world: World, name: str) -> DownloadJob:
 
 
 async def taken_job(world: World) -> tuple[str, PodProcess]:
-    """Post a job; return its id and the runner that claimed it and knows that it did."""
+    """Post a job; return its id and the runner, once it knows that it has claimed the job."""
     name = await post(world.client, Wish(0, "victim", tuple(FILES)[:3]))
     job = await eventually(
         "the job to be taken",
@@ -139,7 +139,7 @@ async def test_a_runner_whose_pod_was_force_deleted_never_works_again(
     ) as world:
         first, old = await taken_job(world)
 
-        # Its node is unreachable, so that its process goes on after the pod is gone.
+        # Its node is unreachable, so that its process continues after the deletion of the pod.
         await world.node.cut_off(old.name)
 
         done = await completed(world, first)

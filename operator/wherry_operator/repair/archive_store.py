@@ -1,4 +1,4 @@
-"""What the operator deletes from the store: archives of deleted jobs, leftovers, and orphans."""
+"""Deletions from the store: archives of deleted jobs, leftovers of attempts, and orphans."""
 
 import logging
 from collections.abc import AsyncIterator

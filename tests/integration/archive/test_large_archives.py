@@ -1,4 +1,4 @@
-"""An archive over four gibibytes, read to its end by programs of others."""
+"""An archive over four gibibytes, read completely by other programs."""
 
 import subprocess
 import zlib
@@ -25,7 +25,7 @@ public class List {
 
 @pytest.fixture(scope="module")
 def large_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sparse file: the zeros of the large member take no room."""
+    """A sparse file: the zeros of the large member use no disk space."""
     path = tmp_path_factory.mktemp("large") / "large.zip"
     sources = [source(1, SIZE, "large.bin"), source(2, 3, "after.txt")]
     with path.open("wb") as file:

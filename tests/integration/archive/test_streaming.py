@@ -11,7 +11,7 @@ MIB = 1 << 20
 
 
 def pattern(seed: int, size: int) -> bytes:
-    """Return bytes that are cheap to make and different at every place."""
+    """Return bytes that are cheap to generate and differ at every offset."""
     block = bytes((seed * 31 + n * 7) % 251 for n in range(4099))
     return (block * (size // len(block) + 1))[:size]
 

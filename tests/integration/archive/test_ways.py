@@ -1,4 +1,4 @@
-"""What the ways of making an archive have in common, and who can read it."""
+"""What all ways of making an archive have in common, and which programs can read it."""
 
 import asyncio
 import base64

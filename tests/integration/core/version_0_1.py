@@ -1,4 +1,4 @@
-"""What processes of version 0.1 send to Redis: they run on during a rolling upgrade."""
+"""What processes of version 0.1, which still run during a rolling upgrade, send to Redis."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""A runner is its pod: one that was dismissed, or has a namesake, can do nothing any more."""
+"""A runner is its pod: a dismissed runner, or one with a namesake, can change nothing."""
 
 import asyncio
 
@@ -27,7 +27,7 @@ async def test_a_dismissed_runner_stops_its_job_takes_no_other_and_leaves(
     other = await room.queue()
     await runner.wait_logged("attempt ended: fenced")
     assert await runner.wait_ended() == 0
-    # It has written nothing: giving the job to another runner is the operator's matter.
+    # It has written nothing, because the operator gives the job to another runner.
     assert (await read_job(room.api, job)).status == claimed.status
     assert await job_queue.members(room.redis, "default") == {other.key}
 

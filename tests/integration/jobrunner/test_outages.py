@@ -1,4 +1,4 @@
-"""Redis, the API server or single answers go away while a runner works."""
+"""Redis or the API server is unavailable, or single responses are lost, while a runner works."""
 
 import asyncio
 from collections.abc import AsyncIterator

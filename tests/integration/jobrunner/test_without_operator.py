@@ -1,4 +1,4 @@
-"""Orders that reach a runner although no operator is alive, and none that an operator's life costs.
+"""Orders reach a runner without an operator; with one, the runner does not read its jobs.
 
 The tests play the operator: its mark in Redis lives for three seconds after each refresh.
 """

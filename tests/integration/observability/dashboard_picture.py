@@ -1,6 +1,6 @@
 """Draws the dashboard's panels from data of Prometheus, as an SVG for the docs.
 
-Grafana itself draws them more finely; the titles, places, queries and values are the same.
+Grafana's drawing has more detail; titles, positions, queries and values are the same.
 """
 
 import html

@@ -1,6 +1,6 @@
 """The dashboard against Grafana's own schema, read strictly by Grafana's own library.
 
-Grafana itself cannot be had from a package registry; this is the schema that it is built from.
+Grafana is not available from a package registry; this is the schema that it is built from.
 """
 
 import copy

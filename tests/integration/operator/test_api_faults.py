@@ -1,4 +1,4 @@
-"""The way to the API server fails in every manner: no job is lost, and none runs twice."""
+"""Requests to the API server fail in every way: no job is lost, and none runs twice."""
 
 import asyncio
 import re
@@ -109,7 +109,7 @@ async def test_a_stalled_watch_is_made_up_for_by_the_sweep_and_given_up(
 async def test_a_runners_deletion_may_be_refused_with_409(
     operated: Operated, proxy: FaultProxy
 ) -> None:
-    """Only reading the pod shows whether it is another one by now."""
+    """Only reading the pod shows whether it was replaced meanwhile."""
     proxy.rules.append(Rule(on("DELETE", "/pods/"), Fault.ANSWER, 2, status=409))
     await operated.create_pool(idleSeconds=1)
     await operated.start_behind(WHERRY_SWEEP_SECONDS="3600")

@@ -1,4 +1,4 @@
-"""Nothing of a deleted job remains, and its subscribers are notified, seen or unseen."""
+"""Nothing of a deleted job remains, and its subscribers are notified, even if no watch saw it."""
 
 import asyncio
 
@@ -68,7 +68,7 @@ async def test_a_deletion_that_no_operator_saw_ends_state_and_archive(
         operator.kill()
         await operated.api.delete(JOBS, *where)
         if recorded:
-            # As the API and the runner do when the API server answers that the job is gone.
+            # As the API and the runner do when the API server answers 404.
             last = await job_states.read(operated.redis, *where)
             assert last is not None
             await job_states.delete_gone(operated.redis, last)

@@ -1,4 +1,4 @@
-"""SIGTERM ends the operator within a second in every state; what can never work ends it at once."""
+"""SIGTERM ends the operator within a second in every state; unusable settings end it at once."""
 
 import socket
 import time

@@ -1,4 +1,4 @@
-"""A tenant with one job does not wait for the hundreds that another one asked for before."""
+"""A tenant's only job does not wait for hundreds of earlier jobs of another tenant."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A job that is created again under a deleted one's name is another job, whatever comes late."""
+"""A job recreated under a deleted one's name is a different job, even if old writes arrive late."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The API server's clock decides, however far the clock of the operator's node is off."""
+"""Only the API server's clock counts, even if the clock of the operator's node is wrong."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ TWO_MINUTES = 120.0
 async def test_times_and_time_to_live_follow_the_api_servers_clock(
     operated: Operated, cluster: Cluster, job_history: JobHistory, offset: float
 ) -> None:
-    """To the operator, the API server's clock is two minutes away from its own."""
+    """The operator sees an API server whose clock differs from its own by two minutes."""
 
     def server_time() -> datetime:
         return datetime.now(UTC) + timedelta(seconds=offset)

@@ -1,4 +1,4 @@
-"""Redis may lose everything, or be away: the operator goes on, and rebuilds it."""
+"""Redis may lose all data or be unavailable: the operator continues, and rebuilds the index."""
 
 import asyncio
 

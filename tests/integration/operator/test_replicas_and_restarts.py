@@ -1,4 +1,4 @@
-"""The operator may end anywhere: another one, or the same again, goes on."""
+"""The operator may end at any point: another replica, or the restarted one, continues."""
 
 import time
 
@@ -127,7 +127,7 @@ def metrics_of(operator: object) -> str:
 
 
 async def test_what_a_watch_missed_is_found_by_the_sweep(operated: Operated) -> None:
-    """A pod that vanished while the operator did not look costs its job nothing but time."""
+    """A pod that was deleted while no operator ran only delays its job."""
     await operated.create_pool()
     operator = operated.start_operator(WHERRY_SWEEP_SECONDS="1")
     job = await jobs.create_job(operated.api, operated.namespace, ["1"])

@@ -1,4 +1,4 @@
-"""A runner is its pod: what has lost its pod, or is of an old template, gets no job any more."""
+"""A runner is its pod: a process without its pod, or from an old template, gets no more jobs."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Traces: off without the variables, one trace for all programs with them, no harm ever."""
+"""Traces: off without the variables, one trace for all programs with them, and never a failure."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""The proxy that parts clients from their server."""
+"""The proxy that disconnects clients from their server."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The chart's pool is applied once for each manifest and owner, whatever was scaled meanwhile."""
+"""The chart's pool is applied once for each manifest and owner, and keeps later scaling."""
 
 from typing import Any
 

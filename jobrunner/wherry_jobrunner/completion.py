@@ -154,7 +154,9 @@ class Completion:
         except NotFoundError:
             job = None
         except KubernetesError as error:
-            log.warning("its objects are left to the operator: %s", error, extra=self._context)
+            log.warning(
+                "the operator will delete the attempt's objects: %s", error, extra=self._context
+            )
             return outcome
         if job is None or job.metadata.uid != self._claim.uid:
             last = job_with(self._job, self._progress, self._step)
@@ -234,4 +236,4 @@ class Completion:
                 await archive_storage.delete_objects(store, settings, folder)
         except (BotoCoreError, ClientError, OSError, TimeoutError, RuntimeError) as error:
             # The operator's orphan sweep deletes them later.
-            log.warning("its objects were not deleted: %s", error, extra=self._context)
+            log.warning("the attempt's objects were not deleted: %s", error, extra=self._context)

@@ -1,4 +1,4 @@
-"""The runner's metrics; what each one means is its help text."""
+"""The runner's metrics; each one's help text explains it."""
 
 from typing import Final
 

@@ -190,7 +190,7 @@ class Worker:
         try:
             job = await claim_job(self._dependencies.jobs, waiting.job, self._runner)
         except ApiServerUnavailableError as error:
-            log.warning("back to the queue: %s", error, extra={"job": waiting.job})
+            log.warning("the job returns to the queue: %s", error, extra={"job": waiting.job})
             await self._put_back(waiting)
             return
         except asyncio.CancelledError:
@@ -213,7 +213,7 @@ class Worker:
             await self._send(lambda redis: job_queue.put_back(redis, self._pool, waiting))
         except RedisUnavailableError:
             # It is queued in the resource; the operator puts it into the queue again.
-            log.warning("the job is not back in the queue", extra={"job": waiting.job})
+            log.warning("the job could not be returned to the queue", extra={"job": waiting.job})
 
     async def _finish(self, job: str) -> None:
         try:

@@ -1,6 +1,6 @@
 """Where the API server is and how this process authenticates: read by the official package.
 
-Service accounts, kubeconfigs, exec plugins and token files are its matter, not ours.
+It supports service accounts, kubeconfigs, exec plugins and token files.
 """
 
 import os

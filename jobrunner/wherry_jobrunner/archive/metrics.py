@@ -1,4 +1,4 @@
-"""The engine's metrics; what each one means is its help text."""
+"""The engine's metrics; each one's help text explains it."""
 
 from typing import Final
 

@@ -48,7 +48,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class ManifestBody:
-    """Literal bytes: the manifest, known once every CRC of the files is."""
+    """Literal bytes: the manifest, known once the CRCs of all files are known."""
 
     member: int
     size: int
@@ -56,7 +56,7 @@ class ManifestBody:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Literal bytes: the central directory and the end records, known once every CRC is."""
+    """Literal bytes: the central directory and the end records, known once all CRCs are."""
 
     size: int
 

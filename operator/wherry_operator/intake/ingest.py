@@ -88,6 +88,10 @@ class ClusterIntake:
         view = read_job(raw)
         is_news, before = self._cache.put_job(view)
         if is_news:
+            if before is not None and before.uid != view.uid:
+                # Events of two uids may come in any order, so the deletion of the old job may
+                # still come: it finds no view of it then.
+                self._deleted_jobs.add(before)
             self._job_changed(before, view)
         return self._cache.jobs.get(view.key, view)
 

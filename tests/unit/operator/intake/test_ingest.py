@@ -74,6 +74,18 @@ async def test_everything_of_a_deleted_job_is_deleted() -> None:
     assert await keys(seen.deleted_jobs.queue) == ["uid-of-job"]
 
 
+async def test_what_a_job_left_is_deleted_when_its_namesake_is_seen_before_its_deletion() -> None:
+    seen = Observer()
+    old = raw_job(status={"phase": "Completed", "startTime": "2030-01-02T03:00:00Z"})
+    new = raw_job(version="9")
+    new["metadata"]["uid"] = "another"
+    seen.intake.ingest(Kind.JOB, old)
+    seen.intake.ingest(Kind.JOB, new)
+    seen.intake.ingest(Kind.JOB, old, deleted=True)
+    assert seen.cache.jobs["tenant/job"].uid == "another"
+    assert await keys(seen.deleted_jobs.queue) == ["uid-of-job"]
+
+
 @pytest.mark.parametrize(
     ("kind", "key", "raw"),
     [

@@ -55,7 +55,7 @@ async def redis_there(
 async def heard(redis: Redis, job: DownloadJob, stream: Events, step: int, **changes: Any) -> Any:
     """Publish progress until an event arrives on the stream, and return it."""
 
-    async def tell() -> None:
+    async def publish_until_cancelled() -> None:
         nonlocal step
         while True:
             try:
@@ -65,13 +65,13 @@ async def heard(redis: Redis, job: DownloadJob, stream: Events, step: int, **cha
             step += 1
             await asyncio.sleep(0.2)
 
-    telling = asyncio.create_task(tell())
+    publishing = asyncio.create_task(publish_until_cancelled())
     try:
         while (event := await stream.next(60)).name == "heartbeat":
             pass
         return event
     finally:
-        telling.cancel()
+        publishing.cancel()
 
 
 async def test_everything_works_after_a_failover(

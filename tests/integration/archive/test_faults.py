@@ -64,7 +64,7 @@ async def test_passing_faults_are_retried(
 async def test_lasting_faults_fail_the_attempt_and_leave_nothing(
     bench: Bench, proxy: FaultyProxy, contents: dict[str, bytes], fault: faults.Fault
 ) -> None:
-    # Each retry gets half of the remaining bytes, so even a few bytes need more retries than allowed.
+    # Each retry gets half of the remaining bytes, so a few bytes need more retries than allowed.
     proxy.fault = fault
     with pytest.raises(ArchiveError) as failed:
         await bench.bundle(list(contents))

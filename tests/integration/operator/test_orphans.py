@@ -4,7 +4,7 @@ from tests.harness import jobs
 from tests.harness.waiting import eventually
 from tests.integration.operator.conftest import Operated
 
-NOBODY = "0e2d2b6c-6d6c-4f3c-9c1e-5b5f4b1f2a3c"
+UNKNOWN_UID = "0e2d2b6c-6d6c-4f3c-9c1e-5b5f4b1f2a3c"
 
 
 async def test_unowned_archives_and_uploads_are_removed_and_nothing_else(
@@ -20,15 +20,15 @@ async def test_unowned_archives_and_uploads_are_removed_and_nothing_else(
     owned = f"archives/{here}/{claimed.metadata.uid}/1"
     kept = {
         f"{owned}/a.zip",
-        f"archives/another/{NOBODY}/1/a.zip",
+        f"archives/another/{UNKNOWN_UID}/1/a.zip",
         f"archives/{here}/not-ours.txt",
-        f"files/{here}/{NOBODY}/1/a.zip",
+        f"files/{here}/{UNKNOWN_UID}/1/a.zip",
     }
-    unowned = {f"archives/{here}/{NOBODY}/1/a.zip", f"archives/{here}/{NOBODY}/2/b.zip"}
+    unowned = {f"archives/{here}/{UNKNOWN_UID}/1/a.zip", f"archives/{here}/{UNKNOWN_UID}/2/b.zip"}
     async with operated.bucket.connect() as store:
         for key in kept | unowned:
             await store.put_object(Bucket=bucket, Key=key, Body=b"x")
-        for key in (f"{owned}/a.zip", f"archives/{here}/{NOBODY}/3/c.zip"):
+        for key in (f"{owned}/a.zip", f"archives/{here}/{UNKNOWN_UID}/3/c.zip"):
             await store.create_multipart_upload(Bucket=bucket, Key=key)
         await eventually(
             "only owned and foreign objects to be left",

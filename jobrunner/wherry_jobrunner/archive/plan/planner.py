@@ -26,7 +26,7 @@ from wherry_jobrunner.archive.store.objects import SkippedFile, SourceObject
 MIB: Final = 1 << 20
 MAX_PARTS: Final = 10_000
 MIN_PART: Final = 5 * MIB
-"""Bytes of every part but the last, at the least (S3's limit)."""
+"""Minimum size in bytes of every part but the last (S3's limit)."""
 MAX_PART: Final = 5 << 30
 MAX_OBJECT: Final = 5 << 40
 PLAN_VERSION: Final = 1

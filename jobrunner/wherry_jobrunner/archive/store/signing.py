@@ -2,7 +2,7 @@
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html. Written here
 because botocore's signer costs more time for a small object than all the rest of a request (see
-docs/performance.md); a test holds the two against each other.
+docs/performance.md); a test compares the two.
 """
 
 import hashlib

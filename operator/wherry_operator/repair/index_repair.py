@@ -166,6 +166,9 @@ class IndexRepair:
         if gone:
             metrics.REDIS_REPAIRS.labels(change="removed").inc(len(gone))
             await self._link.send(lambda redis: job_queue.remove(redis, pool, gone), name="remove")
+        for job in differences.missing - self._cache.jobs.keys():
+            # Deleted while a decision put it into the queue, or while another replica acted.
+            self._index.drop_entry(job)
         missing = [job for job in differences.missing if job in self._cache.jobs]
         missing.sort(key=self._since)
         added = sum([await self._index.put_again(job) for job in missing])

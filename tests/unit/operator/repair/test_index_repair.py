@@ -96,6 +96,18 @@ async def test_a_missing_entry_is_added_at_the_second_comparison(redis: MemoryRe
     assert redis.queues == {"default": {"tenant/job": 0}}
 
 
+async def test_the_entry_of_a_job_that_was_deleted_meanwhile_is_dropped(redis: MemoryRedis) -> None:
+    """A decision may put a job into the queue after its deletion was seen."""
+    seen = await settled(redis)
+    await seen.add(queued())
+    seen.cache.drop_job("tenant/job", "job")
+    redis.queues["default"].clear()
+    for _ in range(2):
+        await seen.repair.compare_all()
+    assert seen.index.depth("default") == 0
+    assert redis.queues == {"default": {}}
+
+
 async def test_older_jobs_are_added_first(redis: MemoryRedis) -> None:
     seen = Repaired(MemoryLink(up=False))
     await seen.add(queued(queued_time=ahead(0)), "late")

@@ -133,7 +133,7 @@ async def run(
 
     Raises what Kopf gives up with.
     """
-    # Not in the startup handler: Kopf takes five seconds to end before that has returned.
+    # Not in the startup handler, because Kopf takes five seconds to stop while that runs.
     await wait_until_served(watched.kubernetes)
     where: dict[str, Any] = {"namespaces": namespaces} if namespaces else {"clusterwide": True}
     # Kopf would make one from the name of the user, which the image's user does not have.

@@ -154,7 +154,7 @@ class DeletedJobs:
             else:
                 recorded = False
                 if found:
-                    logger.info("found %d jobs whose deletion was missed", found)
+                    logger.info("deletes what %d deleted jobs may have left", found)
             try:
                 # Not wait_for, which swallows a cancel now and then before Python 3.12.
                 async with asyncio.timeout(pause):

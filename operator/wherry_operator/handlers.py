@@ -70,7 +70,7 @@ class Watched:
 @kopf.on.startup(registry=JOBS)
 @kopf.on.startup(registry=RUNNERS)
 async def configure(settings: kopf.OperatorSettings, memo: Watched, **_: Any) -> None:
-    """Make Kopf only watch."""
+    """Restrict Kopf to watching."""
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.peering.standalone = True
@@ -192,7 +192,7 @@ async def _is_served(kubernetes: KubernetesClient) -> bool:
 
 
 class Forever:
-    """Pauses between the tries of a request, without end: a watch is never given up."""
+    """Endless pauses between retries: a watch is never given up."""
 
     def __iter__(self) -> Iterator[float]:
         yield from (0.2, 0.5, 1.0, 2.0)
@@ -201,7 +201,7 @@ class Forever:
 
 
 class NothingKept(kopf.DiffBaseStorage):
-    """Stores no last state on the objects, and spares a copy of each one for comparing."""
+    """Stores no last-handled state on objects, and saves a copy of each for comparison."""
 
     def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:
         """Return an empty essence: no handler compares."""

@@ -70,7 +70,7 @@ class Operator:
         identity = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self.settings = settings
 
-        # Who acts, and what there is to work on.
+        # Leadership, work queues and cache.
         self.lease = (
             Lease(kubernetes, namespace, identity, lease_seconds=settings.lease_seconds)
             if settings.leader_election
@@ -81,7 +81,7 @@ class Operator:
         self.pools = WorkQueue("pool")
         self.cache = ClusterCache()
 
-        # The servers around it.
+        # Redis, the store and Events.
         link = RedisLink(
             redis,
             LinkPolicy(
@@ -93,7 +93,7 @@ class Operator:
         store = ObservedArchiveStore(store_client, store_settings, kubernetes.clock, points)
         self.events = EventRecorder(kubernetes, identity)
 
-        # What comes in.
+        # Intake.
         self.deleted_jobs = DeletedJobs(
             kubernetes, self.cache, link, self.index, store, self.leadership, tenants=tenants
         )
@@ -189,7 +189,7 @@ class Operator:
             leadership=self.leadership,
         )
 
-        # What keeps Redis and the store as the resources say.
+        # Repair of Redis and the store.
         self.index_repair = IndexRepair(
             link,
             self.index,
@@ -206,7 +206,7 @@ class Operator:
             kubernetes, self.cache, store, tenants, age_seconds=settings.orphan_age_seconds
         )
 
-        # What runs the decisions, and what shows them.
+        # Reconcilers and metrics.
         may_act = self.leadership.may_act
         self.reconcilers = (
             Reconciler(

@@ -44,7 +44,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class PoolView:
-    """A pool; kept whole, there are few of them."""
+    """A pool. Its whole resource is kept, because there are few pools."""
 
     pool: RunnerPool
 

@@ -17,7 +17,7 @@ from wherry_operator.intake.ingest import ClusterIntake, key_of
 logger = logging.getLogger(__name__)
 
 SETTLE_SECONDS: Final = 3.0
-"""Time in which a watch brings what is only late."""
+"""Seconds to wait for late events of a watch."""
 STALL_SECONDS: Final = 1.0
 """Time without progress after which the first load reads objects one by one."""
 POLL_SECONDS: Final = 0.05

@@ -72,7 +72,7 @@ class ClusterIntake:
                 self._unreadable.add(kind, key)
 
     def drop(self, kind: Kind, key: str, uid: str) -> None:
-        """Ingest that an object is gone."""
+        """Ingest the deletion of an object."""
         if kind is Kind.JOB:
             self.drop_job(key, uid)
         elif kind is Kind.POOL:
@@ -89,14 +89,14 @@ class ClusterIntake:
         is_news, before = self._cache.put_job(view)
         if is_news:
             if before is not None and before.uid != view.uid:
-                # Events of two uids may come in any order, so the deletion of the old job may
-                # still come: it finds no view of it then.
+                # Events of two uids may come in any order: the deletion of the old job may come
+                # later and would not find its view.
                 self._deleted_jobs.add(before)
             self._job_changed(before, view)
         return self._cache.jobs.get(view.key, view)
 
     def drop_job(self, key: str, uid: str) -> None:
-        """Ingest that a job is gone, and have everything of it deleted."""
+        """Ingest the deletion of a job, and have everything of it deleted."""
         was_unreadable = self._cache.is_unreadable(Kind.JOB, key)
         view = self._cache.drop_job(key, uid)
         if view is None:
@@ -119,7 +119,7 @@ class ClusterIntake:
                 self._requeue_waiting(name)
 
     def drop_pool(self, name: str, uid: str) -> None:
-        """Ingest that a pool is gone."""
+        """Ingest the deletion of a pool."""
         if self._cache.drop_pool(name, uid) is not None:
             self._pools.evict(name)
             self._pools.add(name)
@@ -134,7 +134,7 @@ class ClusterIntake:
             self._pod_changed(view, judge_jobs=view.ended or replaced)
 
     def drop_pod(self, name: str, uid: str) -> None:
-        """Ingest that a pod is gone."""
+        """Ingest the deletion of a pod."""
         view = self._cache.drop_pod(name, uid)
         if view is not None:
             self._pod_changed(view, judge_jobs=True)

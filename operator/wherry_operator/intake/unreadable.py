@@ -127,7 +127,7 @@ def why_unreadable(kind: Kind, raw: Mapping[str, Any]) -> str | None:
 
 
 def describe(error: Exception) -> str:
-    """Return what is wrong, with the places, but without the values."""
+    """Return what is wrong and where, without the values."""
     if not isinstance(error, ValidationError):
         return f"{type(error).__name__}: {error}."
     found = error.errors(include_input=False, include_url=False)

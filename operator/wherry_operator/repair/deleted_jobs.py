@@ -85,7 +85,7 @@ class DeletedJobs:
         """The uids of deleted jobs."""
 
     def add(self, view: JobView) -> None:
-        """Have everything of a job deleted whose resource is gone."""
+        """Have everything deleted that a deleted job left behind."""
         metadata = view.job.metadata
         self._add(
             DeletedJob(

@@ -84,7 +84,7 @@ class QueueIndex:
         )
 
     async def put_again(self, job: str) -> bool:
-        """Put a job into the queue that should be there; return False when it should not.
+        """Put a job back into the queue; return False when it should not be there.
 
         Raises RedisUnavailableError.
         """

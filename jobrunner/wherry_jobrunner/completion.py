@@ -9,7 +9,7 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from wherry_core import archive_storage
+from wherry_core import archive_deletion
 from wherry_core.kubernetes.errors import (
     ConflictError,
     ForbiddenError,
@@ -232,8 +232,8 @@ class Completion:
             return
         try:
             async with asyncio.timeout(REMOVE_SECONDS):
-                await archive_storage.abort_uploads(store, settings, folder)
-                await archive_storage.delete_objects(store, settings, folder)
+                await archive_deletion.abort_uploads(store, settings, folder)
+                await archive_deletion.delete_objects(store, settings, folder)
         except (BotoCoreError, ClientError, OSError, TimeoutError, RuntimeError) as error:
             # The operator's orphan sweep deletes them later.
             log.warning("the attempt's objects were not deleted: %s", error, extra=self._context)

@@ -13,7 +13,7 @@ from wherry_core.redis.link import RedisUnavailableError
 from wherry_jobrunner import metrics
 from wherry_jobrunner.attempt import Attempt, Stop, traced_attempt
 from wherry_jobrunner.claim.claim_loop import ApiServerUnavailableError, claim_job
-from wherry_jobrunner.claim.heartbeat import Heartbeat
+from wherry_jobrunner.claim.heartbeat_orders import Heartbeat
 from wherry_jobrunner.completion import HAND_BACK_PATIENCE_SECONDS, Outcome
 from wherry_jobrunner.dependencies import Dependencies
 from wherry_jobrunner.kubernetes_client import pauses

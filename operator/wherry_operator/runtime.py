@@ -29,7 +29,6 @@ from wherry_operator.jobs.completions import Completions
 from wherry_operator.jobs.controller import JobController
 from wherry_operator.jobs.executor import JobExecutor
 from wherry_operator.jobs.explanations import StaleExplanations
-from wherry_operator.jobs.lost_runners import LostRunners
 from wherry_operator.jobs.plan import JobRules
 from wherry_operator.jobs.tenant_limit import TenantLimit
 from wherry_operator.leadership import Leadership, Lease
@@ -41,6 +40,7 @@ from wherry_operator.repair.deleted_jobs import DeletedJobs
 from wherry_operator.repair.index_repair import IndexRepair
 from wherry_operator.repair.orphan_sweep import OrphanSweep
 from wherry_operator.repair.queue_index import QueueIndex
+from wherry_operator.runners.lost_runners import LostRunners
 from wherry_operator.runners.runner_watch import RunnerWatch
 from wherry_operator.settings import OperatorSettings
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from tests.harness.history import Change, violations
-from wherry_core.archive_storage import archive_folder
+from wherry_core.archive_keys import archive_folder
 from wherry_core.resources import Archive, DownloadJob, Phase
 from wherry_core.settings import StoreSettings
 

@@ -1,15 +1,13 @@
 """Create, cancel, retry and list jobs."""
 
 import logging
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from wherry_api.http import problems
 from wherry_api.http.problems import ProblemError
-from wherry_api.metrics import JOBS_CREATED
 from wherry_api.openapi.schemas import Initiated
+from wherry_api.services import idempotency
 from wherry_api.services.estimates import Estimates
-from wherry_api.services.idempotency import job_name, same_request
 from wherry_api.services.job_requests import JobRequest
 from wherry_api.services.job_resources import JobResources, ListPage
 from wherry_api.services.snapshots import Snapshots
@@ -26,8 +24,6 @@ from wherry_core.resources.retried_job import can_be_retried, retried_job
 log = logging.getLogger(__name__)
 
 REQUESTED_BY_API: Final = {REQUESTED_BY_LABEL: "api"}
-CREATES: Final = 3
-"""Attempts to create a job whose namesake expires between the create and the read."""
 
 
 class Jobs:
@@ -53,7 +49,7 @@ class Jobs:
         Raises ProblemError 422 when the key belongs to another request, and those of
         :meth:`JobResources.create`.
         """
-        name = job_name(tenant, request.key)
+        name = idempotency.job_name(tenant, request.key)
         manifest = {
             "apiVersion": API_VERSION,
             "kind": "DownloadJob",
@@ -69,16 +65,11 @@ class Jobs:
             },
             "spec": request.spec(self._pool),
         }
-        existing = await self._create(manifest)
+        existing = await idempotency.create_once(self._resources, self._snapshots, manifest)
         if existing is None or request.key is None:
             # A random name that exists is this request's: its first answer was lost on the way.
             return self._initiated(name, JobStatus.QUEUED, request.total_files)
-        if not same_request(existing, request, self._pool):
-            raise ProblemError(
-                problems.KEY_REUSED,
-                f"The idempotency key {request.key!r} was used with other files or options. Use a "
-                "new key for a new request.",
-            )
+        idempotency.require_same_request(existing, request, self._pool)
         return self._initiated(name, snapshot_of(existing).status, request.total_files)
 
     async def cancel(self, tenant: str, name: str) -> None:
@@ -125,7 +116,7 @@ class Jobs:
         manifest = retried_job(
             old.metadata, old.spec, labels=REQUESTED_BY_API, annotations=tracing.annotations()
         )
-        existing = await self._create(manifest)
+        existing = await idempotency.create_once(self._resources, self._snapshots, manifest)
         return self._initiated(
             manifest["metadata"]["name"],
             snapshot_of(existing).status if existing else JobStatus.QUEUED,
@@ -145,22 +136,6 @@ class Jobs:
         return await self._resources.list(
             tenant, limit=limit, cursor=cursor, status=status, dead_letter=dead_letter
         )
-
-    async def _create(self, manifest: Mapping[str, Any]) -> DownloadJob | None:
-        """Create a job and return None, or return the job of its name that exists.
-
-        A job that expires in between is created again.
-        """
-        tenant, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
-        for _ in range(CREATES):
-            if await self._resources.create(manifest):
-                JOBS_CREATED.labels(tenant).inc()
-                self._snapshots.created(tenant, name)
-                return None
-            existing = await self._resources.get(tenant, name)
-            if existing is not None:
-                return existing
-        raise problems.unavailable(f"The job {name} is being deleted.")
 
     def _initiated(self, name: str, status: JobStatus, files: int) -> Initiated:
         return Initiated(

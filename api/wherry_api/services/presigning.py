@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from wherry_api.http import problems
 from wherry_api.http.problems import ProblemError
 from wherry_api.services.snapshots import Snapshots
-from wherry_core.archive_storage import is_result_of
+from wherry_core.archive_keys import is_result_of
 from wherry_core.job_snapshot import JobSnapshot, JobStatus, StoredArchive
 from wherry_core.settings import LifetimeSettings, StoreSettings
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from wherry_core import tracing
-from wherry_core.archive_storage import archive_folder, archive_key
+from wherry_core.archive_keys import archive_folder, archive_key
 from wherry_core.redis.client import Redis
 from wherry_core.resources import Archive
 from wherry_core.settings import StoreSettings

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from wherry_core.archive_storage import archive_folder
+from wherry_core.archive_keys import archive_folder
 from wherry_core.resources import DownloadJob, Failure, Phase
 from wherry_core.settings import StoreSettings
 from wherry_jobrunner.claim.claim_patch import Claim

@@ -17,12 +17,12 @@ from wherry_operator.jobs import traces as job_traces
 from wherry_operator.jobs.completions import Completions
 from wherry_operator.jobs.executor import JobExecutor
 from wherry_operator.jobs.explanations import ExplanationBudget, StaleExplanations
-from wherry_operator.jobs.lost_runners import LostRunners
 from wherry_operator.jobs.plan import JobPlan, JobRules, ObservedJob, QueueChange
 from wherry_operator.jobs.policies import plan_job
 from wherry_operator.jobs.tenant_limit import TenantLimit
 from wherry_operator.leadership import Leadership
 from wherry_operator.reconciler import WorkQueue
+from wherry_operator.runners.lost_runners import LostRunners
 
 CONFLICT_TRIES: Final = 8
 """Tries in a row of a decision whose job keeps changing."""

@@ -3,27 +3,8 @@
 from datetime import datetime, timedelta
 
 from wherry_core.resources import DownloadJob, Phase
-from wherry_core.resources.names import JobCondition
+from wherry_operator.jobs import ttl
 from wherry_operator.jobs.plan import JobRules, ObservedJob
-from wherry_operator.jobs.status_changes import condition_is_true
-
-
-def lifetime(job: DownloadJob, rules: JobRules) -> timedelta:
-    """Return how long an ended job is kept."""
-    if (ttl := job.spec.ttl_seconds_after_finished) is not None:
-        return timedelta(seconds=ttl)
-    if job.status.phase is Phase.COMPLETED:
-        return timedelta(seconds=rules.completed_ttl)
-    dead = condition_is_true(job.status, JobCondition.DEAD_LETTERED)
-    return timedelta(seconds=rules.dead_letter_ttl if dead else rules.failed_ttl)
-
-
-def expiry(job: DownloadJob, rules: JobRules) -> datetime | None:
-    """Return when an ended job is deleted; None while it has not ended."""
-    if not job.ended:
-        return None
-    ended = job.status.completion_time or job.metadata.creation_timestamp
-    return ended + lifetime(job, rules) if ended else None
 
 
 def active_deadline(job: DownloadJob) -> datetime | None:
@@ -73,7 +54,7 @@ def next_moment(observed: ObservedJob) -> datetime | None:
     """Return the next moment at which time alone may change the decision."""
     job = observed.job
     moments = [
-        expiry(job, observed.rules),
+        ttl.expiry(job, observed.rules),
         active_deadline(job),
         queue_deadline(job),
         job.status.next_attempt_time if job.status.phase is Phase.QUEUED else None,

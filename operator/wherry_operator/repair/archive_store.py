@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from wherry_core import archive_storage
+from wherry_core import archive_deletion, archive_keys
 from wherry_core.kubernetes.server_clock import ServerClock
 from wherry_core.resources import Phase
 from wherry_core.settings import StoreSettings
@@ -58,7 +58,7 @@ class ArchiveStore:
 
     async def delete_job(self, namespace: str, uid: str) -> None:
         """Delete everything of a job."""
-        await archive_storage.remove_job(self._client, self._settings, namespace, uid)
+        await archive_deletion.remove_job(self._client, self._settings, namespace, uid)
 
     async def clean_up(self, view: JobView) -> None:
         """Delete everything of a job but its archive: the leftovers of earlier attempts.
@@ -66,7 +66,7 @@ class ArchiveStore:
         Errors are only logged and counted, because the end of the job's lifetime deletes the rest.
         """
         metadata, status = view.job.metadata, view.job.status
-        folder = archive_storage.archive_folder(self._settings, metadata.namespace, metadata.uid)
+        folder = archive_keys.archive_folder(self._settings, metadata.namespace, metadata.uid)
         kept = f"{folder}{status.attempt}/" if status.phase is Phase.COMPLETED else None
         try:
             async for item in self.items(folder):

@@ -36,7 +36,7 @@ from tests.bench.archive.network_link import (
 )
 from tests.bench.archive.ways import WAYS, settings_for
 from wherry_core import object_store
-from wherry_core.archive_storage import delete_objects
+from wherry_core.archive_deletion import delete_objects
 from wherry_core.settings import StoreSettings
 
 UNITS: Final = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}

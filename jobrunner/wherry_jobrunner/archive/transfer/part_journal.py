@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 from redis.exceptions import RedisError
 
-from wherry_core.archive_storage import is_below
+from wherry_core.archive_keys import is_below
 from wherry_core.redis import keys
 from wherry_core.redis.client import Redis
 from wherry_jobrunner.archive.store.multipart_upload import Upload

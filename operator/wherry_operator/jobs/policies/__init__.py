@@ -12,7 +12,7 @@ from wherry_operator.jobs.policies.deletion import stop_deleted
 from wherry_operator.jobs.policies.expiry import delete_expired, keep_ended
 from wherry_operator.jobs.policies.failed_attempt import judge_failed_attempt
 from wherry_operator.jobs.policies.hand_back import requeue_handed_back
-from wherry_operator.jobs.policies.lost_runner import replace_lost_runner
+from wherry_operator.jobs.policies.lost_attempt import replace_lost_runner
 from wherry_operator.jobs.policies.queue_timeout import fail_after_waiting
 from wherry_operator.jobs.policies.queueing import queue_when_due
 from wherry_operator.jobs.policies.suspension import resume, suspend_queued, suspend_running

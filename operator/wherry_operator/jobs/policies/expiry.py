@@ -1,13 +1,13 @@
 """The time to live of ended jobs: ``ttlSecondsAfterFinished`` or the operator's default."""
 
-from wherry_operator.jobs import deadlines
+from wherry_operator.jobs import ttl
 from wherry_operator.jobs.plan import JobPlan, ObservedJob
 from wherry_operator.policies import Stop
 
 
 def delete_expired(observed: ObservedJob, _plan: JobPlan) -> Stop[JobPlan] | None:
     """Delete an ended job, and with it the archive, once its time to live has expired."""
-    expiry = deadlines.expiry(observed.job, observed.rules)
+    expiry = ttl.expiry(observed.job, observed.rules)
     if expiry is None or expiry > observed.now:
         return None
     return Stop(

@@ -22,10 +22,10 @@ from wherry_operator.intake.cache import Kind
 from wherry_operator.jobs.controller import CONFLICT_TRIES, JobController
 from wherry_operator.jobs.executor import JobExecutor
 from wherry_operator.jobs.explanations import StaleExplanations
-from wherry_operator.jobs.lost_runners import LostRunners
 from wherry_operator.jobs.plan import JobRules
 from wherry_operator.jobs.tenant_limit import TenantLimit
 from wherry_operator.repair.archive_store import ArchiveStore
+from wherry_operator.runners.lost_runners import LostRunners
 from wherry_operator.runners.runner_watch import RunnerWatch
 
 KEY = "tenant/job"

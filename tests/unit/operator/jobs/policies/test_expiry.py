@@ -10,9 +10,9 @@ from tests.unit.operator.builders import (
     processing,
 )
 from wherry_core.resources import DownloadJob, Phase
-from wherry_operator.jobs.deadlines import lifetime
 from wherry_operator.jobs.plan import JobPlan
 from wherry_operator.jobs.policies.expiry import delete_expired, keep_ended
+from wherry_operator.jobs.ttl import lifetime
 from wherry_operator.policies import Stop
 
 DAY, HOUR = 86_400, 3_600

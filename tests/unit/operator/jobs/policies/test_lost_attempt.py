@@ -18,7 +18,7 @@ from tests.unit.operator.builders import (
 from wherry_core.resources import Phase
 from wherry_core.resources.names import JobCondition
 from wherry_operator.jobs.plan import QueueChange
-from wherry_operator.jobs.policies.lost_runner import replace_lost_runner
+from wherry_operator.jobs.policies.lost_attempt import replace_lost_runner
 from wherry_operator.jobs.status_changes import condition_is_true
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from wherry_core.archive_storage import abort_uploads, archive_folder, archive_key, is_result_of
+from wherry_core.archive_deletion import abort_uploads
+from wherry_core.archive_keys import archive_folder, archive_key, is_result_of
 from wherry_core.settings import StoreSettings
 
 STORE = StoreSettings.model_validate(

@@ -8,8 +8,8 @@ import pytest
 from tests.unit.jobrunner.builders import ME
 from wherry_core.redis.link import RedisUnavailableError
 from wherry_core.redis.runner_registry import Orders
-from wherry_jobrunner.claim import heartbeat
-from wherry_jobrunner.claim.heartbeat import Heartbeat, must_check
+from wherry_jobrunner.claim import heartbeat_orders
+from wherry_jobrunner.claim.heartbeat_orders import Heartbeat, must_check
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ async def test_nothing_is_checked_while_an_operator_lives() -> None:
 async def test_claims_are_checked_when_no_operator_lives_or_redis_is_unavailable(
     answer: Orders | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heartbeat, "TICK_SECONDS", 0.01)
-    monkeypatch.setattr(heartbeat, "CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(heartbeat_orders, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(heartbeat_orders, "CHECK_SECONDS", 0.1)
     worker = await beat(answer, 0.35, relied=0.05)
     checked = [jobs for jobs in worker.checked if jobs]
     assert 2 <= len(checked) <= 4
@@ -113,7 +113,7 @@ async def test_claims_are_checked_after_the_process_was_frozen() -> None:
     worker = Orderly()
     link: Any = Answering(orders())
     beating = Heartbeat(link, "default", ME, worker, asyncio.Lock())
-    beating.sent_at -= heartbeat.FROZEN_SECONDS + 1
+    beating.sent_at -= heartbeat_orders.FROZEN_SECONDS + 1
     task = asyncio.create_task(beating.run())
     await asyncio.sleep(0.05)
     task.cancel()

@@ -2,10 +2,30 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
-from wherry_core.redis import scripts
 from wherry_core.redis.client import Redis
 from wherry_core.redis.keys import EARLIER
+
+ENQUEUE: Final = """
+-- Adds a job once. KEYS: queue, tenants. ARGV: member, tenant, priority.
+-- Start-time fair queueing (Goyal, Vin, Cheng 1996): a job starts, in virtual time, where its
+-- tenant's last one finished, but not before the job that is now first in the queue.
+if redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
+local band = (100 - tonumber(ARGV[3])) * 1e12
+local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+if #first == 0 then redis.call('DEL', KEYS[2]) end
+local inband = redis.call('ZRANGEBYSCORE', KEYS[1], band, '(' .. string.format('%.0f', band + 1e12),
+                          'WITHSCORES', 'LIMIT', 0, 1)
+local now = 0
+if #inband > 0 then now = tonumber(inband[2]) - band end
+local field = ARGV[3] .. '/' .. ARGV[2]
+local finish = tonumber(redis.call('HGET', KEYS[2], field) or '0')
+local start = math.max(now, finish)
+redis.call('HSET', KEYS[2], field, string.format('%.0f', start + 1))
+redis.call('ZADD', KEYS[1], 'NX', string.format('%.0f', band + start), ARGV[1])
+return 1
+"""
 
 
 @dataclass(frozen=True)
@@ -24,7 +44,7 @@ async def enqueue(redis: Redis, pool: str, job: str, priority: int) -> bool:
     """
     tenant = job.partition("/")[0]
     added = await redis.eval(
-        scripts.ENQUEUE,
+        ENQUEUE,
         2,
         redis.keyspace.queue(pool),
         redis.keyspace.tenants(pool),

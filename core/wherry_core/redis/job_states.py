@@ -13,7 +13,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from wherry_core.job_snapshot import JobSnapshot, deleted
-from wherry_core.redis import keys, scripts
+from wherry_core.redis import keys
 from wherry_core.redis.client import Redis
 from wherry_core.resources.base import format_time
 
@@ -28,6 +28,61 @@ ENDED_MARK_SECONDS: Final = 7 * 86_400
 """Seconds beyond the longest life of an ended job for which its end is remembered, so that the
 answer is "expired" and not "unknown"."""
 SCAN_BATCH: Final = 500
+
+PUBLISH_STATE: Final = """
+-- Keeps the newest snapshot of a job and sends it to its subscribers. KEYS: state.
+-- ARGV: uid, terminal, attempt, step, snapshot, ttl seconds, channel, created (Unix seconds).
+-- A job whose deletion is recorded is refused. Of two jobs of one name, the one created later
+-- counts: a runner may not know yet that its job is gone. When both were created in the same
+-- second, the last one published counts.
+local old = redis.call('HMGET', KEYS[1], 'uid', 'terminal', 'attempt', 'step', 'created', 'deleted')
+if old[6] == ARGV[1] then return 0 end
+if old[1] == ARGV[1] then
+  if old[2] == '1' then return 0 end
+  local attempt, step = tonumber(old[3]), tonumber(old[4])
+  if ARGV[2] ~= '1' then
+    if tonumber(ARGV[3]) < attempt then return 0 end
+    if tonumber(ARGV[3]) == attempt and tonumber(ARGV[4]) <= step then return 0 end
+  end
+elseif tonumber(ARGV[8]) < (tonumber(old[5]) or 0) then
+  return 0
+end
+local ttl = tonumber(ARGV[6])
+if old[6] then ttl = math.max(ttl, redis.call('TTL', KEYS[1])) end
+redis.call('HSET', KEYS[1], 'uid', ARGV[1], 'terminal', ARGV[2], 'attempt', ARGV[3],
+           'step', ARGV[4], 'created', ARGV[8], 'snapshot', ARGV[5])
+redis.call('EXPIRE', KEYS[1], ttl)
+redis.call('PUBLISH', ARGV[7], ARGV[5])
+return 1
+"""
+
+DELETE_STATE: Final = """
+-- Replaces the snapshot of a job by a record of its deletion. KEYS: state.
+-- ARGV: uid, seconds for which the record is kept, channel, snapshot that ends the job for its
+-- subscribers ('' for none), created (Unix seconds, 0 when not known).
+-- The snapshot of another job of this name stays, unless that was created earlier and is therefore
+-- gone as well. Version 0.1 takes the record for a terminal snapshot of the job, so that it
+-- refuses a late one, too.
+local old = redis.call('HMGET', KEYS[1], 'uid', 'terminal', 'created', 'deleted')
+if old[4] == ARGV[1] then return 0 end
+local created, old_created = tonumber(ARGV[5]), tonumber(old[3]) or 0
+-- The deletion of a job created later is recorded: it refuses late snapshots of both.
+if old[1] and old[1] == old[4] and created > 0 and created < old_created then return 0 end
+if old[1] and old[1] ~= ARGV[1] and old[1] ~= old[4] and created <= old_created then
+  redis.call('HSET', KEYS[1], 'deleted', ARGV[1])
+  if redis.call('TTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+  return 0
+end
+if ARGV[4] ~= '' and not (old[1] == ARGV[1] and old[2] == '1') then
+  redis.call('PUBLISH', ARGV[3], ARGV[4])
+end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'uid', ARGV[1], 'deleted', ARGV[1], 'terminal', '1',
+           'attempt', '0', 'step', '0',
+           'created', string.format('%.0f', math.max(created, old_created)))
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +103,7 @@ async def publish(redis: Redis, snapshot: JobSnapshot, ttl_seconds: int) -> bool
     recorded, and one of a job that has a namesake created later.
     """
     accepted = await redis.eval(
-        scripts.PUBLISH_STATE,
+        PUBLISH_STATE,
         1,
         redis.keyspace.job_state(snapshot.namespace, snapshot.name),
         snapshot.uid,
@@ -105,7 +160,7 @@ async def delete(
     """
     notice = _message(redis, deleted(last)) if last is not None and not last.terminal else ""
     recorded = await redis.eval(
-        scripts.DELETE_STATE,
+        DELETE_STATE,
         1,
         redis.keyspace.job_state(namespace, name),
         uid,

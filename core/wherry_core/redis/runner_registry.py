@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from wherry_core.redis import scripts
 from wherry_core.redis.client import Redis
 from wherry_core.redis.job_queue import Waiting
 from wherry_core.redis.keys import EARLIER
@@ -26,6 +25,79 @@ OPERATOR_MARK_SECONDS: Final = 3.0
 OPERATOR_MARK_REFRESH_SECONDS: Final = 0.5
 """Pause between two writes of the operator's mark."""
 BATCH: Final = 200
+
+BEGIN: Final = """
+-- A runner that popped a job begins it, unless it was asked to leave: then the job goes back.
+-- KEYS: queue, runner, runner jobs. ARGV: member, score, ttl seconds.
+local asked = redis.call('HMGET', KEYS[2], 'draining', 'dismissed')
+if asked[1] == '1' or asked[2] == '1' then
+  redis.call('ZADD', KEYS[1], 'NX', ARGV[2], ARGV[1])
+  return 0
+end
+redis.call('SADD', KEYS[3], ARGV[1])
+redis.call('EXPIRE', KEYS[3], ARGV[3])
+return 1
+"""
+
+HEARTBEAT: Final = """
+-- Records that a runner lives, and the jobs it works on: a Redis that lost its data learns them.
+-- KEYS: runner, runner jobs, runner stops, runners, operator mark.
+-- ARGV: ttl seconds, the runner's entry among the runners ('' for none), member...
+-- Returns the drain mark, the mark of a dismissal, the milliseconds for which the operator's mark
+-- lives, then the jobs to stop. A dismissed runner leaves no record.
+local operator = tostring(math.max(redis.call('PTTL', KEYS[5]), 0))
+if redis.call('HGET', KEYS[1], 'dismissed') == '1' then return {'1', '1', operator} end
+redis.call('HINCRBY', KEYS[1], 'heartbeat', 1)
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+redis.call('DEL', KEYS[2])
+for i = 3, #ARGV do redis.call('SADD', KEYS[2], ARGV[i]) end
+redis.call('EXPIRE', KEYS[2], ARGV[1])
+if ARGV[2] ~= '' then
+  local now = tonumber(redis.call('TIME')[1])
+  redis.call('ZADD', KEYS[4], now, ARGV[2])
+  redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - ARGV[1])
+  redis.call('EXPIRE', KEYS[4], ARGV[1])
+end
+local answer = {redis.call('HGET', KEYS[1], 'draining') or '0', '0', operator}
+for _, job in ipairs(redis.call('SMEMBERS', KEYS[3])) do table.insert(answer, job) end
+return answer
+"""
+
+RETIRE: Final = """
+-- Asks a runner to take no more jobs. KEYS: runner, the same runner if it is of version 0.1.
+-- ARGV: ttl seconds.
+for i, key in ipairs(KEYS) do
+  if i == 1 or redis.call('EXISTS', key) == 1 then
+    redis.call('HSET', key, 'draining', '1')
+    if redis.call('TTL', key) < tonumber(ARGV[1]) then redis.call('EXPIRE', key, ARGV[1]) end
+  end
+end
+"""
+
+DRAIN: Final = """
+-- Asks an idle runner to leave. KEYS: runner, runner jobs, and both again for version 0.1.
+-- ARGV: ttl seconds.
+if redis.call('SCARD', KEYS[2]) > 0 or redis.call('SCARD', KEYS[4]) > 0 then return 0 end
+for i = 1, 3, 2 do
+  if i == 1 or redis.call('EXISTS', KEYS[i]) == 1 then
+    redis.call('HSET', KEYS[i], 'draining', '1')
+    if redis.call('TTL', KEYS[i]) < tonumber(ARGV[1]) then
+      redis.call('EXPIRE', KEYS[i], ARGV[1])
+    end
+  end
+end
+return 1
+"""
+
+DISMISS: Final = """
+-- Refuses everything to a runner from now on: its pod is gone, but its process may not be.
+-- KEYS: runner, runner jobs, runner stops, runners, then the first three again for version 0.1.
+-- ARGV: seconds for which the mark is kept, the runner's entry among the runners.
+redis.call('DEL', KEYS[2], KEYS[3], KEYS[5], KEYS[6], KEYS[7])
+redis.call('HSET', KEYS[1], 'dismissed', '1')
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+redis.call('ZREM', KEYS[4], ARGV[2])
+"""
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -78,7 +150,7 @@ async def begin(redis: Redis, pool: str, runner: RunnerId, waiting: Waiting) -> 
     """
     keyspace = redis.keyspace
     begun = await redis.eval(
-        scripts.BEGIN,
+        BEGIN,
         3,
         keyspace.queue(pool),
         keyspace.runner(pool, runner.name, runner.uid),
@@ -100,7 +172,7 @@ async def heartbeat(redis: Redis, pool: str, runner: RunnerId, jobs: Iterable[st
     """Record that ``runner`` lives and works on ``jobs``; return what it is asked to do."""
     working_on = list(jobs)
     answer: Sequence[str] = await redis.eval(
-        scripts.HEARTBEAT,
+        HEARTBEAT,
         5,
         *_records(redis, pool, runner),
         redis.keyspace.runners(pool),
@@ -181,7 +253,7 @@ async def living(redis: Redis, pool: str) -> frozenset[RunnerId]:
 async def retire(redis: Redis, pool: str, runner: RunnerId) -> None:
     """Ask ``runner`` to take no more jobs, and to leave once its current ones are done."""
     await redis.eval(
-        scripts.RETIRE,
+        RETIRE,
         2,
         redis.keyspace.runner(pool, runner.name, runner.uid),
         EARLIER.runner(pool, runner.name, ""),
@@ -192,7 +264,7 @@ async def retire(redis: Redis, pool: str, runner: RunnerId) -> None:
 async def drain(redis: Redis, pool: str, runner: RunnerId) -> bool:
     """Ask ``runner`` to leave; False if it has begun a job."""
     marked = await redis.eval(
-        scripts.DRAIN,
+        DRAIN,
         4,
         *_records(redis, pool, runner)[:2],
         *_records(redis, pool, RunnerId(runner.name))[:2],
@@ -221,7 +293,7 @@ async def dismiss(redis: Redis, pool: str, runner: RunnerId) -> None:
         await redis.delete(*_records(redis, pool, runner))
         return
     await redis.eval(
-        scripts.DISMISS,
+        DISMISS,
         7,
         *_records(redis, pool, runner),
         redis.keyspace.runners(pool),

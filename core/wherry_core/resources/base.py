@@ -13,18 +13,6 @@ VERSION: Final = "v1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 
 
-def immutable(field: str) -> dict[str, Any]:
-    """Return the JSON schema extra with which the API server refuses changes of ``field`` (CEL)."""
-    return {
-        "x-kubernetes-validations": [
-            {
-                "rule": "self == oldSelf",
-                "message": f"{field} is immutable: create a new DownloadJob instead",
-            }
-        ]
-    }
-
-
 def format_time(value: datetime) -> str:
     """Return ``value`` as Kubernetes writes times: RFC 3339, UTC, whole seconds."""
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from wherry_core.resources import cel_rules
 from wherry_core.resources.base import GROUP, VERSION, ResourceModel
 from wherry_core.resources.download_job import DownloadJobSpec, DownloadJobStatus
 from wherry_core.resources.runner_pool import RunnerPoolSpec, RunnerPoolStatus
@@ -101,13 +102,7 @@ def _crd(
                 "type": "object",
                 "description": description,
                 "required": ["spec"],
-                "x-kubernetes-validations": [
-                    {
-                        # Without this rule, removing the status would bypass the rules within it.
-                        "rule": "!has(oldSelf.status) || has(self.status)",
-                        "message": "status cannot be removed",
-                    }
-                ],
+                **cel_rules.RESOURCE,
                 "properties": {
                     "apiVersion": {"type": "string"},
                     "kind": {"type": "string"},

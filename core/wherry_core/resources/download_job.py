@@ -6,12 +6,12 @@ from typing import Annotated, Any, Final
 from pydantic import ConfigDict, Field
 
 from wherry_core.file_names import safe_file_name
+from wherry_core.resources import cel_rules
 from wherry_core.resources.base import (
     API_VERSION,
     Condition,
     ResourceModel,
     Time,
-    immutable,
 )
 from wherry_core.resources.names import JobCondition
 from wherry_core.resources.object_meta import ObjectMeta
@@ -51,22 +51,12 @@ TERMINAL_PHASES: Final = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.CANCELL
 HOLDING_CONDITIONS: Final = frozenset({JobCondition.SUSPENDED, JobCondition.WAITING})
 """Conditions that can only be True while a job waits. A claim or an end sets them to False."""
 
-OPTIONAL_IMMUTABLE: Final = ("archiveName", "activeDeadlineSeconds")
-
 
 class DownloadJobSpec(ResourceModel):
     """The request. Only suspend, cancel, priority and ttlSecondsAfterFinished can be changed."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                {
-                    "rule": f"has(self.{field}) == has(oldSelf.{field})",
-                    "message": f"{field} is immutable: create a new DownloadJob instead",
-                }
-                for field in OPTIONAL_IMMUTABLE
-            ]
-        }
+        json_schema_extra=cel_rules.present_as_before("archiveName", "activeDeadlineSeconds")
     )
 
     file_ids: Annotated[
@@ -75,7 +65,7 @@ class DownloadJobSpec(ResourceModel):
             alias="fileIDs",
             min_length=1,
             max_length=MAX_FILE_IDS,
-            json_schema_extra=ATOMIC_LIST | immutable("fileIDs"),
+            json_schema_extra=ATOMIC_LIST | cel_rules.immutable("fileIDs"),
         ),
     ]
     """Ids of the files to bundle, in the order of the archive's entries."""
@@ -87,11 +77,11 @@ class DownloadJobSpec(ResourceModel):
             # No separators or control characters, because the name becomes part of an S3 key
             # and of a Content-Disposition header.
             pattern=r"^[^/\\\x00-\x1f\x7f]+$",
-            json_schema_extra=immutable("archiveName"),
+            json_schema_extra=cel_rules.immutable("archiveName"),
         ),
     ] = None
     """File name under which browsers save the archive. Default: download-<job>.zip."""
-    on_missing: Annotated[OnMissing, Field(json_schema_extra=immutable("onMissing"))] = (
+    on_missing: Annotated[OnMissing, Field(json_schema_extra=cel_rules.immutable("onMissing"))] = (
         OnMissing.FAIL
     )
     """Fail: a missing file fails the job. Manifest: the file is skipped and listed in
@@ -101,24 +91,29 @@ class DownloadJobSpec(ResourceModel):
         Field(
             max_length=63,
             pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-            json_schema_extra=immutable("pool"),
+            json_schema_extra=cel_rules.immutable("pool"),
         ),
     ] = "default"
     """Name of the RunnerPool whose runners take the job. It is in the operator's namespace."""
     priority: Annotated[int, Field(ge=-100, le=100, json_schema_extra=INT32)] = 0
     """Jobs with a higher priority leave the queue first."""
     backoff_limit: Annotated[
-        int, Field(ge=0, le=10, json_schema_extra=INT32 | immutable("backoffLimit"))
+        int, Field(ge=0, le=10, json_schema_extra=INT32 | cel_rules.immutable("backoffLimit"))
     ] = 2
     """Number of retries after a failed attempt. 2 means up to three attempts."""
     active_deadline_seconds: Annotated[
         int | None,
-        Field(ge=1, le=604_800, json_schema_extra=INT64 | immutable("activeDeadlineSeconds")),
+        Field(
+            ge=1, le=604_800, json_schema_extra=INT64 | cel_rules.immutable("activeDeadlineSeconds")
+        ),
     ] = None
     """Seconds after which a started job fails, even if attempts are left. Starts again when a
     suspended job is resumed."""
     queue_timeout_seconds: Annotated[
-        int, Field(ge=1, le=604_800, json_schema_extra=INT64 | immutable("queueTimeoutSeconds"))
+        int,
+        Field(
+            ge=1, le=604_800, json_schema_extra=INT64 | cel_rules.immutable("queueTimeoutSeconds")
+        ),
     ] = 3_600
     """Seconds after which a job that waits for a runner fails."""
     ttl_seconds_after_finished: Annotated[
@@ -128,19 +123,7 @@ class DownloadJobSpec(ResourceModel):
     operator's settings for completed, failed and dead-lettered jobs."""
     suspend: bool = False
     """True: the job waits outside the queue; a running attempt is handed back."""
-    cancel: Annotated[
-        bool,
-        Field(
-            json_schema_extra={
-                "x-kubernetes-validations": [
-                    {
-                        "rule": "self || !oldSelf",
-                        "message": "cancel cannot be undone: create a new DownloadJob instead",
-                    }
-                ]
-            }
-        ),
-    ] = False
+    cancel: Annotated[bool, Field(json_schema_extra=cel_rules.CANCEL)] = False
     """True: the job ends as Cancelled. This cannot be undone."""
 
 
@@ -203,24 +186,7 @@ class Failure(ResourceModel):
 class DownloadJobStatus(ResourceModel):
     """State of the job."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                {
-                    "rule": (
-                        "!has(oldSelf.phase) || "
-                        "!(oldSelf.phase in ['Completed', 'Failed', 'Cancelled']) || "
-                        "(has(self.phase) && self.phase == oldSelf.phase)"
-                    ),
-                    "message": "phase cannot change once the job has ended",
-                },
-                {
-                    "rule": "self.attempt >= oldSelf.attempt",
-                    "message": "attempt cannot decrease",
-                },
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra=cel_rules.JOB_STATUS)
 
     observed_generation: Int64 = 0
     """The metadata.generation that the operator last acted on."""

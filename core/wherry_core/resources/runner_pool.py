@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field
 
+from wherry_core.resources import cel_rules
 from wherry_core.resources.base import API_VERSION, Condition, ResourceModel
 from wherry_core.resources.download_job import INT32, Int32, Int64
 from wherry_core.resources.object_meta import ObjectMeta
@@ -33,16 +34,7 @@ class PodTemplate(ResourceModel):
 class RunnerPoolSpec(ResourceModel):
     """Bounds and template of the pool's runners."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                {
-                    "rule": "self.minRunners <= self.maxRunners",
-                    "message": "minRunners must not be greater than maxRunners",
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra=cel_rules.POOL_SPEC)
 
     min_runners: Annotated[int, Field(ge=0, le=1_000, json_schema_extra=INT32)] = 0
     """Smallest number of runners; they stay when no job waits."""

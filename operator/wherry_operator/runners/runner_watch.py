@@ -3,8 +3,6 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from wherry_core.kubernetes.client import KubernetesClient
@@ -14,6 +12,7 @@ from wherry_core.redis.runner_registry import OPERATOR_MARK_REFRESH_SECONDS, Run
 from wherry_operator.intake.cache import ClusterCache, Kind
 from wherry_operator.reconciler import WorkQueue
 from wherry_operator.repair.queue_index import QueueIndex
+from wherry_operator.runners.lost_runners import Heartbeats
 from wherry_operator.runners.orphaned_attempts import Attempt, Orphans, find_orphans
 
 logger = logging.getLogger(__name__)
@@ -21,56 +20,6 @@ logger = logging.getLogger(__name__)
 READ_SECONDS: Final = 2.0
 RETRY_SECONDS: Final = 0.5
 """Pause after a reading that Redis did not answer."""
-
-
-@dataclass(slots=True)
-class Pulse:
-    """A runner's heartbeat counter, and since when it has been the same."""
-
-    count: int | None
-    since: float
-
-
-class Heartbeats:
-    """Finds runners whose heartbeat counter stands still.
-
-    Counters are compared, not times, because the clocks of two machines need not agree. Times are
-    seconds of the operator's monotonic clock.
-    """
-
-    def __init__(self, timeout_seconds: float) -> None:
-        self._timeout = timeout_seconds
-        self._pulses: dict[RunnerId, Pulse] = {}
-
-    def update(
-        self, runners: Iterable[RunnerId], counts: Mapping[RunnerId, int], now: float
-    ) -> None:
-        """Record the counters of ``runners`` as Redis has just returned them.
-
-        A runner that Redis does not know, because it is new or Redis was flushed, has the full
-        timeout from the first reading.
-        """
-        seen = set(runners)
-        for runner in seen:
-            count = counts.get(runner)
-            pulse = self._pulses.get(runner)
-            if pulse is None or (count is not None and count != pulse.count):
-                self._pulses[runner] = Pulse(count, now)
-        for runner in self._pulses.keys() - seen:
-            del self._pulses[runner]
-
-    def restart(self, now: float) -> None:
-        """Give every runner the full timeout again: Redis was unavailable."""
-        for pulse in self._pulses.values():
-            pulse.since = now
-
-    def unresponsive(self, now: float) -> frozenset[str]:
-        """Return the names of the runners whose counter has not changed for the timeout."""
-        return frozenset(
-            runner.name
-            for runner, pulse in self._pulses.items()
-            if now - pulse.since >= self._timeout
-        )
 
 
 class RunnerWatch:

@@ -10,7 +10,8 @@ from wherry_core.kubernetes.paths import pods_path
 from wherry_core.redis.runner_registry import RunnerId, RunnerRecord
 from wherry_operator.intake.cache import Kind
 from wherry_operator.repair.queue_index import QueueIndex
-from wherry_operator.runners.runner_watch import Heartbeats, RunnerWatch
+from wherry_operator.runners.lost_runners import Heartbeats
+from wherry_operator.runners.runner_watch import RunnerWatch
 
 NAME = "default-runner-0"
 A, B = RunnerId("a", "uid-a"), RunnerId("b", "uid-b")

@@ -112,7 +112,17 @@ async def test_one_connected_trace_from_the_post_to_the_completion(
     trace = await trace_with(
         jaeger, CALLER, "job", "attempt", "queue", "POST /v1/download/initiate"
     )
-    inside = ("claim", "head", "plan", "upload", "complete", "verify", "manifest", "record")
+    inside = (
+        "claim",
+        "head",
+        "plan",
+        "upload",
+        "confirm",
+        "complete",
+        "verify",
+        "manifest",
+        "record",
+    )
     assert trace.tree() == {
         "POST /v1/download/initiate": ("wherry-api", "00f067aa0ba902b7"),
         "job": ("wherry-operator", "POST /v1/download/initiate"),

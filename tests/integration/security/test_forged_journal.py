@@ -64,7 +64,7 @@ async def test_no_upload_or_object_of_others_is_touched(
             Bucket=in_store.name, Key=THEIRS, UploadId=begun["UploadId"]
         )
     assert [each["PartNumber"] for each in listed["Parts"]] == [1]
-    assert "none of this job's" in caplog.text
+    assert "does not belong to this job" in caplog.text
 
 
 async def in_store_other(store: Bucket) -> str:

@@ -97,7 +97,7 @@ def test_every_component_starts_in_it(image: ImageRoot, component: str) -> None:
     # Without settings each program names the missing ones in one sentence.
     started = image.run(f"wherry-{component}")
     assert started.returncode == 2
-    assert "settings that Wherry cannot use" in started.stderr
+    assert "These settings are invalid" in started.stderr
 
 
 def test_it_runs_as_its_user_and_can_write_only_below_tmp(image: ImageRoot) -> None:

@@ -29,6 +29,8 @@ class ServerClock:
         self._local = local
         self._bounds: tuple[float, float] | None = None
         self._observed_at = 0.0
+        self._parsed = ("", 0.0)
+        """The newest header and its time: most answers of one second repeat it."""
 
     def observe(self, date: str | None, sent: float) -> None:
         """Use the Date header of an answer that has just arrived to a request sent at ``sent``.
@@ -38,10 +40,12 @@ class ServerClock:
         """
         if not date:
             return
-        try:
-            server = parsedate_to_datetime(date).timestamp()
-        except ValueError:
-            return
+        if date != self._parsed[0]:
+            try:
+                self._parsed = (date, parsedate_to_datetime(date).timestamp())
+            except ValueError:
+                return
+        server = self._parsed[1]
         received = self._local()
         # The server's clock was in [server, server + 1) at some moment in [sent, received].
         lower, upper = server - received, server + 1.0 - sent
